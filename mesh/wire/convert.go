@@ -1,0 +1,147 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// FromKey gives k as a message.
+func FromKey(k mesh.Key) *pb.Key { return &pb.Key{Namespace: k.Namespace, Name: k.Name} }
+
+// ToKey reads and validates a key.
+func ToKey(k *pb.Key) (mesh.Key, error) {
+	key := mesh.Key{Namespace: k.GetNamespace(), Name: k.GetName()}
+	return key, key.Validate()
+}
+
+// FromValue gives v as a message that shares v's bytes.
+func FromValue(v mesh.Value) *pb.Value {
+	if v.IsZero() {
+		return nil
+	}
+	return &pb.Value{Format: uint32(v.Format), Data: v.Data}
+}
+
+// ToValue reads a value, which shares the message's bytes. Nil gives the zero Value.
+func ToValue(v *pb.Value) (mesh.Value, error) {
+	if v == nil {
+		return mesh.Value{}, nil
+	}
+	f := mesh.Format(v.Format)
+	if v.Format > 255 || !f.Valid() {
+		return mesh.Value{}, mesh.Errorf(mesh.Invalid, "value", "format %d: expected 1 to %d", v.Format, mesh.Protobuf)
+	}
+	return mesh.Value{Format: f, Data: v.Data}, nil
+}
+
+// FromError gives err as a message. An error that arose here is marked as self's.
+func FromError(err error, self mesh.NodeID) *pb.Error {
+	e := mesh.AsError("", err)
+	node := e.Node
+	if node == "" {
+		node = self
+	}
+	return &pb.Error{Kind: uint32(e.Kind), Op: e.Op, Node: []byte(node), Stage: e.Stage, Message: e.Text()}
+}
+
+// ToError reads an error; a kind that this version does not know becomes Internal.
+func ToError(e *pb.Error) *mesh.Error {
+	if e == nil {
+		return nil
+	}
+	kind := mesh.ErrorKind(min(e.Kind, 255))
+	if kind > mesh.Conflict {
+		kind = mesh.Internal
+	}
+	return &mesh.Error{Kind: kind, Op: e.Op, Node: mesh.NodeID(e.Node), Stage: e.Stage, Msg: e.Message}
+}
+
+// FromFuncRef gives f as a message.
+func FromFuncRef(f mesh.FuncRef) *pb.FuncRef {
+	return &pb.FuncRef{Namespace: f.Namespace, Name: f.Name, Version: f.Version}
+}
+
+// ToFuncRef reads and validates a reference to a function.
+func ToFuncRef(f *pb.FuncRef) (mesh.FuncRef, error) {
+	ref := mesh.FuncRef{Namespace: f.GetNamespace(), Name: f.GetName(), Version: f.GetVersion()}
+	return ref, ref.Validate()
+}
+
+// FromLimits gives l as a message.
+func FromLimits(l mesh.Limits) *pb.Limits {
+	return &pb.Limits{MemoryBytes: l.Memory, TimeUs: uint64(l.Time / time.Microsecond), Concurrency: uint32(l.Concurrency)}
+}
+
+// ToLimits reads limits; nil gives none.
+func ToLimits(l *pb.Limits) mesh.Limits {
+	return mesh.Limits{
+		Memory:      l.GetMemoryBytes(),
+		Time:        time.Duration(min(l.GetTimeUs(), uint64(mesh.MaxFuncTime/time.Microsecond))) * time.Microsecond,
+		Concurrency: int(l.GetConcurrency()),
+	}
+}
+
+// FromFuncInfo gives info as a message.
+func FromFuncInfo(info mesh.FuncInfo) *pb.FuncInfo {
+	m := &pb.FuncInfo{
+		Ref: FromFuncRef(info.Ref), Kind: uint32(info.Kind), Module: info.Module,
+		Size: info.Size, Export: info.Export, Limits: FromLimits(info.Limits),
+	}
+	for _, host := range info.Hosts {
+		m.Hosts = append(m.Hosts, []byte(host))
+	}
+	return m
+}
+
+// ToFuncInfo reads a function's description.
+func ToFuncInfo(m *pb.FuncInfo) (mesh.FuncInfo, error) {
+	ref, err := ToFuncRef(m.GetRef())
+	if err != nil {
+		return mesh.FuncInfo{}, err
+	}
+	info := mesh.FuncInfo{
+		Ref: ref, Kind: mesh.FuncKind(min(m.Kind, 255)), Module: m.Module,
+		Size: m.Size, Export: m.Export, Limits: ToLimits(m.Limits),
+	}
+	for _, host := range m.Hosts {
+		info.Hosts = append(info.Hosts, mesh.NodeID(host))
+	}
+	return info, nil
+}
+
+// FromDAG gives d as a message.
+func FromDAG(d *mesh.DAG) *pb.DAG {
+	m := &pb.DAG{Namespace: d.Namespace, Name: d.Name}
+	for _, s := range d.Stages {
+		m.Stages = append(m.Stages, &pb.Stage{Name: s.Name, Func: FromFuncRef(s.Func)})
+	}
+	for _, e := range d.Edges {
+		m.Edges = append(m.Edges, &pb.Edge{From: e.From, To: e.To})
+	}
+	return m
+}
+
+// ToDAG reads and validates a DAG.
+func ToDAG(m *pb.DAG) (*mesh.DAG, error) {
+	d := &mesh.DAG{Namespace: m.GetNamespace(), Name: m.GetName()}
+	for _, s := range m.GetStages() {
+		d.Stages = append(d.Stages, mesh.Stage{Name: s.GetName(), Func: mesh.FuncRef{
+			Namespace: s.GetFunc().GetNamespace(), Name: s.GetFunc().GetName(), Version: s.GetFunc().GetVersion(),
+		}})
+	}
+	for _, e := range m.GetEdges() {
+		d.Edges = append(d.Edges, mesh.Edge{From: e.GetFrom(), To: e.GetTo()})
+	}
+	return d, d.Validate()
+}
+
+// ToRunID reads a run's id.
+func ToRunID(b []byte) (mesh.RunID, error) {
+	var id mesh.RunID
+	if len(b) != len(id) {
+		return id, mesh.Errorf(mesh.Invalid, "run id", "%d bytes: expected %d", len(b), len(id))
+	}
+	return mesh.RunID(b), nil
+}

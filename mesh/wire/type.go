@@ -1,0 +1,97 @@
+package wire
+
+import (
+	"reflect"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// Message is any message of the data plane.
+type Message = proto.Message
+
+// Type says which message a frame's body is. The numbers are part of the
+// wire format: append, never renumber, never reuse.
+type Type uint16
+
+// prototypes lists the messages by Type.
+var prototypes = map[Type]Message{
+	1: (*pb.Hello)(nil),
+	2: (*pb.Error)(nil),
+	3: (*pb.Done)(nil),
+	4: (*pb.Cancel)(nil),
+
+	10: (*pb.Ping)(nil),
+	11: (*pb.Pong)(nil),
+	12: (*pb.Members)(nil),
+	13: (*pb.Leaving)(nil),
+	14: (*pb.Status)(nil),
+	15: (*pb.StatusReply)(nil),
+
+	20: (*pb.Get)(nil),
+	21: (*pb.GetReply)(nil),
+	22: (*pb.Put)(nil),
+	23: (*pb.PutReply)(nil),
+	24: (*pb.Delete)(nil),
+	25: (*pb.List)(nil),
+	26: (*pb.ListReply)(nil),
+	27: (*pb.Merge)(nil),
+	28: (*pb.MergeReply)(nil),
+	29: (*pb.Fetch)(nil),
+	30: (*pb.FetchReply)(nil),
+	31: (*pb.Push)(nil),
+	32: (*pb.Unsubscribe)(nil),
+
+	40: (*pb.Deploy)(nil),
+	41: (*pb.DeployReply)(nil),
+	42: (*pb.GetFunc)(nil),
+	43: (*pb.GetFuncReply)(nil),
+	44: (*pb.ListFuncs)(nil),
+	45: (*pb.ListFuncsReply)(nil),
+	46: (*pb.DeleteFunc)(nil),
+	47: (*pb.UseVersion)(nil),
+	48: (*pb.CatalogChanged)(nil),
+	49: (*pb.ServeFuncs)(nil),
+	50: (*pb.Invoke)(nil),
+	51: (*pb.InvokeReply)(nil),
+	52: (*pb.SendMessage)(nil),
+	53: (*pb.Receive)(nil),
+	54: (*pb.ReceiveReply)(nil),
+
+	60: (*pb.CreateDAG)(nil),
+	61: (*pb.GetDAG)(nil),
+	62: (*pb.GetDAGReply)(nil),
+	63: (*pb.ListDAGs)(nil),
+	64: (*pb.ListDAGsReply)(nil),
+	65: (*pb.DeleteDAG)(nil),
+	66: (*pb.Call)(nil),
+	67: (*pb.CallDAG)(nil),
+	68: (*pb.CallReply)(nil),
+	69: (*pb.Hop)(nil),
+	70: (*pb.SinkResult)(nil),
+	71: (*pb.EndRun)(nil),
+	72: (*pb.AwaitRun)(nil),
+	73: (*pb.AwaitRunReply)(nil),
+	74: (*pb.CancelRun)(nil),
+}
+
+var typesByMessage = func() map[reflect.Type]Type {
+	types := make(map[reflect.Type]Type, len(prototypes))
+	for t, m := range prototypes {
+		types[reflect.TypeOf(m)] = t
+	}
+	return types
+}()
+
+// TypeOf gives the type of a message, or 0 for a message that is none of the data plane's.
+func TypeOf(m Message) Type { return typesByMessage[reflect.TypeOf(m)] }
+
+// New gives an empty message of a type, or nil for a type that this version does not know.
+func (t Type) New() Message {
+	prototype, ok := prototypes[t]
+	if !ok {
+		return nil
+	}
+	return prototype.ProtoReflect().New().Interface()
+}
