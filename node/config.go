@@ -1,0 +1,162 @@
+package node
+
+import (
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// Config says how a node runs. The zero value of a field means its default,
+// except where it is said to be required.
+type Config struct {
+	// DataDir holds the node's credential, its store and the compiled
+	// modules. Required. Two nodes never share one.
+	DataDir string
+	// Listen are the UDP addresses to take connections on, as host:port.
+	// Default: 0.0.0.0:0, any free port on all interfaces.
+	Listen []string
+	// Advertise are the addresses told to peers. Default: those of the sockets.
+	Advertise []string
+	// Token is the join token with which the node was admitted. Required at
+	// the first start; later the credential in DataDir serves.
+	Token string
+	// Bootstrap are addresses to find the mesh at, beside those in the token.
+	Bootstrap []string
+	// MDNS looks for peers on the local network.
+	MDNS bool
+
+	// Replicas is how many nodes own a key. Default 3.
+	Replicas int
+	// WriteQuorum is how many owners must hold a write before it is
+	// answered, unless the call says otherwise. Default 2, or all that live
+	// when there are fewer.
+	WriteQuorum int
+	// Durability of each replica's copy before it counts. Default mesh.Logged.
+	Durability mesh.Durability
+	// SyncInterval is the longest that a logged write waits for the disk. Default 10 ms.
+	SyncInterval time.Duration
+
+	// Heartbeat is how often neighbours are asked for a sign of life. Default 500 ms.
+	Heartbeat time.Duration
+
+	// MemoryBytes bounds the decoded values that the store keeps in memory. Default 64 MiB.
+	MemoryBytes int64
+	// CacheBytes bounds the copies of keys that others own. Default 64 MiB.
+	CacheBytes int64
+
+	// Concurrency bounds the invocations under way at once. Default 1024.
+	Concurrency int
+	// Queue bounds the invocations that wait for a place. Default 4096.
+	Queue int
+	// FuncMemory bounds the linear memory of one WebAssembly invocation. Default 128 MiB.
+	FuncMemory uint64
+	// FuncTime bounds one invocation. Default 30 s.
+	FuncTime time.Duration
+	// ResultTTL is how long the result of a future is kept. Default 15 min.
+	ResultTTL time.Duration
+
+	// AdminAddr serves /livez, /readyz and /debug/pprof over HTTP, as
+	// host:port on loopback. Default: not served.
+	AdminAddr string
+
+	// Log receives what the node has to say. Default: slog.Default.
+	Log *slog.Logger
+
+	// FS holds DataDir. Default: the disk.
+	FS vfs.FS
+	// ListenPacket opens the node's sockets. Default: the system's UDP. A
+	// simulated network puts its own here.
+	ListenPacket func(network, address string) (net.PacketConn, error)
+}
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.Replicas, 3)
+	setDefault(&c.WriteQuorum, min(2, c.Replicas))
+	setDefault(&c.Durability, mesh.Logged)
+	setDefault(&c.SyncInterval, 10*time.Millisecond)
+	setDefault(&c.Heartbeat, 500*time.Millisecond)
+	setDefault(&c.MemoryBytes, 64<<20)
+	setDefault(&c.CacheBytes, 64<<20)
+	setDefault(&c.Concurrency, 1024)
+	setDefault(&c.Queue, 4096)
+	setDefault(&c.FuncMemory, 128<<20)
+	setDefault(&c.FuncTime, 30*time.Second)
+	setDefault(&c.ResultTTL, 15*time.Minute)
+	if len(c.Listen) == 0 {
+		c.Listen = []string{"0.0.0.0:0"}
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.FS == nil {
+		c.FS = vfs.Default
+	}
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Bounds of the configuration.
+const (
+	MaxReplicas = 16
+	minMemory   = 1 << 20
+)
+
+// validate gives an Invalid error that names the field, what it holds and what was expected.
+func (c Config) validate() error {
+	invalid := func(format string, args ...any) error {
+		return mesh.Errorf(mesh.Invalid, "node configuration", format, args...)
+	}
+	switch {
+	case c.DataDir == "":
+		return invalid("DataDir is empty: expected a folder for the node's state")
+	case c.Replicas < 1 || c.Replicas > MaxReplicas:
+		return invalid("Replicas is %d: expected 1 to %d", c.Replicas, MaxReplicas)
+	case c.WriteQuorum < 1 || c.WriteQuorum > c.Replicas:
+		return invalid("WriteQuorum is %d: expected 1 to Replicas, which is %d", c.WriteQuorum, c.Replicas)
+	case c.Durability > mesh.Synced:
+		return invalid("Durability is %d: expected memory, logged or synced", c.Durability)
+	case c.SyncInterval < 0 || c.Heartbeat < 0 || c.FuncTime < 0 || c.ResultTTL < 0:
+		return invalid("a duration is negative")
+	case c.Heartbeat < 20*time.Millisecond:
+		return invalid("Heartbeat is %v: expected at least 20ms", c.Heartbeat)
+	case c.FuncTime > mesh.MaxFuncTime:
+		return invalid("FuncTime is %v: expected at most %v", c.FuncTime, mesh.MaxFuncTime)
+	case c.MemoryBytes < minMemory || c.CacheBytes < minMemory:
+		return invalid("MemoryBytes is %d and CacheBytes %d: expected at least %d each", c.MemoryBytes, c.CacheBytes, minMemory)
+	case c.Concurrency < 1 || c.Queue < 1:
+		return invalid("Concurrency is %d and Queue %d: expected at least 1 each", c.Concurrency, c.Queue)
+	}
+	for name, addrs := range map[string][]string{"Listen": c.Listen, "Advertise": c.Advertise, "Bootstrap": c.Bootstrap} {
+		for _, addr := range addrs {
+			if _, _, err := net.SplitHostPort(addr); err != nil {
+				return invalid("%s has %q: expected host:port", name, addr)
+			}
+		}
+	}
+	return c.validateAdmin()
+}
+
+func (c Config) validateAdmin() error {
+	if c.AdminAddr == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(c.AdminAddr)
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+		return mesh.Errorf(mesh.Invalid, "node configuration", "AdminAddr is %q: expected a loopback address and port, such as 127.0.0.1:7070", c.AdminAddr)
+	}
+	return nil
+}
+
+func (c Config) storeDir() string   { return filepath.Join(c.DataDir, "store") }
+func (c Config) modulesDir() string { return filepath.Join(c.DataDir, "modules") }
