@@ -595,6 +595,7 @@ type CallOptions struct {
 	Place         map[string][]byte      `protobuf:"bytes,3,rep,name=place,proto3" json:"place,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // stage -> node: where it must run
 	DryRun        bool                   `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`                                                          // answer with the plan only
 	RunId         []byte                 `protobuf:"bytes,5,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`                                                              // drawn by the caller; calling again with it gives the same run
+	TimeoutUs     uint64                 `protobuf:"varint,6,opt,name=timeout_us,json=timeoutUs,proto3" json:"timeout_us,omitempty"`                                                 // of the run; 0: the frame's, or for a future the node's default
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -662,6 +663,13 @@ func (x *CallOptions) GetRunId() []byte {
 		return x.RunId
 	}
 	return nil
+}
+
+func (x *CallOptions) GetTimeoutUs() uint64 {
+	if x != nil {
+		return x.TimeoutUs
+	}
+	return 0
 }
 
 // Call runs a function. Answered by CallReply.
@@ -1155,7 +1163,8 @@ type Hop struct {
 	Stage         uint32                 `protobuf:"varint,2,opt,name=stage,proto3" json:"stage,omitempty"` // index in the plan
 	Input         uint32                 `protobuf:"varint,3,opt,name=input,proto3" json:"input,omitempty"` // 0: the call's own arguments; n: the result of parent n-1
 	Args          []*Arg                 `protobuf:"bytes,4,rep,name=args,proto3" json:"args,omitempty"`
-	Reports       []*StageReport         `protobuf:"bytes,5,rep,name=reports,proto3" json:"reports,omitempty"` // of the stages that led here
+	Reports       []*StageReport         `protobuf:"bytes,5,rep,name=reports,proto3" json:"reports,omitempty"`              // not yet told to anyone else
+	LeftUs        uint64                 `protobuf:"varint,6,opt,name=left_us,json=leftUs,proto3" json:"left_us,omitempty"` // time left of the run when this was sent
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1225,11 +1234,18 @@ func (x *Hop) GetReports() []*StageReport {
 	return nil
 }
 
+func (x *Hop) GetLeftUs() uint64 {
+	if x != nil {
+		return x.LeftUs
+	}
+	return 0
+}
+
 // StageReport says what a stage did, for explain.
 type StageReport struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Stage         uint32                 `protobuf:"varint,1,opt,name=stage,proto3" json:"stage,omitempty"`
-	Node          []byte                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	Node          []byte                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`                             // left out in hops, where the plan tells it
 	StartedUs     uint64                 `protobuf:"varint,3,opt,name=started_us,json=startedUs,proto3" json:"started_us,omitempty"` // Unix time
 	TookUs        uint64                 `protobuf:"varint,4,opt,name=took_us,json=tookUs,proto3" json:"took_us,omitempty"`
 	ResultBytes   uint64                 `protobuf:"varint,5,opt,name=result_bytes,json=resultBytes,proto3" json:"result_bytes,omitempty"`
@@ -1302,7 +1318,8 @@ func (x *StageReport) GetResultBytes() uint64 {
 	return 0
 }
 
-// SinkResult tells the coordinator how a sink, or a failed stage, ended. One way.
+// SinkResult tells the coordinator how a sink, or a failed stage, ended, or
+// that a node could not be reached. One way.
 type SinkResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RunId         []byte                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
@@ -1311,6 +1328,7 @@ type SinkResult struct {
 	Value         *Value                 `protobuf:"bytes,4,opt,name=value,proto3" json:"value,omitempty"`
 	Error         *Error                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
 	Reports       []*StageReport         `protobuf:"bytes,6,rep,name=reports,proto3" json:"reports,omitempty"`
+	Lost          []byte                 `protobuf:"bytes,7,opt,name=lost,proto3" json:"lost,omitempty"` // the node to which the stage's result could not be sent
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1387,10 +1405,20 @@ func (x *SinkResult) GetReports() []*StageReport {
 	return nil
 }
 
-// EndRun lets the executors forget a run, and stop what still runs of it. One way.
+func (x *SinkResult) GetLost() []byte {
+	if x != nil {
+		return x.Lost
+	}
+	return nil
+}
+
+// EndRun makes an executor forget the attempts of a run up to this one, and
+// stop what still runs of them. One way. A run that succeeded needs none:
+// all its executors have nothing left to do.
 type EndRun struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RunId         []byte                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	Attempt       uint32                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1430,6 +1458,13 @@ func (x *EndRun) GetRunId() []byte {
 		return x.RunId
 	}
 	return nil
+}
+
+func (x *EndRun) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
 }
 
 // AwaitRun waits for a run until the frame's deadline.
@@ -1485,6 +1520,7 @@ func (x *AwaitRun) GetNoWait() bool {
 	return false
 }
 
+// AwaitRunReply is how a run stands. It is also the record of a run in the store.
 type AwaitRunReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         uint32                 `protobuf:"varint,1,opt,name=state,proto3" json:"state,omitempty"` // mesh.RunState
@@ -1492,6 +1528,8 @@ type AwaitRunReply struct {
 	Error         *Error                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
 	Reports       []*StageReport         `protobuf:"bytes,4,rep,name=reports,proto3" json:"reports,omitempty"`
 	Plan          *Plan                  `protobuf:"bytes,5,opt,name=plan,proto3" json:"plan,omitempty"`
+	Coordinator   []byte                 `protobuf:"bytes,6,opt,name=coordinator,proto3" json:"coordinator,omitempty"`
+	Attempt       uint32                 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"` // while running: the first of this coordinator; else the last
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1559,6 +1597,20 @@ func (x *AwaitRunReply) GetPlan() *Plan {
 		return x.Plan
 	}
 	return nil
+}
+
+func (x *AwaitRunReply) GetCoordinator() []byte {
+	if x != nil {
+		return x.Coordinator
+	}
+	return nil
+}
+
+func (x *AwaitRunReply) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
 }
 
 type CancelRun struct {
@@ -1643,13 +1695,15 @@ const file_run_proto_rawDesc = "" +
 	"\x04more\x18\x02 \x01(\bR\x04more\"=\n" +
 	"\tDeleteDAG\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"\xdf\x01\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\xfe\x01\n" +
 	"\vCallOptions\x12\x16\n" +
 	"\x06future\x18\x01 \x01(\bR\x06future\x12\x16\n" +
 	"\x06policy\x18\x02 \x01(\tR\x06policy\x126\n" +
 	"\x05place\x18\x03 \x03(\v2 .virga.v1.CallOptions.PlaceEntryR\x05place\x12\x17\n" +
 	"\adry_run\x18\x04 \x01(\bR\x06dryRun\x12\x15\n" +
-	"\x06run_id\x18\x05 \x01(\fR\x05runId\x1a8\n" +
+	"\x06run_id\x18\x05 \x01(\fR\x05runId\x12\x1d\n" +
+	"\n" +
+	"timeout_us\x18\x06 \x01(\x04R\ttimeoutUs\x1a8\n" +
 	"\n" +
 	"PlaceEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -1688,20 +1742,21 @@ const file_run_proto_rawDesc = "" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\x12 \n" +
 	"\vcoordinator\x18\x03 \x01(\fR\vcoordinator\x12\"\n" +
-	"\x04plan\x18\x04 \x01(\v2\x0e.virga.v1.PlanR\x04plan\"\xaa\x01\n" +
+	"\x04plan\x18\x04 \x01(\v2\x0e.virga.v1.PlanR\x04plan\"\xc3\x01\n" +
 	"\x03Hop\x12#\n" +
 	"\x03run\x18\x01 \x01(\v2\x11.virga.v1.RunSpecR\x03run\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\rR\x05stage\x12\x14\n" +
 	"\x05input\x18\x03 \x01(\rR\x05input\x12!\n" +
 	"\x04args\x18\x04 \x03(\v2\r.virga.v1.ArgR\x04args\x12/\n" +
-	"\areports\x18\x05 \x03(\v2\x15.virga.v1.StageReportR\areports\"\x92\x01\n" +
+	"\areports\x18\x05 \x03(\v2\x15.virga.v1.StageReportR\areports\x12\x17\n" +
+	"\aleft_us\x18\x06 \x01(\x04R\x06leftUs\"\x92\x01\n" +
 	"\vStageReport\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\fR\x04node\x12\x1d\n" +
 	"\n" +
 	"started_us\x18\x03 \x01(\x04R\tstartedUs\x12\x17\n" +
 	"\atook_us\x18\x04 \x01(\x04R\x06tookUs\x12!\n" +
-	"\fresult_bytes\x18\x05 \x01(\x04R\vresultBytes\"\xd2\x01\n" +
+	"\fresult_bytes\x18\x05 \x01(\x04R\vresultBytes\"\xe6\x01\n" +
 	"\n" +
 	"SinkResult\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
@@ -1709,18 +1764,22 @@ const file_run_proto_rawDesc = "" +
 	"\x05stage\x18\x03 \x01(\rR\x05stage\x12%\n" +
 	"\x05value\x18\x04 \x01(\v2\x0f.virga.v1.ValueR\x05value\x12%\n" +
 	"\x05error\x18\x05 \x01(\v2\x0f.virga.v1.ErrorR\x05error\x12/\n" +
-	"\areports\x18\x06 \x03(\v2\x15.virga.v1.StageReportR\areports\"\x1f\n" +
+	"\areports\x18\x06 \x03(\v2\x15.virga.v1.StageReportR\areports\x12\x12\n" +
+	"\x04lost\x18\a \x01(\fR\x04lost\"9\n" +
 	"\x06EndRun\x12\x15\n" +
-	"\x06run_id\x18\x01 \x01(\fR\x05runId\":\n" +
+	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\rR\aattempt\":\n" +
 	"\bAwaitRun\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x17\n" +
-	"\ano_wait\x18\x02 \x01(\bR\x06noWait\"\xd2\x01\n" +
+	"\ano_wait\x18\x02 \x01(\bR\x06noWait\"\x8e\x02\n" +
 	"\rAwaitRunReply\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\rR\x05state\x12/\n" +
 	"\aresults\x18\x02 \x03(\v2\x15.virga.v1.StageResultR\aresults\x12%\n" +
 	"\x05error\x18\x03 \x01(\v2\x0f.virga.v1.ErrorR\x05error\x12/\n" +
 	"\areports\x18\x04 \x03(\v2\x15.virga.v1.StageReportR\areports\x12\"\n" +
-	"\x04plan\x18\x05 \x01(\v2\x0e.virga.v1.PlanR\x04plan\"\"\n" +
+	"\x04plan\x18\x05 \x01(\v2\x0e.virga.v1.PlanR\x04plan\x12 \n" +
+	"\vcoordinator\x18\x06 \x01(\fR\vcoordinator\x12\x18\n" +
+	"\aattempt\x18\a \x01(\rR\aattempt\"\"\n" +
 	"\tCancelRun\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runIdB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
 
