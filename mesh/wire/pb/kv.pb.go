@@ -135,6 +135,7 @@ type Put struct {
 	WriteQuorum   uint32                 `protobuf:"varint,4,opt,name=write_quorum,json=writeQuorum,proto3" json:"write_quorum,omitempty"` // owners that must hold it; 0: the node's default
 	Durability    uint32                 `protobuf:"varint,5,opt,name=durability,proto3" json:"durability,omitempty"`                      // mesh.Durability
 	WriteId       []byte                 `protobuf:"bytes,6,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"`              // drawn by the client; a retry carries the same
+	Forwarded     bool                   `protobuf:"varint,7,opt,name=forwarded,proto3" json:"forwarded,omitempty"`                        // by a node that is no owner; never forwarded again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -211,6 +212,13 @@ func (x *Put) GetWriteId() []byte {
 	return nil
 }
 
+func (x *Put) GetForwarded() bool {
+	if x != nil {
+		return x.Forwarded
+	}
+	return false
+}
+
 type PutReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replicas      uint32                 `protobuf:"varint,1,opt,name=replicas,proto3" json:"replicas,omitempty"`
@@ -276,6 +284,7 @@ type Delete struct {
 	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	WriteQuorum   uint32                 `protobuf:"varint,2,opt,name=write_quorum,json=writeQuorum,proto3" json:"write_quorum,omitempty"`
 	Durability    uint32                 `protobuf:"varint,3,opt,name=durability,proto3" json:"durability,omitempty"`
+	Forwarded     bool                   `protobuf:"varint,4,opt,name=forwarded,proto3" json:"forwarded,omitempty"` // by a node that is no owner; never forwarded again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -329,6 +338,13 @@ func (x *Delete) GetDurability() uint32 {
 		return x.Durability
 	}
 	return 0
+}
+
+func (x *Delete) GetForwarded() bool {
+	if x != nil {
+		return x.Forwarded
+	}
+	return false
 }
 
 // List asks for the names of keys in a namespace, in order.
@@ -526,6 +542,7 @@ type Merge struct {
 	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	Delta         []byte                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"` // lattice.Cell
 	Durability    uint32                 `protobuf:"varint,3,opt,name=durability,proto3" json:"durability,omitempty"`
+	AddsToBase    bool                   `protobuf:"varint,4,opt,name=adds_to_base,json=addsToBase,proto3" json:"adds_to_base,omitempty"` // the sender holds more of the key than the delta says
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -581,11 +598,19 @@ func (x *Merge) GetDurability() uint32 {
 	return 0
 }
 
+func (x *Merge) GetAddsToBase() bool {
+	if x != nil {
+		return x.AddsToBase
+	}
+	return false
+}
+
 type MergeReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Durability    uint32                 `protobuf:"varint,1,opt,name=durability,proto3" json:"durability,omitempty"`
-	Dominated     bool                   `protobuf:"varint,2,opt,name=dominated,proto3" json:"dominated,omitempty"` // the key was deleted after the delta was made
-	Cell          []byte                 `protobuf:"bytes,3,opt,name=cell,proto3" json:"cell,omitempty"`            // then: what is there
+	Dominated     bool                   `protobuf:"varint,2,opt,name=dominated,proto3" json:"dominated,omitempty"`                  // the key was deleted after the delta was made
+	Cell          []byte                 `protobuf:"bytes,3,opt,name=cell,proto3" json:"cell,omitempty"`                             // then: what is there
+	LacksBase     bool                   `protobuf:"varint,4,opt,name=lacks_base,json=lacksBase,proto3" json:"lacks_base,omitempty"` // merged, but the receiver had nothing that the delta adds to: send the whole
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -639,6 +664,13 @@ func (x *MergeReply) GetCell() []byte {
 		return x.Cell
 	}
 	return nil
+}
+
+func (x *MergeReply) GetLacksBase() bool {
+	if x != nil {
+		return x.LacksBase
+	}
+	return false
 }
 
 // Fetch reads an owner's own copy. Node to node.
@@ -697,7 +729,8 @@ func (x *Fetch) GetSubscribe() bool {
 type FetchReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Cell          []byte                 `protobuf:"bytes,1,opt,name=cell,proto3" json:"cell,omitempty"`                       // lattice.Cell; empty: the owner has none
-	LeaseMs       uint32                 `protobuf:"varint,2,opt,name=lease_ms,json=leaseMs,proto3" json:"lease_ms,omitempty"` // how long the subscription holds
+	LeaseMs       uint32                 `protobuf:"varint,2,opt,name=lease_ms,json=leaseMs,proto3" json:"lease_ms,omitempty"` // how long the subscription holds; 0: there is none
+	Session       uint64                 `protobuf:"varint,3,opt,name=session,proto3" json:"session,omitempty"`                // of the subscriptions at this owner; another one with each start of the owner
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -746,10 +779,19 @@ func (x *FetchReply) GetLeaseMs() uint32 {
 	return 0
 }
 
-// Push tells a subscriber what changed. One way, node to node.
+func (x *FetchReply) GetSession() uint64 {
+	if x != nil {
+		return x.Session
+	}
+	return 0
+}
+
+// Push tells a subscriber what changed. Node to node. Answered by Done: an
+// owner sends the next one only then, and repeats what was not answered.
 type Push struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Deltas        []*PushedDelta         `protobuf:"bytes,1,rep,name=deltas,proto3" json:"deltas,omitempty"`
+	Session       uint64                 `protobuf:"varint,2,opt,name=session,proto3" json:"session,omitempty"` // FetchReply.session
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -791,10 +833,17 @@ func (x *Push) GetDeltas() []*PushedDelta {
 	return nil
 }
 
+func (x *Push) GetSession() uint64 {
+	if x != nil {
+		return x.Session
+	}
+	return 0
+}
+
 type PushedDelta struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	Delta         []byte                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"` // lattice.Cell
+	Delta         []byte                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"` // lattice.Cell; empty: the subscription has ended, forget the key
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -899,7 +948,7 @@ const file_kv_proto_rawDesc = "" +
 	"\x06quorum\x18\x02 \x01(\rR\x06quorum\"8\n" +
 	"\bGetReply\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\x12\x16\n" +
-	"\x06owners\x18\x02 \x03(\fR\x06owners\"\xa8\x01\n" +
+	"\x06owners\x18\x02 \x03(\fR\x06owners\"\xc6\x01\n" +
 	"\x03Put\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +
@@ -908,19 +957,21 @@ const file_kv_proto_rawDesc = "" +
 	"\n" +
 	"durability\x18\x05 \x01(\rR\n" +
 	"durability\x12\x19\n" +
-	"\bwrite_id\x18\x06 \x01(\fR\awriteId\"^\n" +
+	"\bwrite_id\x18\x06 \x01(\fR\awriteId\x12\x1c\n" +
+	"\tforwarded\x18\a \x01(\bR\tforwarded\"^\n" +
 	"\bPutReply\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1e\n" +
 	"\n" +
 	"durability\x18\x02 \x01(\rR\n" +
 	"durability\x12\x16\n" +
-	"\x06owners\x18\x03 \x03(\fR\x06owners\"l\n" +
+	"\x06owners\x18\x03 \x03(\fR\x06owners\"\x8a\x01\n" +
 	"\x06Delete\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12!\n" +
 	"\fwrite_quorum\x18\x02 \x01(\rR\vwriteQuorum\x12\x1e\n" +
 	"\n" +
 	"durability\x18\x03 \x01(\rR\n" +
-	"durability\"~\n" +
+	"durability\x12\x1c\n" +
+	"\tforwarded\x18\x04 \x01(\bR\tforwarded\"~\n" +
 	"\x04List\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12\x14\n" +
@@ -933,29 +984,35 @@ const file_kv_proto_rawDesc = "" +
 	"\tListedKey\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x12\n" +
-	"\x04size\x18\x03 \x01(\x04R\x04size\"^\n" +
+	"\x04size\x18\x03 \x01(\x04R\x04size\"\x80\x01\n" +
 	"\x05Merge\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\fR\x05delta\x12\x1e\n" +
 	"\n" +
 	"durability\x18\x03 \x01(\rR\n" +
-	"durability\"^\n" +
+	"durability\x12 \n" +
+	"\fadds_to_base\x18\x04 \x01(\bR\n" +
+	"addsToBase\"}\n" +
 	"\n" +
 	"MergeReply\x12\x1e\n" +
 	"\n" +
 	"durability\x18\x01 \x01(\rR\n" +
 	"durability\x12\x1c\n" +
 	"\tdominated\x18\x02 \x01(\bR\tdominated\x12\x12\n" +
-	"\x04cell\x18\x03 \x01(\fR\x04cell\"F\n" +
+	"\x04cell\x18\x03 \x01(\fR\x04cell\x12\x1d\n" +
+	"\n" +
+	"lacks_base\x18\x04 \x01(\bR\tlacksBase\"F\n" +
 	"\x05Fetch\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x1c\n" +
-	"\tsubscribe\x18\x02 \x01(\bR\tsubscribe\";\n" +
+	"\tsubscribe\x18\x02 \x01(\bR\tsubscribe\"U\n" +
 	"\n" +
 	"FetchReply\x12\x12\n" +
 	"\x04cell\x18\x01 \x01(\fR\x04cell\x12\x19\n" +
-	"\blease_ms\x18\x02 \x01(\rR\aleaseMs\"5\n" +
+	"\blease_ms\x18\x02 \x01(\rR\aleaseMs\x12\x18\n" +
+	"\asession\x18\x03 \x01(\x04R\asession\"O\n" +
 	"\x04Push\x12-\n" +
-	"\x06deltas\x18\x01 \x03(\v2\x15.virga.v1.PushedDeltaR\x06deltas\"D\n" +
+	"\x06deltas\x18\x01 \x03(\v2\x15.virga.v1.PushedDeltaR\x06deltas\x12\x18\n" +
+	"\asession\x18\x02 \x01(\x04R\asession\"D\n" +
 	"\vPushedDelta\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\fR\x05delta\"0\n" +
