@@ -6,6 +6,7 @@ import (
 	"math"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -45,6 +46,9 @@ func Decode(v mesh.Value, into any) error {
 }
 
 func decodeText(data []byte, into any) error {
+	if !utf8.Valid(data) {
+		return invalid("decode", "text that is not UTF-8")
+	}
 	switch into := into.(type) {
 	case *string:
 		*into = string(data)

@@ -128,6 +128,9 @@ func ToJSON(v mesh.Value, indent string) ([]byte, error) {
 }
 
 func layOut(text []byte, indent string) ([]byte, error) {
+	if !utf8.Valid(text) {
+		return nil, invalid("write JSON", "the text is not UTF-8")
+	}
 	var out bytes.Buffer
 	var err error
 	if indent == "" {
