@@ -1,0 +1,114 @@
+package replica
+
+import (
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// outcome is how a write stands for the one who asked for it.
+type outcome uint8
+
+const (
+	pending outcome = iota
+	acked           // enough owners hold it
+	short           // too few owners can still come to hold it
+	again           // an owner knows of a later delete: observe it and apply anew
+)
+
+func (o outcome) String() string {
+	return [...]string{"pending", "acked", "short", "again"}[o]
+}
+
+// write is the state of one delta on its way to the owners of a key. It has
+// no I/O and no clock: what happens is told by its methods, and they say
+// what to do. The outcome, once it is not pending, never changes: what
+// happens later matters to the owners only.
+type write struct {
+	need    int             // owners that must hold it
+	holders int             // owners that do
+	weakest mesh.Durability // among the holders
+	outcome outcome
+	ack     mesh.Ack // with acked and short: what was reached then
+
+	owners []mesh.NodeID // those asked, without this node
+	heard  []bool        // by index of owners
+	silent int           // how many were not heard of
+}
+
+// newWrite starts the write of a delta to others. At self, which counts
+// where it is an owner, it has already reached a durability; 0 says that
+// self is none.
+func newWrite(need int, self mesh.Durability, others []mesh.NodeID) *write {
+	w := &write{need: need, owners: others, heard: make([]bool, len(others)), silent: len(others)}
+	if self != mesh.DefaultDurability {
+		w.hold(self)
+	}
+	w.settle()
+	return w
+}
+
+// Acked says that an owner holds the delta.
+func (w *write) Acked(owner mesh.NodeID, d mesh.Durability) {
+	if w.hear(owner) {
+		w.hold(d)
+		w.settle()
+	}
+}
+
+// Lost says that an owner did not acknowledge. It reports whether that owner
+// is owed the delta: whatever the outcome was, or will be.
+func (w *write) Lost(owner mesh.NodeID) (owed bool) {
+	if !w.hear(owner) {
+		return false
+	}
+	w.settle()
+	return true
+}
+
+// Dominated says that an owner refused the delta, because the key was
+// deleted after the state that the delta was made from.
+func (w *write) Dominated(owner mesh.NodeID) {
+	if w.hear(owner) && w.outcome == pending {
+		w.finish(again)
+	}
+}
+
+// Expire says that nobody waits any longer. Owners still acknowledge or are lost.
+func (w *write) Expire() {
+	if w.outcome == pending {
+		w.finish(short)
+	}
+}
+
+// hear reports whether this is the first word of an owner that was asked.
+func (w *write) hear(owner mesh.NodeID) bool {
+	for i, o := range w.owners {
+		if o == owner && !w.heard[i] {
+			w.heard[i] = true
+			w.silent--
+			return true
+		}
+	}
+	return false
+}
+
+func (w *write) hold(d mesh.Durability) {
+	if w.holders == 0 || d < w.weakest {
+		w.weakest = d
+	}
+	w.holders++
+}
+
+func (w *write) settle() {
+	switch {
+	case w.outcome != pending:
+	case w.holders >= w.need:
+		w.finish(acked)
+	case w.holders+w.silent < w.need:
+		w.finish(short)
+	}
+}
+
+func (w *write) finish(o outcome) {
+	w.outcome = o
+	w.ack = mesh.Ack{Replicas: w.holders, Durability: w.weakest}
+}
