@@ -1,0 +1,113 @@
+package lattice
+
+// Cell is what a store keeps of a key: a Value, and the Stamp of the last
+// deletion, which it dominates. Of two cells the one with the later reset wins
+// whole; with equal resets their values merge. After a reset the kind may be
+// another. The zero Cell was never written nor deleted.
+//
+// It is a dominating pair (Wu et al., "Anna: a KVS for any scale", 2018). Like
+// a Value, a Cell is a handle; copies share state.
+type Cell struct {
+	reset Stamp
+	value Value
+}
+
+// NewCell is a cell that holds value, written since the reset; the zero Value for none.
+func NewCell(reset Stamp, value Value) Cell { return Cell{reset: reset, value: value} }
+
+// Value is what the cell holds, and whether it holds anything.
+func (c Cell) Value() (v Value, ok bool) { return c.value, !c.value.IsZero() }
+
+// ResetAt is the stamp of the last deletion, zero if there was none.
+func (c Cell) ResetAt() Stamp { return c.reset }
+
+// Deleted reports whether the key was deleted and not written since.
+func (c Cell) Deleted() bool { return c.value.IsZero() && !c.reset.IsZero() }
+
+// IsZero reports whether the cell was never written nor deleted.
+func (c Cell) IsZero() bool { return c.value.IsZero() && c.reset.IsZero() }
+
+// Reset deletes, and gives the delta. It does nothing unless at is later than
+// the last reset.
+func (c *Cell) Reset(at Stamp) (delta Cell) {
+	delta = Cell{reset: at}
+	if at.After(c.reset) {
+		*c = delta
+	}
+	return delta
+}
+
+// Apply gives the delta that op makes of the cell, which is not changed. Where
+// the cell holds nothing, the value is created with kind; where it holds
+// another kind, the error is a KindMismatchError.
+func (c Cell) Apply(kind Kind, op Op, at Write) (delta Cell, err error) {
+	state := c.value
+	switch {
+	case !kind.Valid() || !state.IsZero() && state.kind != kind:
+		return Cell{}, &KindMismatchError{Have: state.kind, Got: kind}
+	case state.IsZero():
+		state = New(kind)
+	}
+	value, err := Apply(state, op, at)
+	if err != nil {
+		return Cell{}, err
+	}
+	return Cell{reset: c.reset, value: value}, nil
+}
+
+// Dominates reports whether delta was made before the cell's last reset, so that merging it changes nothing.
+func (c Cell) Dominates(delta Cell) bool { return c.reset.After(delta.reset) }
+
+// Merge merges delta into c in place, and reports whether c grew. Different
+// kinds since the same reset give a KindMismatchError and change nothing.
+// delta is not changed, and may go on being used.
+func (c *Cell) Merge(delta Cell) (grew bool, err error) {
+	switch order := c.reset.Compare(delta.reset); {
+	case order > 0:
+		return false, nil
+	case order < 0:
+		*c = delta.Clone()
+		return true, nil
+	case delta.value.IsZero():
+		return false, nil
+	case c.value.IsZero():
+		c.value = delta.value.Clone()
+		return true, nil
+	}
+	return c.value.Merge(delta.value)
+}
+
+// Compare orders by reset, then by value.
+func (c Cell) Compare(other Cell) Order {
+	if order := c.reset.Compare(other.reset); order != 0 {
+		return Order(order)
+	}
+	return c.value.Compare(other.value)
+}
+
+// Clone is a copy that shares no state.
+func (c Cell) Clone() Cell { return Cell{reset: c.reset, value: c.value.Clone()} }
+
+// Size is the memory held, in bytes, approximately.
+func (c Cell) Size() int { return c.reset.size() + 24 + c.value.Size() }
+
+// AppendBinary appends the canonical encoding: the reset and the value.
+func (c Cell) AppendBinary(dst []byte) []byte {
+	return c.value.AppendBinary(c.reset.appendTo(dst))
+}
+
+// DecodeCell reads what AppendBinary wrote, and nothing else; the error wraps
+// ErrMalformed. It keeps nothing of b.
+func DecodeCell(b []byte) (Cell, error) {
+	d := decoder{in: b}
+	c := Cell{reset: d.stamp()}
+	if len(d.in) == 1 && d.in[0] == byte(NoKind) {
+		d.byte()
+	} else {
+		c.value = decodeValue(&d)
+	}
+	if err := d.finish(); err != nil {
+		return Cell{}, err
+	}
+	return c, nil
+}

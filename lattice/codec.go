@@ -1,0 +1,133 @@
+package lattice
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+)
+
+// maxDepth is how deep maps may nest in an encoding or an operation.
+const maxDepth = 16
+
+func appendUvarint(dst []byte, v uint64) []byte { return binary.AppendUvarint(dst, v) }
+
+func appendString(dst []byte, s string) []byte {
+	return append(appendUvarint(dst, uint64(len(s))), s...)
+}
+
+func appendBytes(dst, b []byte) []byte {
+	return append(appendUvarint(dst, uint64(len(b))), b...)
+}
+
+// decoder reads canonical encodings. The first error sticks: later reads give
+// zeros and empty strings, so that callers check once, after each loop step
+// that could allocate.
+type decoder struct {
+	in    []byte
+	err   error
+	depth int
+}
+
+func (d *decoder) fail(format string, args ...any) {
+	if d.err == nil {
+		d.err = fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
+		d.in = nil
+	}
+}
+
+// finish gives the first error, or one if input is left.
+func (d *decoder) finish() error {
+	if d.err == nil && len(d.in) > 0 {
+		d.fail("%d bytes after the end", len(d.in))
+	}
+	return d.err
+}
+
+func (d *decoder) byte() byte {
+	if len(d.in) == 0 {
+		d.fail("ends too early")
+		return 0
+	}
+	b := d.in[0]
+	d.in = d.in[1:]
+	return b
+}
+
+func (d *decoder) bool() bool {
+	b := d.byte()
+	if b > 1 {
+		d.fail("%d is not a truth value", b)
+	}
+	return b == 1
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.in)
+	switch {
+	case n <= 0:
+		d.fail("expected a varint of at most 64 bits")
+		return 0
+	case n != max(1, (bits.Len64(v)+6)/7):
+		d.fail("varint %d is longer than it need be", v)
+		return 0
+	}
+	d.in = d.in[n:]
+	return v
+}
+
+func (d *decoder) uint64() uint64 {
+	if len(d.in) < 8 {
+		d.fail("ends too early")
+		return 0
+	}
+	v := binary.BigEndian.Uint64(d.in)
+	d.in = d.in[8:]
+	return v
+}
+
+// raw gives the next length-prefixed bytes, within the input.
+func (d *decoder) raw() []byte {
+	n := d.uvarint()
+	if n > uint64(len(d.in)) {
+		d.fail("%d bytes announced, %d left", n, len(d.in))
+		return nil
+	}
+	b := d.in[:n]
+	d.in = d.in[n:]
+	return b
+}
+
+func (d *decoder) str() string { return string(d.raw()) }
+
+// bytes gives a copy, so that a value never pins or shares its input.
+func (d *decoder) bytes() []byte { return append([]byte{}, d.raw()...) }
+
+// count reads how many items follow, each of which takes at least one byte.
+func (d *decoder) count() int {
+	n := d.uvarint()
+	if n > uint64(len(d.in)) {
+		d.fail("%d items announced, %d bytes left", n, len(d.in))
+		return 0
+	}
+	return int(n)
+}
+
+// enter and leave bound the nesting.
+func (d *decoder) enter() bool {
+	if d.depth == maxDepth {
+		d.fail("nested deeper than %d", maxDepth)
+		return false
+	}
+	d.depth++
+	return true
+}
+
+func (d *decoder) leave() { d.depth-- }
+
+// ascending reports, and fails unless, an item is greater than the one before it.
+func ascending[T Ordered](d *decoder, i int, previous, item T) bool {
+	if d.err == nil && i > 0 && compareOrdered(previous, item) >= 0 {
+		d.fail("item %d is not greater than the one before it", i)
+	}
+	return d.err == nil
+}
