@@ -1,6 +1,10 @@
 package mesh
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/virga-mesh/virga/lattice"
+)
 
 // Durability says how safe a replica's copy of a write is when it
 // acknowledges. The numbers are part of the wire format.
@@ -38,4 +42,19 @@ func ParseDurability(s string) (Durability, error) {
 type Ack struct {
 	Replicas   int        // owners that hold it
 	Durability Durability // the weakest among them
+}
+
+// Merged says what the merge of a delta did to a node's own copy of a key.
+type Merged struct {
+	Grew       bool       // the copy holds something that it did not hold before
+	Dominated  bool       // the key was deleted after the delta was made, which had no effect
+	Created    bool       // there was no copy before
+	Durability Durability // how safe the copy is
+}
+
+// KeyInfo describes a key in a list.
+type KeyInfo struct {
+	Name string
+	Kind lattice.Kind
+	Size int64 // of the value's encoding, in bytes
 }
