@@ -99,15 +99,13 @@ func (c Cell) AppendBinary(dst []byte) []byte {
 // DecodeCell reads what AppendBinary wrote, and nothing else; the error wraps
 // ErrMalformed. It keeps nothing of b.
 func DecodeCell(b []byte) (Cell, error) {
-	d := decoder{in: b}
-	c := Cell{reset: d.stamp()}
-	if len(d.in) == 1 && d.in[0] == byte(NoKind) {
-		d.byte()
-	} else {
-		c.value = decodeValue(&d)
-	}
-	if err := d.finish(); err != nil {
-		return Cell{}, err
-	}
-	return c, nil
+	return decodeWhole(b, func(d *decoder) Cell {
+		c := Cell{reset: d.stamp()}
+		if len(d.in) == 1 && d.in[0] == byte(NoKind) {
+			d.byte()
+			return c
+		}
+		c.value = decodeValue(d)
+		return c
+	})
 }

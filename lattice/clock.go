@@ -122,6 +122,10 @@ func (c *VectorClock) AppendBinary(dst []byte) []byte {
 	return dst
 }
 
+// DecodeVectorClock reads what AppendBinary wrote, and nothing else; the error wraps
+// ErrMalformed. It keeps nothing of b.
+func DecodeVectorClock(b []byte) (*VectorClock, error) { return decodeWhole(b, decodeClock) }
+
 func decodeClock(d *decoder) *VectorClock {
 	c := &VectorClock{}
 	var previous string

@@ -19,6 +19,24 @@ func appendBytes(dst, b []byte) []byte {
 	return append(appendUvarint(dst, uint64(len(b))), b...)
 }
 
+func appendBool(dst []byte, b bool) []byte {
+	if b {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
+}
+
+// decodeWhole runs decode over all of b, of which it keeps nothing.
+func decodeWhole[T any](b []byte, decode func(*decoder) T) (T, error) {
+	d := decoder{in: b}
+	v := decode(&d)
+	if err := d.finish(); err != nil {
+		var none T
+		return none, err
+	}
+	return v, nil
+}
+
 // decoder reads canonical encodings. The first error sticks: later reads give
 // zeros and empty strings, so that callers check once, after each loop step
 // that could allocate.

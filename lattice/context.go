@@ -218,6 +218,10 @@ func (c *CausalContext) AppendBinary(dst []byte) []byte {
 	return dst
 }
 
+// DecodeCausalContext reads what AppendBinary wrote, and nothing else; the error wraps
+// ErrMalformed. It keeps nothing of b.
+func DecodeCausalContext(b []byte) (*CausalContext, error) { return decodeWhole(b, decodeContext) }
+
 func decodeContext(d *decoder) *CausalContext {
 	c := &CausalContext{}
 	var previous string

@@ -55,6 +55,10 @@ func (g *GCounter) Size() int { return g.totals.Size() }
 // AppendBinary appends the totals as a vector clock.
 func (g *GCounter) AppendBinary(dst []byte) []byte { return g.totals.AppendBinary(dst) }
 
+// DecodeGCounter reads what AppendBinary wrote, and nothing else; the error wraps
+// ErrMalformed. It keeps nothing of b.
+func DecodeGCounter(b []byte) (*GCounter, error) { return decodeWhole(b, decodeGCounter) }
+
 func decodeGCounter(d *decoder) *GCounter { return &GCounter{totals: *decodeClock(d)} }
 
 // String is the value.

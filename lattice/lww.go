@@ -71,6 +71,10 @@ func (l *LWW) AppendBinary(dst []byte) []byte {
 	return appendBytes(l.stamp.appendTo(append(dst, 1)), l.payload)
 }
 
+// DecodeLWW reads what AppendBinary wrote, and nothing else; the error wraps
+// ErrMalformed. It keeps nothing of b.
+func DecodeLWW(b []byte) (*LWW, error) { return decodeWhole(b, decodeLWW) }
+
 func decodeLWW(d *decoder) *LWW {
 	if !d.bool() {
 		return &LWW{}

@@ -62,12 +62,7 @@ func (o Op) AppendBinary(dst []byte) []byte {
 // DecodeOp reads what AppendBinary wrote, and nothing else; the error wraps
 // ErrMalformed. It keeps nothing of b.
 func DecodeOp(b []byte) (Op, error) {
-	d := decoder{in: b}
-	op := decodeOp(&d)
-	if err := d.finish(); err != nil {
-		return Op{}, err
-	}
-	return op, nil
+	return decodeWhole(b, decodeOp)
 }
 
 func decodeOp(d *decoder) Op {

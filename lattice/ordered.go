@@ -103,3 +103,19 @@ func (d *decoder) float() float64 {
 
 func zigzag(n int64) uint64   { return uint64(n)<<1 ^ uint64(n>>63) }
 func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
+
+// appendOptional encodes a value that may be absent.
+func appendOptional[T Ordered](dst []byte, v T, present bool) []byte {
+	dst = appendBool(dst, present)
+	if !present {
+		return dst
+	}
+	return appendOrdered(dst, v)
+}
+
+func decodeOptional[T Ordered](d *decoder) (v T, present bool) {
+	if !d.bool() {
+		return v, false
+	}
+	return decodeOrdered[T](d), true
+}

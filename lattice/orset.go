@@ -86,6 +86,10 @@ func (s *ORSet[T]) Size() int { return s.size() }
 // AppendBinary appends the context, then the elements, ascending, with their dots.
 func (s *ORSet[T]) AppendBinary(dst []byte) []byte { return s.appendTo(dst) }
 
+// DecodeORSet reads what AppendBinary wrote, and nothing else; the error wraps
+// ErrMalformed. It keeps nothing of b.
+func DecodeORSet[T Element](b []byte) (*ORSet[T], error) { return decodeWhole(b, decodeORSet[T]) }
+
 func decodeORSet[T Element](d *decoder) *ORSet[T] {
 	return &ORSet[T]{decodeDotted(d, func(d *decoder) *dotMap[T, dotSet] {
 		return decodeDotMap[T](d, decodeDotSet)

@@ -123,6 +123,10 @@ func (s *Set[T]) AppendBinary(dst []byte) []byte {
 	return dst
 }
 
+// DecodeSet reads what AppendBinary wrote, and nothing else; the error wraps
+// ErrMalformed. It keeps nothing of b.
+func DecodeSet[T Element](b []byte) (*Set[T], error) { return decodeWhole(b, decodeSet[T]) }
+
 func decodeSet[T Element](d *decoder) *Set[T] {
 	s := &Set[T]{}
 	var previous T

@@ -122,12 +122,7 @@ func (v Value) AppendBinary(dst []byte) []byte {
 // ErrMalformed for bytes that are not the canonical encoding of a value. It
 // keeps nothing of b. The zero Value cannot be decoded.
 func Decode(b []byte) (Value, error) {
-	d := decoder{in: b}
-	v := decodeValue(&d)
-	if err := d.finish(); err != nil {
-		return Value{}, err
-	}
-	return v, nil
+	return decodeWhole(b, decodeValue)
 }
 
 func decodeValue(d *decoder) Value {
