@@ -1,0 +1,111 @@
+package sdk
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/link"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// remote is the Transport of a client that dials: one connection at a time,
+// to any node, replaced when it breaks.
+type remote struct {
+	endpoint   *link.Endpoint
+	configured []string
+	learnt     atomic.Pointer[[]string] // addresses of other nodes, as the last one told
+	current    atomic.Pointer[link.Conn]
+	connecting chan struct{} // held by who replaces the connection
+	offer      atomic.Pointer[Invoker]
+	closed     atomic.Bool
+}
+
+// Do sends req over the connection, and again over another one if it breaks
+// and req may be repeated.
+func (r *remote) Do(ctx context.Context, req wire.Message) (wire.Message, error) {
+	repeatable := makeRepeatable(req)
+	for {
+		conn, err := r.connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		reply, err := conn.Call(ctx, req)
+		if err == nil || !repeatable || conn.Err() == nil || ctx.Err() != nil {
+			return reply, err
+		}
+	}
+}
+
+// connect gives the connection that stands, or a new one.
+func (r *remote) connect(ctx context.Context) (*link.Conn, error) {
+	if conn := r.standing(); conn != nil {
+		return conn, nil
+	}
+	select {
+	case r.connecting <- struct{}{}:
+		defer func() { <-r.connecting }()
+	case <-ctx.Done():
+		return nil, mesh.AsError("connect", ctx.Err())
+	}
+	if conn := r.standing(); conn != nil {
+		return conn, nil
+	}
+	if r.closed.Load() {
+		return nil, mesh.Errorf(mesh.Cancelled, "connect", "the client is closed")
+	}
+	conn, err := r.endpoint.Connect(ctx, "", r.addrs())
+	if err != nil {
+		return nil, mesh.AsError("connect", err)
+	}
+	r.learn(ctx, conn)
+	r.current.Store(conn)
+	return conn, nil
+}
+
+func (r *remote) standing() *link.Conn {
+	if conn := r.current.Load(); conn != nil && conn.Err() == nil {
+		return conn
+	}
+	return nil
+}
+
+func (r *remote) addrs() []string {
+	if learnt := r.learnt.Load(); learnt != nil {
+		return union(r.configured, *learnt)
+	}
+	return r.configured
+}
+
+const (
+	learnTimeout = time.Second
+	maxLearnt    = 16 // addresses
+)
+
+// learn asks a node where the others are. That it does not say is no error.
+func (r *remote) learn(ctx context.Context, conn *link.Conn) {
+	ctx, cancel := context.WithTimeout(ctx, learnTimeout)
+	defer cancel()
+	reply, err := conn.Call(ctx, &pb.Status{})
+	status, ok := reply.(*pb.StatusReply)
+	if err != nil || !ok {
+		return
+	}
+	addrs := union(conn.PeerAddrs())
+	for _, peer := range status.Peers {
+		if peer.Live {
+			addrs = union(addrs, peer.Addrs)
+		}
+	}
+	addrs = addrs[:min(len(addrs), maxLearnt)]
+	r.learnt.Store(&addrs)
+}
+
+func (r *remote) close() error {
+	if r.closed.Swap(true) {
+		return nil
+	}
+	return r.endpoint.Close()
+}

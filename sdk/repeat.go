@@ -1,0 +1,49 @@
+package sdk
+
+import (
+	"crypto/rand"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// makeRepeatable reports whether a request may be sent again when it is not
+// known whether it arrived. Calls and writes get an id for that, by which the
+// mesh takes the second one for the first.
+func makeRepeatable(req wire.Message) bool {
+	switch req := req.(type) {
+	case *pb.Call:
+		req.Options = withRunID(req.Options)
+	case *pb.CallDAG:
+		req.Options = withRunID(req.Options)
+	case *pb.Put:
+		if len(req.WriteId) == 0 {
+			req.WriteId = drawID()
+		}
+	case *pb.Get, *pb.Delete, *pb.List, *pb.Status,
+		*pb.Deploy, *pb.GetFunc, *pb.ListFuncs, *pb.UseVersion,
+		*pb.CreateDAG, *pb.GetDAG, *pb.ListDAGs,
+		*pb.AwaitRun, *pb.CancelRun:
+	default:
+		return false
+	}
+	return true
+}
+
+func withRunID(o *pb.CallOptions) *pb.CallOptions {
+	if o == nil {
+		o = &pb.CallOptions{}
+	}
+	if len(o.RunId) == 0 && !o.DryRun {
+		id := mesh.NewRunID()
+		o.RunId = id[:]
+	}
+	return o
+}
+
+func drawID() []byte {
+	id := make([]byte, 16)
+	rand.Read(id) // never fails: crypto/rand ends the program instead
+	return id
+}

@@ -1,0 +1,58 @@
+package sdk
+
+import (
+	"context"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// NodeStatus is what a node says of itself.
+type NodeStatus struct {
+	ID             mesh.NodeID
+	Addrs          []string
+	Ready          bool
+	NotReadyReason string
+	Software       string
+	Started        time.Time
+	MeshID         []byte
+	Peers          []PeerStatus // the other nodes that it knows
+	Keys           uint64       // of which it holds a copy as an owner
+	StoredBytes    uint64
+	CachedKeys     uint64
+	CachedBytes    uint64
+	Running        uint64 // invocations under way
+	ResidentBytes  uint64 // memory of its process
+}
+
+// PeerStatus is what a node knows of another.
+type PeerStatus struct {
+	ID        mesh.NodeID
+	Addrs     []string
+	Live      bool
+	RoundTrip time.Duration
+}
+
+// Status asks the node that the client is connected to about itself.
+func (c *Client) Status(ctx context.Context) (NodeStatus, error) {
+	reply, err := do[*pb.StatusReply](ctx, c, "status", &pb.Status{})
+	if err != nil {
+		return NodeStatus{}, err
+	}
+	status := NodeStatus{
+		ID: mesh.NodeID(reply.Node), Addrs: reply.Addrs,
+		Ready: reply.Ready, NotReadyReason: reply.NotReadyReason,
+		Software: reply.Software, Started: time.UnixMilli(reply.StartedUnixMs), MeshID: reply.MeshId,
+		Keys: reply.Keys, StoredBytes: reply.StoredBytes,
+		CachedKeys: reply.CachedKeys, CachedBytes: reply.CachedBytes,
+		Running: reply.Running, ResidentBytes: reply.ResidentBytes,
+	}
+	for _, peer := range reply.Peers {
+		status.Peers = append(status.Peers, PeerStatus{
+			ID: mesh.NodeID(peer.Node), Addrs: peer.Addrs, Live: peer.Live,
+			RoundTrip: time.Duration(peer.RoundTripUs) * time.Microsecond,
+		})
+	}
+	return status, nil
+}
