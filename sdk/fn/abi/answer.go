@@ -13,11 +13,7 @@ func AppendPayload(dst, payload []byte) []byte {
 
 // AppendResult appends the answer that carries a value.
 func AppendResult(dst []byte, v mesh.Value) []byte {
-	dst = append(dst, statusOK)
-	if v.IsZero() {
-		return dst
-	}
-	return v.AppendBinary(dst)
+	return AppendValue(append(dst, statusOK), v)
 }
 
 // AppendError appends the answer of a failure, which keeps the kind and the text of err.
@@ -38,6 +34,14 @@ func ReadAnswer(b []byte) (payload []byte, broken bool, err error) {
 		return nil, true, mesh.Errorf(mesh.Invalid, "", "an answer with status %d: expected 0 to %d", b[0], mesh.Conflict+1)
 	}
 	return nil, false, &mesh.Error{Kind: mesh.ErrorKind(b[0] - 1), Msg: string(b[1:])}
+}
+
+// AppendValue appends the format byte and the data of v; nothing for no value.
+func AppendValue(dst []byte, v mesh.Value) []byte {
+	if v.IsZero() {
+		return dst
+	}
+	return v.AppendBinary(dst)
 }
 
 // ReadValue reads a value that fills b, which it aliases. Nothing is no value.

@@ -13,7 +13,7 @@ import (
 // AppendArgs appends values as a list.
 func AppendArgs(dst []byte, args []mesh.Value) []byte {
 	for _, v := range args {
-		dst = appendValue(dst, v)
+		dst = appendItem(dst, v)
 	}
 	return dst
 }
@@ -54,7 +54,7 @@ type Message struct {
 func AppendMessages(dst []byte, messages []Message) []byte {
 	for _, m := range messages {
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(m.From)))
-		dst = appendValue(append(dst, m.From...), m.Body)
+		dst = appendItem(append(dst, m.From...), m.Body)
 	}
 	return dst
 }
@@ -80,12 +80,8 @@ func ReadMessages(b []byte) ([]Message, error) {
 	return messages, nil
 }
 
-func appendValue(dst []byte, v mesh.Value) []byte {
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(valueSize(v)))
-	if v.IsZero() {
-		return dst
-	}
-	return v.AppendBinary(dst)
+func appendItem(dst []byte, v mesh.Value) []byte {
+	return AppendValue(binary.LittleEndian.AppendUint32(dst, uint32(valueSize(v))), v)
 }
 
 func valueSize(v mesh.Value) int {

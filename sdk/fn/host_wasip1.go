@@ -1,0 +1,141 @@
+package fn
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"time"
+	"unsafe"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/sdk/fn/abi"
+)
+
+// hostLibrary is the Library of a guest: each method is an import. The
+// context of a call ends at the host, not here: the host knows the deadline,
+// and a call that is cancelled ends the instance.
+type hostLibrary struct{}
+
+//go:wasmimport virga get
+func hostGet(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
+//go:wasmimport virga read
+func hostRead(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
+//go:wasmimport virga update
+func hostUpdate(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
+//go:wasmimport virga delete
+func hostDelete(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
+//go:wasmimport virga call
+func hostCall(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
+//go:wasmimport virga id
+func hostID(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
+//go:wasmimport virga namespace
+func hostNamespace(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
+//go:wasmimport virga send
+func hostSend(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
+//go:wasmimport virga recv
+func hostRecv(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
+//go:wasmimport virga take
+func hostTake(out unsafe.Pointer, outCap uint32) uint32
+
+//go:wasmimport virga deadline
+func hostDeadline() int64
+
+func (hostLibrary) ID() mesh.InvocationID {
+	payload, err := exchange(hostID, nil, nil)
+	if err != nil {
+		return mesh.InvocationID{}
+	}
+	id, _ := mesh.ParseInvocationID(string(payload))
+	return id
+}
+
+func (hostLibrary) Namespace() string {
+	payload, _ := exchange(hostNamespace, nil, nil)
+	return string(payload)
+}
+
+func (hostLibrary) Get(_ context.Context, key mesh.Key) (lattice.Value, error) {
+	payload, err := exchange(hostRead, []byte(key.Path()), nil)
+	if err != nil {
+		return lattice.Value{}, err
+	}
+	return lattice.Decode(payload)
+}
+
+func (hostLibrary) Put(_ context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error {
+	_, err := exchange(hostUpdate, []byte(key.Path()), op.AppendBinary([]byte{byte(kind)}))
+	return err
+}
+
+func (hostLibrary) Delete(_ context.Context, key mesh.Key) error {
+	_, err := exchange(hostDelete, []byte(key.Path()), nil)
+	return err
+}
+
+func (hostLibrary) Call(_ context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.Value, error) {
+	name := ref.Namespace + "/" + ref.Name
+	if ref.Version != "" {
+		name += "@" + ref.Version
+	}
+	payload, err := exchange(hostCall, []byte(name), abi.AppendArgs(make([]byte, 0, abi.ArgsSize(args)), args))
+	if err != nil {
+		return mesh.Value{}, err
+	}
+	return abi.ReadValue(payload)
+}
+
+func (hostLibrary) Send(_ context.Context, to mesh.InvocationID, body mesh.Value) error {
+	_, err := exchange(hostSend, []byte(to.String()), abi.AppendValue(nil, body))
+	return err
+}
+
+func (hostLibrary) Recv(_ context.Context, wait time.Duration) ([]Message, error) {
+	payload, err := exchange(hostRecv, binary.LittleEndian.AppendUint64(nil, uint64(max(wait, 0))), nil)
+	if err != nil {
+		return nil, err
+	}
+	read, err := abi.ReadMessages(payload)
+	if err != nil {
+		return nil, err
+	}
+	messages := make([]Message, len(read))
+	for i, m := range read {
+		if messages[i].From, err = mesh.ParseInvocationID(m.From); err != nil {
+			return nil, err
+		}
+		messages[i].Body = m.Body
+	}
+	return messages, nil
+}
+
+type hostImport func(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
+// inbox is where most answers fit. Nothing else runs between the host's
+// writing to it and the copy made of it.
+var inbox [4 << 10]byte
+
+// exchange asks the host and gives a copy of the answer's payload, or its error.
+func exchange(ask hostImport, a, b []byte) ([]byte, error) {
+	n := ask(start(a), uint32(len(a)), start(b), uint32(len(b)), unsafe.Pointer(&inbox), uint32(len(inbox)))
+	var answer []byte
+	if n <= uint32(len(inbox)) {
+		answer = bytes.Clone(inbox[:n])
+	} else {
+		answer = make([]byte, n)
+		hostTake(start(answer), n)
+	}
+	payload, _, err := abi.ReadAnswer(answer)
+	return payload, err
+}
+
+func start(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }
