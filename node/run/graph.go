@@ -1,0 +1,125 @@
+package run
+
+import (
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// graph is what all attempts of a run share: its stages, and how results
+// flow between them. It does not change once it is linked.
+type graph struct {
+	stages []stage
+	sinks  []int // in the order of declaration
+	single bool  // a function without a DAG: its errors name no stage
+}
+
+// stage is a stage with what it receives and whom it feeds.
+//
+// Its inputs have slots: 0 holds the call's own arguments, n the result of
+// its parent n-1. A stage with neither parents nor arguments waits for empty
+// arguments: they start it.
+type stage struct {
+	name     string
+	fn       mesh.FuncInfo // at the coordinator; elsewhere its Ref alone
+	parents  []int         // in edge order
+	hasArgs  bool
+	children []port
+}
+
+// port is an input of a stage.
+type port struct{ stage, input int }
+
+// inputs is how many inputs the stage waits for.
+func (s *stage) inputs() int {
+	if s.hasArgs {
+		return len(s.parents) + 1
+	}
+	return len(s.parents)
+}
+
+func (s *stage) sink() bool { return len(s.children) == 0 }
+
+// link derives children and sinks from the parents. It refuses parents that
+// are no stages, and cycles, whose stages would wait for ever.
+func (g *graph) link() error {
+	for i := range g.stages {
+		for n, parent := range g.stages[i].parents {
+			if parent < 0 || parent >= len(g.stages) {
+				return mesh.Errorf(mesh.Invalid, "run", "stage %d has parent %d: expected less than %d", i, parent, len(g.stages))
+			}
+			children := &g.stages[parent].children
+			*children = append(*children, port{i, n + 1})
+		}
+	}
+	for i := range g.stages {
+		if g.stages[i].sink() {
+			g.sinks = append(g.sinks, i)
+		}
+	}
+	if !g.acyclic() {
+		return mesh.Errorf(mesh.Invalid, "run", "the stages form a cycle")
+	}
+	return nil
+}
+
+// acyclic peels off stages without parents (Kahn) and looks whether any remain.
+func (g *graph) acyclic() bool {
+	if g.sorted() {
+		return true
+	}
+	waiting := make([]int, len(g.stages))
+	ready := make([]int, 0, len(g.stages))
+	for i := range g.stages {
+		if waiting[i] = len(g.stages[i].parents); waiting[i] == 0 {
+			ready = append(ready, i)
+		}
+	}
+	for next := 0; next < len(ready); next++ {
+		for _, child := range g.stages[ready[next]].children {
+			if waiting[child.stage]--; waiting[child.stage] == 0 {
+				ready = append(ready, child.stage)
+			}
+		}
+	}
+	return len(ready) == len(g.stages)
+}
+
+// sorted reports whether every stage comes after its parents.
+func (g *graph) sorted() bool {
+	for i := range g.stages {
+		for _, parent := range g.stages[i].parents {
+			if parent >= i {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// newGraph gives the graph of a DAG whose functions are resolved, or of a
+// single function as one stage with its name.
+func newGraph(dag *mesh.DAG, functions []mesh.FuncInfo, args map[string][]Arg) (*graph, error) {
+	g := &graph{stages: make([]stage, len(dag.Stages))}
+	index := make(map[string]int, len(dag.Stages))
+	for i, s := range dag.Stages {
+		index[s.Name] = i
+		g.stages[i] = stage{name: s.Name, fn: functions[i]}
+	}
+	for name := range args {
+		if _, declared := index[name]; !declared {
+			return nil, mesh.Errorf(mesh.Invalid, "arguments", "stage %q is not declared by dag %s", name, dag.Name)
+		}
+	}
+	for _, e := range dag.Edges {
+		child := &g.stages[index[e.To]]
+		child.parents = append(child.parents, index[e.From])
+	}
+	for i := range g.stages {
+		s := &g.stages[i]
+		s.hasArgs = len(s.parents) == 0 || len(args[s.name]) > 0
+	}
+	return g, g.link()
+}
+
+func singleGraph(fn mesh.FuncInfo) *graph {
+	return &graph{stages: []stage{{name: fn.Ref.Name, fn: fn, hasArgs: true}}, sinks: []int{0}, single: true}
+}

@@ -1,0 +1,104 @@
+package run
+
+import (
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// ParseCall reads a request to run a function. Values share the message's bytes.
+func ParseCall(m *pb.Call) (Request, error) {
+	fn, err := wire.ToFuncRef(m.GetRef())
+	if err != nil {
+		return Request{}, err
+	}
+	args, err := parseArgs(m.GetArgs())
+	if err != nil {
+		return Request{}, err
+	}
+	options, err := parseOptions(m.GetOptions())
+	return Request{Func: fn, Args: args, Options: options}, err
+}
+
+// ParseCallDAG reads a request to run a DAG. Values share the message's bytes.
+func ParseCallDAG(m *pb.CallDAG) (Request, error) {
+	if m.GetName() == "" {
+		return Request{}, mesh.Errorf(mesh.Invalid, "call", "the dag's name is empty")
+	}
+	q := Request{Namespace: m.GetNamespace(), DAG: m.GetName(), StageArgs: make(map[string][]Arg, len(m.GetArgs()))}
+	for stage, list := range m.GetArgs() {
+		args, err := parseArgs(list.GetArgs())
+		if err != nil {
+			return Request{}, err
+		}
+		q.StageArgs[stage] = args
+	}
+	var err error
+	q.Options, err = parseOptions(m.GetOptions())
+	return q, err
+}
+
+func parseOptions(m *pb.CallOptions) (Options, error) {
+	o := Options{
+		Future: m.GetFuture(), DryRun: m.GetDryRun(), Policy: m.GetPolicy(),
+		Timeout: time.Duration(min(m.GetTimeoutUs(), uint64(MaxTimeout/time.Microsecond))) * time.Microsecond,
+	}
+	for stage, node := range m.GetPlace() {
+		if o.Place == nil {
+			o.Place = make(map[string]mesh.NodeID, len(m.GetPlace()))
+		}
+		o.Place[stage] = mesh.NodeID(node)
+	}
+	if len(m.GetRunId()) == 0 {
+		return o, nil
+	}
+	var err error
+	o.ID, err = wire.ToRunID(m.GetRunId())
+	return o, err
+}
+
+// Message gives the reply as a message that shares its values' bytes.
+func (r *Reply) Message() *pb.CallReply {
+	m := &pb.CallReply{RunId: r.ID[:], Results: resultMessages(r.Results)}
+	if r.Plan != nil {
+		m.Plan = planMessage(r.Plan)
+	}
+	return m
+}
+
+// An argument that is "no value", such as the result of a function that
+// returns nothing, is a message with nothing set.
+func argMessages(args []Arg) []*pb.Arg {
+	messages := make([]*pb.Arg, len(args))
+	for i, a := range args {
+		switch {
+		case a.Ref.Name != "":
+			messages[i] = &pb.Arg{Arg: &pb.Arg_Ref{Ref: wire.FromKey(a.Ref)}}
+		case a.Value.IsZero():
+			messages[i] = &pb.Arg{}
+		default:
+			messages[i] = &pb.Arg{Arg: &pb.Arg_Value{Value: wire.FromValue(a.Value)}}
+		}
+	}
+	return messages
+}
+
+func parseArgs(messages []*pb.Arg) (args []Arg, err error) {
+	if len(messages) > 0 {
+		args = make([]Arg, len(messages))
+	}
+	for i, m := range messages {
+		switch a := m.GetArg().(type) {
+		case *pb.Arg_Ref:
+			args[i].Ref, err = wire.ToKey(a.Ref)
+		case *pb.Arg_Value:
+			args[i].Value, err = wire.ToValue(a.Value)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return args, nil
+}

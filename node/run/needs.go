@@ -1,0 +1,81 @@
+package run
+
+import (
+	"context"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+)
+
+// Invocation is one execution of a function on this node.
+type Invocation struct {
+	ID   mesh.InvocationID
+	Func mesh.FuncInfo
+	Args []mesh.Value // the executor must not change or keep them
+}
+
+// Executor runs functions on this node. An error that the function returned,
+// or its panic, comes back as UserError. Invoke ends when its context does; a
+// native function that ignores its context holds up whoever called it.
+type Executor interface {
+	Invoke(ctx context.Context, v Invocation) (mesh.Value, error)
+}
+
+// Catalog knows functions and DAGs; what it does not know is NotFound. The
+// DAG is shared: it is not changed, and has been validated.
+type Catalog interface {
+	Function(ctx context.Context, ref mesh.FuncRef) (mesh.FuncInfo, error)
+	DAG(ctx context.Context, namespace, name string) (*mesh.DAG, error)
+}
+
+// Peers reaches other nodes. Unavailable means that the node could not be
+// reached; the run is then planned again without it.
+type Peers interface {
+	// Send hands over a message that is not answered. It may return before
+	// the message has arrived, and keeps the order of messages to one node
+	// or not.
+	Send(ctx context.Context, to mesh.NodeID, m wire.Message) error
+	// Call waits for the answer.
+	Call(ctx context.Context, to mesh.NodeID, m wire.Message) (wire.Message, error)
+}
+
+// Placer decides which node runs each stage, given the nodes that live.
+type Placer interface {
+	Place(q PlaceRequest) ([]Placement, error)
+}
+
+// PlaceRequest is what a placement is asked for. The Placer must not keep it.
+type PlaceRequest struct {
+	Stages  []PlaceStage
+	Policy  string                 // empty: the node's default
+	Pins    map[string]mesh.NodeID // stage -> node, binding
+	Without []mesh.NodeID          // nodes that this run has seen die
+}
+
+// PlaceStage is what the placement of a stage depends on.
+type PlaceStage struct {
+	Name    string
+	Func    mesh.FuncInfo
+	Parents []int
+	Refs    []mesh.Key
+}
+
+// Placement is where a stage runs, and why.
+type Placement struct {
+	Node mesh.NodeID
+	Why  string
+}
+
+// References reads a key that is an argument. A missing key is NotFound.
+type References interface {
+	Get(ctx context.Context, key mesh.Key) (mesh.Value, error)
+}
+
+// Results keeps the records of runs where every node can read them.
+type Results interface {
+	// Save keeps the record for ttl, instead of an earlier one of the run.
+	Save(ctx context.Context, id mesh.RunID, r Record, ttl time.Duration) error
+	// Load gives the latest record that was kept, or NotFound.
+	Load(ctx context.Context, id mesh.RunID) (Record, error)
+}

@@ -1,0 +1,87 @@
+package run
+
+import (
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// Arg is an argument: a value, or the value of a key, read where and when
+// the stage runs.
+type Arg struct {
+	Value mesh.Value
+	Ref   mesh.Key // instead of Value where its Name is not empty
+}
+
+// size is what an argument counts against the bound of bytes held.
+func (a *Arg) size() int64 {
+	const overhead = 64
+	return int64(len(a.Value.Data) + len(a.Ref.Namespace) + len(a.Ref.Name) + overhead)
+}
+
+func sizeOf(args []Arg) (sum int64) {
+	for i := range args {
+		sum += args[i].size()
+	}
+	return sum
+}
+
+// Request asks for a run of a function, or of a DAG where DAG is not empty.
+type Request struct {
+	Func      mesh.FuncRef
+	Args      []Arg  // of Func
+	Namespace string // of DAG
+	DAG       string
+	StageArgs map[string][]Arg // of the DAG's stages; what is missing has none
+	Options
+}
+
+// Options say how to run. The zero value waits for the result of a run that
+// is placed by the default policy and named by the node.
+type Options struct {
+	// Future answers with the run's id at once; the result is kept for Await.
+	Future bool
+	// DryRun answers with the plan, and runs nothing.
+	DryRun bool
+	// Policy of placement; empty means the default.
+	Policy string
+	// Place binds stages to nodes. A single function's stage has its name.
+	Place map[string]mesh.NodeID
+	// ID names the run. A call with the id of a run that is known gives that
+	// run, whatever else it asks for. Zero: the node draws one. A run with an
+	// id goes on when its caller leaves, and costs two writes of its record.
+	ID mesh.RunID
+	// Timeout of the run. Zero: the deadline of the caller's context, but
+	// for a future, and else the node's default.
+	Timeout time.Duration
+}
+
+// named reports whether the caller drew the run's id.
+func (o *Options) named() bool { return o.ID != mesh.RunID{} }
+
+// kept reports whether the run's record goes to the store.
+func (o *Options) kept() bool { return o.Future || o.named() }
+
+// target is what the request runs, for people.
+func (q *Request) target() string {
+	if q.DAG == "" {
+		return q.Func.String()
+	}
+	if q.Namespace == mesh.DefaultNamespace {
+		return q.DAG
+	}
+	return q.Namespace + "/" + q.DAG
+}
+
+// StageResult is the result of one sink.
+type StageResult struct {
+	Stage string
+	Value mesh.Value
+}
+
+// Reply answers a Request.
+type Reply struct {
+	ID      mesh.RunID
+	Results []StageResult  // of the sinks, in the DAG's order; none of a future
+	Plan    []PlannedStage // of a dry run
+}

@@ -1,0 +1,156 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// Bounds and defaults of Options.
+const (
+	DefaultTimeout   = 60 * time.Second
+	MaxTimeout       = 24 * time.Hour
+	DefaultAttempts  = 3
+	MaxAttempts      = 1000 // also how far apart the attempts of two coordinators of one run begin
+	DefaultMaxRuns   = 16384
+	DefaultMaxBytes  = 256 << 20
+	DefaultResultTTL = 15 * time.Minute
+)
+
+// Config is what a node's runs need. A zero number means its default.
+type Config struct {
+	Self       mesh.NodeID
+	Catalog    Catalog
+	Executor   Executor
+	Peers      Peers
+	Placer     Placer
+	References References
+	Results    Results
+
+	Timeout   time.Duration // of a run whose caller has no deadline
+	Attempts  int           // how often a run is started, at most
+	MaxRuns   int           // runs that are coordinated, and as many that have stages here
+	MaxBytes  int64         // of inputs and results that wait
+	ResultTTL time.Duration // how long the record of a run is kept
+	Log       *slog.Logger
+}
+
+// Runs are the runs of one node: those that it coordinates, and those of
+// which it executes stages. It is safe for concurrent use.
+type Runs struct {
+	cfg Config
+
+	ctx  context.Context // ends with Close
+	stop context.CancelFunc
+	work sync.WaitGroup // goroutines of this room
+
+	held atomic.Int64 // bytes of inputs and results that wait
+
+	mu          sync.Mutex
+	closed      bool
+	coordinated map[mesh.RunID]*coordination // until they are over
+	shares      map[runKey]*share            // of the latest attempt
+	history     history                      // coordinated runs that are over
+	forgotten   forgotten                    // attempts whose hops come too late
+}
+
+// runKey tells apart the executions of a run whose caller, who drew its id,
+// went from one coordinator to another.
+type runKey struct {
+	run         mesh.RunID
+	coordinator mesh.NodeID
+}
+
+// New starts nothing. Close ends what calls start.
+func New(c Config) *Runs {
+	c.Timeout = min(cmp.Or(c.Timeout, DefaultTimeout), MaxTimeout)
+	c.Attempts = min(cmp.Or(c.Attempts, DefaultAttempts), MaxAttempts)
+	c.MaxRuns = cmp.Or(c.MaxRuns, DefaultMaxRuns)
+	c.MaxBytes = cmp.Or(c.MaxBytes, DefaultMaxBytes)
+	c.ResultTTL = cmp.Or(c.ResultTTL, DefaultResultTTL)
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	r := &Runs{
+		cfg:         c,
+		coordinated: map[mesh.RunID]*coordination{},
+		shares:      map[runKey]*share{},
+		history:     newHistory(c.ResultTTL, c.MaxBytes/4),
+		forgotten:   forgotten{attempts: map[runKey]uint32{}},
+	}
+	r.ctx, r.stop = context.WithCancel(context.Background())
+	return r
+}
+
+// Close ends all runs with Unavailable, cancels what executes, and waits for
+// it. Calls that come later are Unavailable, messages are ignored.
+func (r *Runs) Close() {
+	r.mu.Lock()
+	r.closed = true
+	coordinated, shares := values(r.coordinated), values(r.shares)
+	r.mu.Unlock()
+	for _, c := range coordinated {
+		c.fail(errClosed())
+	}
+	for _, s := range shares {
+		s.drop()
+	}
+	r.stop()
+	r.work.Wait()
+}
+
+func errClosed() error { return mesh.Errorf(mesh.Unavailable, "", "the node is shutting down") }
+
+func values[K comparable, V any](m map[K]V) []V {
+	list := make([]V, 0, len(m))
+	for _, v := range m {
+		list = append(list, v)
+	}
+	return list
+}
+
+// spawn runs f in a goroutine that Close waits for; not at all once closed.
+func (r *Runs) spawn(f func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.work.Go(f)
+	return true
+}
+
+// charge counts bytes that wait, negative when they no longer do. It
+// refuses what would pass the bound, without counting it.
+func (r *Runs) charge(bytes int64) error {
+	if held := r.held.Add(bytes); bytes <= 0 || held <= r.cfg.MaxBytes {
+		return nil
+	}
+	r.held.Add(-bytes)
+	return mesh.Errorf(mesh.Overloaded, "", "inputs and results of runs fill their %d bytes: retry later", r.cfg.MaxBytes)
+}
+
+// PeerDown tells of a node that died. Runs that planned on it are planned
+// again; stages of runs that it coordinated are dropped.
+func (r *Runs) PeerDown(node mesh.NodeID) {
+	r.mu.Lock()
+	coordinated := values(r.coordinated)
+	var orphans []*share
+	for _, s := range r.shares {
+		if s.spec.coordinator == node {
+			orphans = append(orphans, s)
+		}
+	}
+	r.mu.Unlock()
+	for _, s := range orphans {
+		s.drop()
+	}
+	for _, c := range coordinated {
+		c.nodeDown(node)
+	}
+}
