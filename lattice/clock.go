@@ -1,6 +1,7 @@
 package lattice
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"math"
@@ -159,4 +160,11 @@ func saturatingAdd(a, b uint64) uint64 {
 		return math.MaxUint64
 	}
 	return a + b
+}
+
+// lexical is a total order of no meaning but sameness.
+func (c *VectorClock) lexical(other *VectorClock) int {
+	return slices.CompareFunc(c.entries, other.entries, func(a, b clockEntry) int {
+		return cmp.Or(strings.Compare(a.writer, b.writer), cmp.Compare(a.count, b.count))
+	})
 }

@@ -120,6 +120,27 @@ func (d *decoder) str() string { return string(d.raw()) }
 // bytes gives a copy, so that a value never pins or shares its input.
 func (d *decoder) bytes() []byte { return append([]byte{}, d.raw()...) }
 
+// within reads the next length-prefixed bytes, all of them, with read.
+func within[T any](d *decoder, read func(*decoder) T) T {
+	inner := decoder{in: d.raw(), depth: d.depth, err: d.err}
+	v := read(&inner)
+	if err := inner.finish(); err != nil && d.err == nil {
+		d.err, d.in = err, nil
+	}
+	return v
+}
+
+// delimited makes a reader of length-prefixed bytes from a decoding of whole ones.
+func delimited[T any](decode func([]byte) (T, error)) func(*decoder) T {
+	return func(d *decoder) T {
+		v, err := decode(d.raw())
+		if err != nil && d.err == nil {
+			d.err, d.in = err, nil
+		}
+		return v
+	}
+}
+
 // count reads how many items follow, each of which takes at least one byte.
 func (d *decoder) count() int {
 	n := d.uvarint()
@@ -148,4 +169,11 @@ func ascending[T Ordered](d *decoder, i int, previous, item T) bool {
 		d.fail("item %d is not greater than the one before it", i)
 	}
 	return d.err == nil
+}
+
+// rest gives a copy of all that is left.
+func (d *decoder) rest() []byte {
+	b := append([]byte{}, d.in...)
+	d.in = nil
+	return b
 }

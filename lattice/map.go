@@ -134,13 +134,22 @@ func (m *Map[K, V]) Clone() *Map[K, V] {
 // Size is the memory held.
 func (m *Map[K, V]) Size() int { return 16 + m.bytes }
 
-// AppendBinary appends the count, then keys and values, ascending by key.
+// AppendBinary appends the count, then keys and values, each value with its
+// length, ascending by key.
 func (m *Map[K, V]) AppendBinary(dst []byte) []byte {
 	dst = appendUvarint(dst, uint64(m.Len()))
+	var scratch []byte
 	for key, v := range m.Sorted() {
-		dst = v.AppendBinary(appendOrdered(dst, key))
+		scratch = v.AppendBinary(scratch[:0])
+		dst = appendBytes(appendOrdered(dst, key), scratch)
 	}
 	return dst
+}
+
+// DecodeMap reads what AppendBinary wrote, and nothing else, with decode for
+// the values; the error wraps ErrMalformed. It keeps nothing of b if decode does not.
+func DecodeMap[K Element, V Lattice[V]](b []byte, decode func([]byte) (V, error)) (*Map[K, V], error) {
+	return decodeWhole(b, func(d *decoder) *Map[K, V] { return decodeMap[K](d, delimited(decode)) })
 }
 
 func decodeMap[K Element, V Lattice[V]](d *decoder, decodeV func(*decoder) V) *Map[K, V] {
