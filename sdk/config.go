@@ -17,6 +17,9 @@ type Config struct {
 	// the token or context. One that lives is enough: the client asks it for
 	// the others.
 	Addrs []string
+	// Pinned keeps the client to the addresses that it was given: it learns of
+	// no others.
+	Pinned bool
 	// Credential is who the client is.
 	Credential admission.Credential
 	// Token is a join token, with which the client makes itself a credential

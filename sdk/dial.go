@@ -32,7 +32,7 @@ func Dial(ctx context.Context, c Config) (*Client, error) {
 	if err := mesh.ValidateNamespace(namespace); err != nil {
 		return nil, err
 	}
-	r := &remote{configured: id.addrs, connecting: make(chan struct{}, 1)}
+	r := &remote{configured: id.addrs, pinned: c.Pinned, connecting: make(chan struct{}, 1)}
 	log := c.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

@@ -16,6 +16,7 @@ import (
 type remote struct {
 	endpoint   *link.Endpoint
 	configured []string
+	pinned     bool                     // to the configured addresses
 	learnt     atomic.Pointer[[]string] // addresses of other nodes, as the last one told
 	current    atomic.Pointer[link.Conn]
 	connecting chan struct{} // held by who replaces the connection
@@ -60,7 +61,9 @@ func (r *remote) connect(ctx context.Context) (*link.Conn, error) {
 	if err != nil {
 		return nil, mesh.AsError("connect", err)
 	}
-	r.learn(ctx, conn)
+	if !r.pinned {
+		r.learn(ctx, conn)
+	}
 	r.current.Store(conn)
 	return conn, nil
 }

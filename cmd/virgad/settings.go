@@ -1,0 +1,171 @@
+package main
+
+import (
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/node"
+)
+
+// settings is what the daemon can be configured with: the node, and how it logs.
+type settings struct {
+	node      node.Config
+	logLevel  slog.Level
+	logFormat string
+}
+
+// setting is one thing that can be configured. Its name is the key in YAML;
+// VIRGA_NAME and --name (with dashes) are the same in the environment and on
+// the command line.
+type setting struct {
+	name string
+	help string
+	list bool // takes several values
+	set  func(*settings, []string) error
+}
+
+// env is the setting's name in the environment.
+func (s setting) env() string { return "VIRGA_" + strings.ToUpper(s.name) }
+
+// flag is the setting's name on the command line.
+func (s setting) flag() string { return strings.ReplaceAll(s.name, "_", "-") }
+
+// table lists all settings, in the order of the help.
+func table() []setting {
+	return []setting{
+		{"data", "folder for the node's credential and state (required)", false, one(func(s *settings) *string { return &s.node.DataDir }, asText)},
+		{"listen", "UDP addresses to take connections on (default 0.0.0.0:0)", true, many(func(s *settings) *[]string { return &s.node.Listen })},
+		{"advertise", "addresses told to peers (default: those of the sockets)", true, many(func(s *settings) *[]string { return &s.node.Advertise })},
+		{"token", "join token; required at the first start", false, one(func(s *settings) *string { return &s.node.Token }, asText)},
+		{"bootstrap", "addresses to find the mesh at, beside the token's", true, many(func(s *settings) *[]string { return &s.node.Bootstrap })},
+		{"mdns", "look for peers on the local network (default false)", false, one(func(s *settings) *bool { return &s.node.MDNS }, asBool)},
+		{"replicas", "nodes that own a key (default 3)", false, one(func(s *settings) *int { return &s.node.Replicas }, asCount)},
+		{"write_quorum", "owners that must hold a write before it is answered (default 2)", false, one(func(s *settings) *int { return &s.node.WriteQuorum }, asCount)},
+		{"durability", "of each owner's copy before it counts: memory, logged, synced (default logged)", false, one(func(s *settings) *mesh.Durability { return &s.node.Durability }, mesh.ParseDurability)},
+		{"sync_interval", "longest wait of a logged write for the disk (default 10ms)", false, one(func(s *settings) *time.Duration { return &s.node.SyncInterval }, asDuration)},
+		{"heartbeat", "how often neighbours are asked for a sign of life (default 500ms)", false, one(func(s *settings) *time.Duration { return &s.node.Heartbeat }, asDuration)},
+		{"memory", "bound of the decoded values in memory (default 64MiB)", false, one(func(s *settings) *int64 { return &s.node.MemoryBytes }, asSize)},
+		{"cache", "bound of the copies of keys that others own (default 64MiB)", false, one(func(s *settings) *int64 { return &s.node.CacheBytes }, asSize)},
+		{"concurrency", "invocations under way at once (default 1024)", false, one(func(s *settings) *int { return &s.node.Concurrency }, asCount)},
+		{"queue", "invocations that wait for a place (default 4096)", false, one(func(s *settings) *int { return &s.node.Queue }, asCount)},
+		{"func_memory", "linear memory of one WebAssembly invocation (default 128MiB)", false, one(func(s *settings) *uint64 { return &s.node.FuncMemory }, asMemory)},
+		{"func_time", "time of one invocation (default 30s)", false, one(func(s *settings) *time.Duration { return &s.node.FuncTime }, asDuration)},
+		{"result_ttl", "how long the result of a future is kept (default 15m)", false, one(func(s *settings) *time.Duration { return &s.node.ResultTTL }, asDuration)},
+		{"admin", "loopback address for /livez, /readyz and pprof (default: not served)", false, one(func(s *settings) *string { return &s.node.AdminAddr }, asText)},
+		{"log_level", "debug, info, warn or error (default info)", false, one(func(s *settings) *slog.Level { return &s.logLevel }, asLevel)},
+		{"log_format", "text or json (default text)", false, one(func(s *settings) *string { return &s.logFormat }, asLogFormat)},
+	}
+}
+
+// one makes a setter for a field that takes exactly one value.
+func one[T any](field func(*settings) *T, parse func(string) (T, error)) func(*settings, []string) error {
+	return func(s *settings, values []string) error {
+		if len(values) != 1 {
+			return mesh.Errorf(mesh.Invalid, "", "%d values: expected one", len(values))
+		}
+		v, err := parse(values[0])
+		if err != nil {
+			return err
+		}
+		*field(s) = v
+		return nil
+	}
+}
+
+// many makes a setter for a field that takes several values.
+func many(field func(*settings) *[]string) func(*settings, []string) error {
+	return func(s *settings, values []string) error {
+		*field(s) = slices.Clone(values)
+		return nil
+	}
+}
+
+func invalidValue(text, expected string) error {
+	return mesh.Errorf(mesh.Invalid, "", "%q: expected %s", text, expected)
+}
+
+func asText(s string) (string, error) { return s, nil }
+
+func asBool(s string) (bool, error) {
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		return false, invalidValue(s, "true or false")
+	}
+	return b, nil
+}
+
+func asCount(s string) (int, error) {
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil || n < 1 {
+		return 0, invalidValue(s, "a whole number of at least 1")
+	}
+	return int(n), nil
+}
+
+func asDuration(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return 0, invalidValue(s, "a positive duration such as 500ms, 10s or 15m")
+	}
+	return d, nil
+}
+
+var sizeUnits = []struct {
+	suffix string
+	bytes  int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"B", 1}, {"", 1}}
+
+func asSize(s string) (int64, error) {
+	for _, unit := range sizeUnits {
+		digits, ok := strings.CutSuffix(s, unit.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+		if err != nil || n < 1 || n > (1<<62)/unit.bytes {
+			break
+		}
+		return n * unit.bytes, nil
+	}
+	return 0, invalidValue(s, "a size such as 64MiB, 2GiB or 1048576")
+}
+
+func asMemory(s string) (uint64, error) {
+	n, err := asSize(s)
+	return uint64(n), err
+}
+
+func asLevel(s string) (slog.Level, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s)); err != nil {
+		return 0, invalidValue(s, "debug, info, warn or error")
+	}
+	return level, nil
+}
+
+func asLogFormat(s string) (string, error) {
+	if s != "text" && s != "json" {
+		return "", invalidValue(s, "text or json")
+	}
+	return s, nil
+}
+
+// apply sets one setting, and says in an error where the value came from.
+func (s *settings) apply(to setting, values []string, source string) error {
+	if err := to.set(s, values); err != nil {
+		return mesh.Errorf(mesh.Invalid, "configuration", "%s: %s", source, mesh.AsError("", err).Text())
+	}
+	return nil
+}
+
+func names(table []setting) string {
+	all := make([]string, 0, len(table))
+	for _, s := range table {
+		all = append(all, s.name)
+	}
+	return strings.Join(all, ", ")
+}

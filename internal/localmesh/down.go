@@ -1,0 +1,33 @@
+package localmesh
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Down stops the nodes of a home that run, and gives those. Each is asked to
+// stop, and killed when it has not at the end of ctx or after StopTimeout.
+// Data, logs and context stay. With none running there is nothing to do.
+func Down(ctx context.Context, home string) ([]Node, error) {
+	nodes, err := Nodes(home)
+	if err != nil || len(nodes) == 0 {
+		return nil, err
+	}
+	unlock, err := lock(home)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	ctx, cancel := context.WithTimeout(ctx, StopTimeout)
+	defer cancel()
+	var group errgroup.Group
+	var running []Node
+	for _, n := range nodes {
+		if n.PID != 0 {
+			running = append(running, n)
+		}
+		group.Go(func() error { return n.stop(ctx) })
+	}
+	return running, group.Wait()
+}

@@ -1,0 +1,199 @@
+package localmesh
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/admission"
+	"github.com/virga-mesh/virga/sdk"
+)
+
+// Bounds and defaults of a local mesh.
+const (
+	DefaultNodes = 3
+	MaxNodes     = 50
+	// ReadyTimeout bounds Up where its context has no deadline.
+	ReadyTimeout = time.Minute
+	// StopTimeout is how long a node may take to stop before it is killed.
+	StopTimeout = 10 * time.Second
+)
+
+// Options say which mesh to start.
+type Options struct {
+	// Home is the folder of the mesh. It is made if missing.
+	Home string
+	// Nodes is how many to run, up to MaxNodes. 0: as many as Home has, or
+	// DefaultNodes. More than Home has are added to its mesh; fewer are Invalid.
+	Nodes int
+	// Virgad is the daemon's program file.
+	Virgad string
+}
+
+// Up starts the mesh of a home, which it creates if there is none, and
+// returns its nodes when each is ready and sees all others. The context of
+// the home is then saved, so that clients find the mesh. Data and ports are
+// those of the last time. Of a mesh that runs in part, what is missing is
+// started; one that runs whole is a Conflict. When it fails, what it started
+// is stopped again.
+func Up(ctx context.Context, o Options) (_ []Node, err error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, ReadyTimeout)
+		defer cancel()
+	}
+	home, err := filepath.Abs(o.Home)
+	if err != nil {
+		return nil, mesh.Errorf(mesh.Invalid, "up", "home %q: %w", o.Home, err)
+	}
+	unlock, err := lock(home)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	nodes, err := Nodes(home)
+	if err != nil {
+		return nil, err
+	}
+	missing, err := o.missing(nodes)
+	if err != nil {
+		return nil, err
+	}
+	saved, nodes, err := prepare(home, nodes, missing)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			stopStarted(nodes)
+		}
+	}()
+	for i := range nodes {
+		if nodes[i].PID == 0 {
+			if err := nodes[i].start(o.Virgad); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := awaitReady(ctx, saved, nodes); err != nil {
+		return nil, err
+	}
+	return nodes, nil
+}
+
+// missing gives how many nodes must be made beside those that there are.
+func (o Options) missing(nodes []Node) (int, error) {
+	want := o.Nodes
+	if want == 0 {
+		want = len(nodes)
+	}
+	if want == 0 {
+		want = DefaultNodes
+	}
+	switch {
+	case want < 1 || want > MaxNodes:
+		return 0, mesh.Errorf(mesh.Invalid, "up", "%d nodes: expected 1 to %d", want, MaxNodes)
+	case want < len(nodes):
+		return 0, mesh.Errorf(mesh.Invalid, "up", "%d nodes: the mesh in %s has %d, whose state lies on all of them; expected at least as many, or another home", want, o.Home, len(nodes))
+	}
+	stopped := slices.ContainsFunc(nodes, func(n Node) bool { return n.PID == 0 })
+	if want == len(nodes) && !stopped {
+		return 0, mesh.Errorf(mesh.Conflict, "up", "the mesh in %s runs already, with %d nodes; virga down stops it", o.Home, len(nodes))
+	}
+	return want - len(nodes), nil
+}
+
+// lifetime is that of a local mesh's tokens.
+const lifetime = 10 * 365 * 24 * time.Hour
+
+// prepare makes the missing nodes, with a root and a client's credential if
+// there are none yet, and saves the context.
+func prepare(home string, nodes []Node, missing int) (sdk.SavedContext, []Node, error) {
+	root, err := loadRoot(home)
+	if err != nil {
+		return sdk.SavedContext{}, nil, err
+	}
+	fresh, err := freeAddrs(missing)
+	if err != nil {
+		return sdk.SavedContext{}, nil, err
+	}
+	addrs := slices.Concat(addresses(nodes), fresh)
+	token, err := newToken(root, admission.Node, addrs)
+	if err != nil {
+		return sdk.SavedContext{}, nil, err
+	}
+	for _, addr := range fresh {
+		name := fmt.Sprintf("n%d", len(nodes)+1)
+		node := Node{Name: name, Addr: addr, dir: nodeDir(home, name)}
+		if err := node.create(token.Text(), token.Bootstrap); err != nil {
+			return sdk.SavedContext{}, nil, err
+		}
+		nodes = append(nodes, node)
+	}
+	saved, err := saveContext(home, root, addrs)
+	return saved, nodes, err
+}
+
+func addresses(nodes []Node) []string {
+	addrs := make([]string, 0, len(nodes))
+	for _, n := range nodes {
+		addrs = append(addrs, n.Addr)
+	}
+	return addrs
+}
+
+func newToken(root admission.Root, role admission.Role, addrs []string) (admission.Token, error) {
+	grant := admission.Grant{Role: role, Verbs: admission.AllVerbs, NotAfter: time.Now().Add(lifetime)}
+	return root.NewToken(grant, addrs[:min(len(addrs), admission.MaxBootstrap)])
+}
+
+// loadRoot reads the root key of a home, or makes one: a new mesh.
+func loadRoot(home string) (admission.Root, error) {
+	path := filepath.Join(home, "root.pem")
+	pem, err := os.ReadFile(path)
+	if err == nil {
+		return admission.ParseRoot(pem)
+	}
+	if !os.IsNotExist(err) {
+		return admission.Root{}, mesh.Errorf(mesh.Internal, "local mesh", "%w", err)
+	}
+	root := admission.NewRoot()
+	if err = os.MkdirAll(home, 0o700); err == nil {
+		err = os.WriteFile(path, root.Marshal(), 0o600)
+	}
+	if err != nil {
+		return admission.Root{}, mesh.Errorf(mesh.Internal, "local mesh", "%w", err)
+	}
+	return root, nil
+}
+
+// saveContext keeps the credential of a context that there is, and renews its addresses.
+func saveContext(home string, root admission.Root, addrs []string) (sdk.SavedContext, error) {
+	saved, err := sdk.LoadContext(home)
+	if err != nil || saved.Credential.MeshID() != root.MeshID() {
+		token, err := newToken(root, admission.Client, addrs)
+		if err != nil {
+			return sdk.SavedContext{}, err
+		}
+		if saved.Credential, err = token.Join(admission.NewKey(), time.Now()); err != nil {
+			return sdk.SavedContext{}, err
+		}
+	}
+	saved.Addrs = addrs
+	return saved, saved.Save(home)
+}
+
+// stopStarted stops what this Up started.
+func stopStarted(nodes []Node) {
+	ctx, cancel := context.WithTimeout(context.Background(), StopTimeout)
+	defer cancel()
+	for _, n := range nodes {
+		if n.started {
+			_ = n.stop(ctx) // the error that is told is why Up failed
+		}
+	}
+}
