@@ -16,6 +16,8 @@ type groupSync struct {
 	dirty  chan struct{} // something was written
 	urgent chan struct{} // somebody waits
 
+	ended  chan struct{} // Run has returned
+
 	mu   sync.Mutex
 	next *syncRound // the first round that starts after now
 }
@@ -34,11 +36,12 @@ func newGroupSync(interval time.Duration, sync func() error) *groupSync {
 		sync:     sync,
 		dirty:    make(chan struct{}, 1),
 		urgent:   make(chan struct{}, 1),
+		ended:    make(chan struct{}),
 		next:     newSyncRound(),
 	}
 }
 
-// Wrote says that there is something to sync.
+// Wrote says that something was written.
 func (g *groupSync) Wrote() { signal(g.dirty) }
 
 // Wait returns when all that was written before the call is on the disk.
@@ -51,13 +54,16 @@ func (g *groupSync) Wait(ctx context.Context) error {
 	select {
 	case <-round.done:
 		return round.err
+	case <-g.ended:
+		return errClosed
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-// Run syncs until the context ends, and once more then, so that nobody waits for ever.
+// Run syncs until the context ends, and once more then. It is called once.
 func (g *groupSync) Run(ctx context.Context) {
+	defer close(g.ended)
 	timer := time.NewTimer(g.interval)
 	defer timer.Stop()
 	for ctx.Err() == nil {
@@ -78,6 +84,10 @@ func (g *groupSync) Run(ctx context.Context) {
 }
 
 func (g *groupSync) round() {
+	// In this order: a signal that is taken back here belongs to something
+	// that this round covers.
+	drain(g.dirty)
+	drain(g.urgent)
 	g.mu.Lock()
 	round := g.next
 	g.next = newSyncRound()
@@ -90,6 +100,13 @@ func (g *groupSync) round() {
 func signal(flag chan<- struct{}) {
 	select {
 	case flag <- struct{}{}:
+	default:
+	}
+}
+
+func drain(flag <-chan struct{}) {
+	select {
+	case <-flag:
 	default:
 	}
 }

@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// List gives up to limit keys of a namespace, in order, whose names begin
+// with prefix and are greater than after; more says whether there are others.
+// Deleted keys are left out. What is written meanwhile may be missed.
+func (s *Store) List(ctx context.Context, namespace, prefix, after string, limit int) (keys []mesh.KeyInfo, more bool, err error) {
+	if err := s.enter(); err != nil {
+		return nil, false, err
+	}
+	defer s.leave()
+	from := appendCellKey(nil, mesh.Key{Namespace: namespace, Name: prefix})
+	records, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: from, UpperBound: afterPrefix(from)})
+	if err != nil {
+		return nil, false, listError(namespace, err)
+	}
+	defer records.Close()
+	start := from
+	if after >= prefix {
+		start = append(appendCellKey(nil, mesh.Key{Namespace: namespace, Name: after}), 0)
+	}
+	for valid := records.SeekGE(start); valid; valid = records.Next() {
+		info, exists, err := s.keyInfo(records)
+		if err != nil {
+			return nil, false, listError(namespace, err)
+		}
+		if !exists {
+			continue
+		}
+		if len(keys) == limit {
+			return keys, true, nil
+		}
+		keys = append(keys, info)
+	}
+	if err := records.Error(); err != nil {
+		return nil, false, listError(namespace, err)
+	}
+	return keys, false, ctx.Err()
+}
+
+// keyInfo describes the record under the iterator, unless it is deleted or damaged.
+func (s *Store) keyInfo(records *pebble.Iterator) (info mesh.KeyInfo, exists bool, err error) {
+	key, err := keyOfCell(records.Key())
+	if err != nil {
+		return info, false, err
+	}
+	raw, err := records.ValueAndErr()
+	if err != nil {
+		return info, false, s.readFailed(key, err)
+	}
+	cell, err := lattice.DecodeCell(raw)
+	if err != nil {
+		_ = s.reportDamage(key, err)
+		return info, false, nil
+	}
+	value, exists := cell.Value()
+	return mesh.KeyInfo{Name: key.Name, Kind: value.Kind(), Size: int64(len(raw))}, exists, nil
+}
+
+func listError(namespace string, err error) error {
+	kind := mesh.KindOf(err)
+	if kind == mesh.Internal {
+		kind = mesh.Unavailable
+	}
+	return mesh.Errorf(kind, "list "+namespace, "reading the disk: %w", err)
+}

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// Clock gives the stamps of writes; node/hlc has one.
+type Clock interface {
+	// Now gives a stamp after all that were given or observed before.
+	Now() lattice.Stamp
+	// Observe makes later stamps follow s, or refuses an s too far in the future.
+	Observe(s lattice.Stamp) error
+}
+
+// Options say how a store is opened. Fields without a default are required.
+type Options struct {
+	// Dir is the store's folder, which is made if it is missing.
+	Dir string
+	// FS holds Dir. Default: the disk. Its files must allow a Sync beside a Write.
+	FS vfs.FS
+	// Node is whose store this is.
+	Node mesh.NodeID
+	// Clock stamps the writes that Apply makes, and sees the stamps of all others.
+	Clock Clock
+	// MemoryBytes bounds the decoded cells in memory. Default 64 MiB.
+	MemoryBytes int64
+	// SyncInterval is the longest that a logged write waits for the disk.
+	// Default 10 ms.
+	SyncInterval time.Duration
+	// OnGrow, if not nil, is told of every delta that made a cell grow, in
+	// order for each key, before the write returns. It must not change the
+	// delta, must be quick, and must not call the store.
+	OnGrow func(mesh.Key, lattice.Cell)
+	// Log receives what goes wrong. Default: slog.Default.
+	Log *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.MemoryBytes == 0 {
+		o.MemoryBytes = 64 << 20
+	}
+	if o.SyncInterval == 0 {
+		o.SyncInterval = 10 * time.Millisecond
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return o
+}

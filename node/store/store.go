@@ -1,0 +1,201 @@
+package store
+
+import (
+	"context"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/node/cellmap"
+)
+
+// Store keeps cells. It is safe for concurrent use. Its methods give a
+// mesh.Unavailable error once it has failed or is closed.
+type Store struct {
+	node   mesh.NodeID
+	clock  Clock
+	onGrow func(mesh.Key, lattice.Cell)
+	log    *slog.Logger
+	fail   failure
+
+	db    *pebble.DB
+	logs  *logFS
+	syncs *groupSync
+	cells *cellmap.Map[struct{}] // the memory tier; a cell in it is the same on disk
+
+	identityMu sync.Mutex
+	identity   identity // with what is true of keys now
+	writer     atomic.Pointer[string]
+
+	keys    atomic.Int64 // records of cells
+	damaged atomic.Int64
+	hintMu  sync.Mutex // makes reading and dropping a hint one step
+	growMu  [64]sync.Mutex
+	seed    maphash.Seed // of growMu
+
+	gate   sync.RWMutex // held for reading while the engine is used
+	closed bool
+
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+// Open opens the store in a folder, or makes one. The log of the last run is
+// replayed; of a log that was torn by a loss of power, up to the tear.
+func Open(o Options) (*Store, error) {
+	o = o.withDefaults()
+	s := &Store{
+		node: o.Node, clock: o.Clock, onGrow: o.OnGrow, log: o.Log,
+		fail:  failure{log: o.Log},
+		cells: cellmap.New[struct{}](o.MemoryBytes, nil),
+		seed:  maphash.MakeSeed(),
+	}
+	logDir := o.FS.PathJoin(o.Dir, "log")
+	s.logs = newLogFS(o.FS, logDir, func(err error) { s.fail.set("writing the log", err) })
+	s.syncs = newGroupSync(o.SyncInterval, s.syncLog)
+	if err := o.FS.MkdirAll(logDir, 0o700); err != nil {
+		return nil, openError(o.Dir, err)
+	}
+	db, err := pebble.Open(o.Dir, engineOptions(s.logs, logDir, o.Log, &s.fail, s.onCorruption))
+	if err != nil {
+		return nil, openError(o.Dir, err)
+	}
+	s.db = db
+	if err := s.begin(); err != nil {
+		return nil, openError(o.Dir, s.abortOpen(err))
+	}
+	return s, nil
+}
+
+func openError(dir string, err error) error {
+	return mesh.Errorf(mesh.Unavailable, "open store", "folder %s: %w", dir, err)
+}
+
+func (s *Store) abortOpen(err error) error {
+	if closeErr := s.db.Close(); closeErr != nil {
+		s.log.Warn("closing the engine", "err", closeErr)
+	}
+	return err
+}
+
+// begin makes this run known on disk and starts what runs beside the callers.
+func (s *Store) begin() error {
+	id, err := loadIdentity(s.db)
+	if err != nil {
+		return err
+	}
+	if err := s.logs.SyncLogs(); err != nil {
+		return err
+	}
+	s.setIdentity(id)
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	if id.counted {
+		s.keys.Store(int64(id.keys))
+	} else {
+		snapshot := s.db.NewSnapshot()
+		s.running.Go(func() { s.countKeys(ctx, snapshot) })
+	}
+	s.running.Go(func() { s.syncs.Run(ctx) })
+	return nil
+}
+
+func (s *Store) setIdentity(id identity) {
+	writer := id.writer(s.node)
+	s.identity = id
+	s.writer.Store(&writer)
+}
+
+// Close brings everything onto the disk and ends the store. Calls under way
+// are waited for.
+func (s *Store) Close() error {
+	s.gate.Lock()
+	if s.closed {
+		s.gate.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.gate.Unlock()
+	s.stop()
+	s.running.Wait()
+	if s.fail.abandoned.Load() {
+		return s.fail.err()
+	}
+	err := s.end()
+	if closeErr := s.db.Close(); err == nil {
+		err = closeErr
+	}
+	if failed := s.fail.err(); failed != nil {
+		return failed
+	}
+	if err != nil {
+		return mesh.Errorf(mesh.Internal, "close store", "%w", err)
+	}
+	return nil
+}
+
+// end marks on disk that this run ended well.
+func (s *Store) end() error {
+	if s.fail.err() != nil {
+		return nil
+	}
+	s.identityMu.Lock()
+	defer s.identityMu.Unlock()
+	id := s.identity
+	id.closed, id.keys = true, uint64(s.keys.Load())
+	if err := saveIdentity(s.db, id); err != nil {
+		return err
+	}
+	return s.logs.SyncLogs()
+}
+
+// Failed is nil while the store works, and the error that stopped it afterwards.
+func (s *Store) Failed() error { return s.fail.err() }
+
+// Writer is the name under which Apply gives out dots now.
+func (s *Store) Writer() string { return *s.writer.Load() }
+
+var errClosed = mesh.Errorf(mesh.Unavailable, "store", "closed")
+
+// enter lets a caller use the engine until leave, unless the store has ended.
+func (s *Store) enter() error {
+	s.gate.RLock()
+	err := s.fail.err()
+	if s.closed {
+		err = errClosed
+	}
+	if err != nil {
+		s.gate.RUnlock()
+	}
+	return err
+}
+
+func (s *Store) leave() { s.gate.RUnlock() }
+
+// syncLog brings all commits so far onto the disk.
+func (s *Store) syncLog() error {
+	if err := s.flushLog(); err != nil {
+		return err
+	}
+	if err := s.logs.SyncLogs(); err != nil {
+		return s.fail.err()
+	}
+	return nil
+}
+
+// flushLog hands all commits so far to the operating system: the log is
+// written in order, so it is enough that one more record arrives there.
+func (s *Store) flushLog() error {
+	if err := s.fail.err(); err != nil {
+		return err
+	}
+	if err := s.db.LogData(nil, pebble.Sync); err != nil {
+		return err
+	}
+	return s.fail.err()
+}
