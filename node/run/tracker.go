@@ -103,7 +103,9 @@ func (t *tracker) named(stage int, err *mesh.Error) *mesh.Error {
 	}
 	failure := *err
 	if err.Stage != "" {
-		failure = mesh.Error{Kind: err.Kind, Node: err.Node, Err: err}
+		inner := *err
+		inner.Node = ""
+		failure = mesh.Error{Kind: err.Kind, Node: err.Node, Err: &inner}
 	}
 	failure.Stage = t.spec.stages[stage].name
 	return &failure

@@ -1,0 +1,362 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+	"github.com/virga-mesh/virga/node/sched"
+)
+
+// cluster is several nodes' Runs in one process under virtual time, with the
+// real planner, real encoding, and a network that delays, reorders and
+// duplicates as its random source says. The functions are Go closures.
+type cluster struct {
+	t     *testing.T
+	nodes map[mesh.NodeID]*Runs
+	ids   []mesh.NodeID
+	delay time.Duration // of a message, at most; 0: delivered at once
+	twice bool          // deliver some messages two times
+
+	mu        sync.Mutex
+	rand      *rand.Rand
+	dead      map[mesh.NodeID]bool // no longer runs
+	seenDead  map[mesh.NodeID]bool // and the others have noticed
+	functions map[string]function
+	hosts     map[string][]mesh.NodeID // of native functions; others run anywhere
+	dags      map[string]*mesh.DAG
+	keys      map[mesh.Key]mesh.Value
+	records   map[mesh.RunID]savedRecord
+	saveErr   error
+	turn      uint64
+	sent      map[string]int // messages by type
+}
+
+type function func(ctx context.Context, v Invocation) (mesh.Value, error)
+
+type savedRecord struct {
+	bytes   []byte
+	expires time.Time
+}
+
+// simulate runs a test of a cluster under virtual time. Nothing of the
+// cluster's may be left when it returns.
+func simulate(t *testing.T, nodes int, seed uint64, test func(t *testing.T, c *cluster)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, nodes, seed, Config{})
+		test(t, c)
+		c.close()
+	})
+}
+
+func newCluster(t *testing.T, nodes int, seed uint64, cfg Config) *cluster {
+	c := &cluster{
+		t: t, nodes: map[mesh.NodeID]*Runs{}, rand: rand.New(rand.NewPCG(seed, 5)),
+		dead: map[mesh.NodeID]bool{}, seenDead: map[mesh.NodeID]bool{},
+		functions: map[string]function{}, hosts: map[string][]mesh.NodeID{}, dags: map[string]*mesh.DAG{},
+		keys: map[mesh.Key]mesh.Value{}, records: map[mesh.RunID]savedRecord{}, sent: map[string]int{},
+	}
+	for i := range nodes {
+		c.add(mesh.NodeID(fmt.Sprintf("n%d", i+1)), cfg)
+	}
+	return c
+}
+
+func (c *cluster) add(id mesh.NodeID, cfg Config) *Runs {
+	m := &member{c, id}
+	cfg.Self, cfg.Catalog, cfg.Executor, cfg.Peers = id, m, m, m
+	cfg.Placer, cfg.References, cfg.Results = m, keyReader{c}, results{c}
+	if c.nodes[id] == nil {
+		c.ids = append(c.ids, id)
+	}
+	c.nodes[id] = New(cfg)
+	return c.nodes[id]
+}
+
+// close ends all nodes and sees that they hold nothing.
+func (c *cluster) close() {
+	synctest.Wait()
+	for id, r := range c.nodes {
+		r.Close()
+		if held := r.held.Load(); held != 0 {
+			c.t.Errorf("node %s still counts %d bytes", string(id), held)
+		}
+		if len(r.coordinated)+len(r.shares) != 0 {
+			c.t.Errorf("node %s still has %d runs and %d shares", string(id), len(r.coordinated), len(r.shares))
+		}
+	}
+}
+
+// kill ends a node. The others notice a second later.
+func (c *cluster) kill(id mesh.NodeID) {
+	c.mu.Lock()
+	c.dead[id] = true
+	r := c.nodes[id]
+	c.mu.Unlock()
+	r.Close()
+	time.AfterFunc(time.Second, func() {
+		c.mu.Lock()
+		c.seenDead[id] = true
+		c.mu.Unlock()
+		for _, other := range c.ids {
+			if other != id {
+				c.nodes[other].PeerDown(id)
+			}
+		}
+	})
+}
+
+// member is one node as its Runs see the rest.
+type member struct {
+	*cluster
+	self mesh.NodeID
+}
+
+func (m *member) Function(_ context.Context, ref mesh.FuncRef) (mesh.FuncInfo, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.functions[ref.Name] == nil {
+		return mesh.FuncInfo{}, mesh.Errorf(mesh.NotFound, "", "no function %s", ref)
+	}
+	ref.Version = "v1"
+	info := mesh.FuncInfo{Ref: ref, Kind: mesh.Wasm}
+	if hosts, native := m.hosts[ref.Name]; native {
+		info.Kind, info.Hosts = mesh.Native, hosts
+	}
+	return info, nil
+}
+
+func (m *member) DAG(_ context.Context, namespace, name string) (*mesh.DAG, error) {
+	if d := m.dags[name]; d != nil && namespace == mesh.DefaultNamespace {
+		return d, nil
+	}
+	return nil, mesh.Errorf(mesh.NotFound, "", "no dag %s", name)
+}
+
+func (m *member) Invoke(ctx context.Context, v Invocation) (mesh.Value, error) {
+	m.mu.Lock()
+	f := m.functions[v.Func.Ref.Name]
+	m.mu.Unlock()
+	if v.ID.Node != m.self {
+		m.t.Errorf("node %s is to run %v", string(m.self), v.ID)
+	}
+	return f(ctx, v)
+}
+
+func (m *member) Place(q PlaceRequest) ([]Placement, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := sched.Request{Self: m.self, Policy: sched.Policy(q.Policy), Pins: q.Pins, Rand: m.rand, Turn: m.turn}
+	m.turn++
+	for _, s := range q.Stages {
+		p.Stages = append(p.Stages, sched.Stage(s))
+	}
+	for _, id := range m.ids {
+		if !m.seenDead[id] && !slices.Contains(q.Without, id) {
+			p.Nodes = append(p.Nodes, sched.Node{ID: id})
+		}
+	}
+	plan, err := sched.Plan(p)
+	places := make([]Placement, len(plan))
+	for i, placed := range plan {
+		places[i] = Placement(placed)
+	}
+	return places, err
+}
+
+// Send encodes, and delivers once or twice after a while. What goes to a
+// node whose death nobody has noticed is lost.
+func (m *member) Send(ctx context.Context, to mesh.NodeID, msg wire.Message) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	frame, err := wire.AppendFrame(nil, wire.Header{Flags: wire.OneWay}, msg)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sent[string(msg.ProtoReflect().Descriptor().Name())]++
+	switch {
+	case m.dead[m.self]:
+		return nil
+	case m.seenDead[to]:
+		return mesh.Errorf(mesh.Unavailable, "send", "node %s is dead", string(to))
+	}
+	copies := 1
+	if m.twice && m.rand.IntN(4) == 0 {
+		copies = 2
+	}
+	for range copies {
+		time.AfterFunc(m.draw(), func() { m.deliver(to, frame) })
+	}
+	return nil
+}
+
+func (c *cluster) draw() time.Duration {
+	if c.delay == 0 {
+		return 0
+	}
+	return time.Duration(c.rand.Int64N(int64(c.delay)))
+}
+
+func (m *member) deliver(to mesh.NodeID, frame []byte) {
+	m.mu.Lock()
+	r, dead := m.nodes[to], m.dead[to]
+	m.mu.Unlock()
+	if dead {
+		return
+	}
+	header, err := wire.ParseHeader(frame, 1<<30)
+	if err != nil {
+		m.t.Error(err)
+		return
+	}
+	msg, err := wire.ParseBody(header.Type, frame[wire.HeaderSize:])
+	if err != nil {
+		m.t.Error(err)
+		return
+	}
+	switch msg := msg.(type) {
+	case *pb.Hop:
+		err = r.HandleHop(m.self, msg)
+	case *pb.SinkResult:
+		err = r.HandleSinkResult(m.self, msg)
+	case *pb.EndRun:
+		err = r.HandleEndRun(m.self, msg)
+	}
+	if err != nil {
+		m.t.Errorf("%T from %s to %s: %v", msg, string(m.self), string(to), err)
+	}
+}
+
+func (m *member) Call(ctx context.Context, to mesh.NodeID, msg wire.Message) (wire.Message, error) {
+	m.mu.Lock()
+	r, dead := m.nodes[to], m.dead[to]
+	m.mu.Unlock()
+	if dead {
+		return nil, mesh.Errorf(mesh.Unavailable, "call", "node %s is dead", string(to))
+	}
+	switch msg := msg.(type) {
+	case *pb.AwaitRun:
+		record, err := r.Await(ctx, mesh.RunID(msg.RunId), msg.NoWait)
+		if err != nil {
+			return nil, err
+		}
+		return record.Message(), nil
+	case *pb.CancelRun:
+		return &pb.Done{}, r.Cancel(ctx, mesh.RunID(msg.RunId))
+	}
+	return nil, mesh.Errorf(mesh.Internal, "call", "%T", msg)
+}
+
+type keyReader struct{ *cluster }
+
+func (r keyReader) Get(_ context.Context, key mesh.Key) (mesh.Value, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v, ok := r.keys[key]
+	if !ok {
+		return mesh.Value{}, mesh.Errorf(mesh.NotFound, "", "no such key")
+	}
+	return v, nil
+}
+
+type results struct{ *cluster }
+
+func (r results) Save(ctx context.Context, id mesh.RunID, record Record, ttl time.Duration) error {
+	raw, err := proto.Marshal(record.Message())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.saveErr != nil {
+		return r.saveErr
+	}
+	r.records[id] = savedRecord{raw, time.Now().Add(ttl)}
+	return err
+}
+
+func (r results) Load(ctx context.Context, id mesh.RunID) (Record, error) {
+	r.mu.Lock()
+	saved, ok := r.records[id]
+	r.mu.Unlock()
+	if !ok || time.Now().After(saved.expires) {
+		return Record{}, mesh.Errorf(mesh.NotFound, "", "no such run")
+	}
+	var m pb.AwaitRunReply
+	if err := proto.Unmarshal(saved.bytes, &m); err != nil {
+		return Record{}, err
+	}
+	return ParseRecord(&m)
+}
+
+// define adds a function that runs anywhere, or on hosts only.
+func (c *cluster) define(name string, f function, hosts ...mesh.NodeID) {
+	c.functions[name] = f
+	if len(hosts) > 0 {
+		c.hosts[name] = hosts
+	}
+}
+
+// declare adds a DAG of stages that use the functions of their names.
+func (c *cluster) declare(name string, stages []string, edges ...string) {
+	c.dags[name] = dagOf(stages, edges)
+	c.dags[name].Name = name
+}
+
+// term is a function whose result spells its invocation.
+func term(_ context.Context, v Invocation) (mesh.Value, error) {
+	return text(spelled(v.ID.Stage, valueTexts(v.Args))), nil
+}
+
+func valueTexts(values []mesh.Value) []string {
+	list := make([]string, len(values))
+	for i, v := range values {
+		list[i] = string(v.Data)
+	}
+	return list
+}
+
+// blocked is a function that ends with its context, which it reports to ended.
+func blocked(started, ended chan<- mesh.NodeID) function {
+	return func(ctx context.Context, v Invocation) (mesh.Value, error) {
+		started <- v.ID.Node
+		<-ctx.Done()
+		ended <- v.ID.Node
+		return mesh.Value{}, ctx.Err()
+	}
+}
+
+func fnRef(name string) mesh.FuncRef {
+	return mesh.FuncRef{Namespace: mesh.DefaultNamespace, Name: name}
+}
+
+func callOf(name string, args ...string) Request {
+	return Request{Func: fnRef(name), Args: argsOf(args...)}
+}
+
+func dagCall(name string, args map[string][]Arg) Request {
+	return Request{Namespace: mesh.DefaultNamespace, DAG: name, StageArgs: args}
+}
+
+// one gives the only result of a reply.
+func one(t *testing.T, r Reply, err error) string {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Results) != 1 {
+		t.Fatalf("%d results, want 1", len(r.Results))
+	}
+	return string(r.Results[0].Value.Data)
+}
