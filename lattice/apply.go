@@ -3,7 +3,6 @@ package lattice
 import (
 	"fmt"
 	"math"
-	"slices"
 )
 
 // Write says who makes a write and when. The node that takes an operation
@@ -15,55 +14,196 @@ type Write struct {
 	// which holds all its earlier writes of the key durably and applies under
 	// the key's lock; a store that lost its disk takes a fresh name.
 	Writer string
+
+	// least is the smallest count that a causal register within an or-map may
+	// give the writer: counts must not start again when a field is dropped.
+	least uint64
 }
 
 // Apply gives the delta that op makes of state: what is to be merged into it,
 // here and at every other replica. The delta is small whatever the size of
 // state, which is not changed. A verb that the kind does not have is a
-// NoSuchVerbError; an argument out of bounds wraps ErrInvalid.
+// NoSuchVerbError, a field of another kind a KindMismatchError; an argument
+// out of bounds wraps ErrInvalid.
 func Apply(state Value, op Op, at Write) (delta Value, err error) {
-	if !slices.Contains(state.kind.Verbs(), op.verb) {
-		return Value{}, &NoSuchVerbError{Kind: state.kind, Verb: op.verb, Has: state.kind.Verbs()}
+	if err := state.kind.mustHave(op.verb); err != nil {
+		return Value{}, err
 	}
-	switch kind := state.kind; kind {
-	case LWWKind:
-		return boxed(kind, NewLWW(at.Stamp, op.args.(setArgs).payload)), nil
+	switch state.kind {
+	case BoolKind:
+		return applied(state, op, at, applyBool)
+	case MaxKind, MinKind:
+		return applied(state, op, at, applyExtremum)
 	case SetKind:
-		return boxed(kind, NewSet(op.args.(elementArgs)...)), nil
+		return applied(state, op, at, applySet)
+	case OrderedSetKind:
+		return applied(state, op, at, applyOrderedSet)
+	case MapKind:
+		return applied(state, op, at, applyMap)
+	case LWWKind:
+		return applied(state, op, at, applyLWW)
+	case PriorityKind:
+		return applied(state, op, at, applyPriority)
+	case ClockKind:
+		return applied(state, op, at, applyClock)
+	case CausalKind:
+		return applied(state, op, at, applyCausal)
+	case MultiCausalKind:
+		return applied(state, op, at, applyMultiCausal)
 	case GCounterKind:
-		return applyGCounter(state, op.args.(incArgs), at)
+		return applied(state, op, at, applyGCounter)
+	case PNCounterKind:
+		return applied(state, op, at, applyPNCounter)
 	case ORSetKind:
-		return applyORSet(state, op, at)
+		return applied(state, op, at, applyORSet)
+	case ORMapKind:
+		return applied(state, op, at, applyObject)
+	case MVRegisterKind:
+		return applied(state, op, at, applyMVRegister)
+	case FlagKind:
+		return applied(state, op, at, applyFlag)
 	}
-	panic(fmt.Sprintf("lattice: %s has verbs but no Apply", state.kind))
+	panic(fmt.Sprintf("lattice: Apply to a %s", state.kind))
 }
 
-func applyGCounter(state Value, n incArgs, at Write) (Value, error) {
-	if n < 0 {
-		return Value{}, fmt.Errorf("%w: inc %d of a %s: expected at least 0", ErrInvalid, n, state.kind)
-	}
-	g, _ := unboxed[*GCounter](state)
-	delta, err := g.inc(at.Writer, uint64(n))
+// applied applies op to the static type within v.
+func applied[L Lattice[L]](v Value, op Op, at Write, apply func(L, Op, Write) (L, error)) (Value, error) {
+	delta, err := apply(v.state.(box[L]).l, op, at)
 	if err != nil {
 		return Value{}, err
 	}
-	return boxed(state.kind, delta), nil
+	return boxed(v.kind, delta), nil
 }
 
-func applyORSet(state Value, op Op, at Write) (Value, error) {
-	set, _ := unboxed[*ORSet[string]](state)
+func applyBool(*Bool, Op, Write) (*Bool, error) { return &Bool{on: true}, nil }
+
+func applyExtremum(x *extremum, op Op, _ Write) (*extremum, error) {
+	offered := op.args.(offerArgs).Scalar
+	if offered.IsZero() {
+		return nil, fmt.Errorf("%w: expected a number or a byte string to be offered", ErrInvalid)
+	}
+	return &extremum{best: offered, sign: x.sign}, nil
+}
+
+func applySet(_ *Set[string], op Op, _ Write) (*Set[string], error) {
+	return NewSet(op.args.(elementArgs)...), nil
+}
+
+func applyOrderedSet(_ *OrderedSet[string], op Op, _ Write) (*OrderedSet[string], error) {
+	return NewOrderedSet(op.args.(elementArgs)...), nil
+}
+
+func applyMap(m *valueMap, op Op, at Write) (*valueMap, error) {
+	put := op.args.(putArgs)
+	if !put.kind.Valid() {
+		return nil, fmt.Errorf("%w: field %q of %s: expected a kind", ErrInvalid, put.field, put.kind)
+	}
+	state := New(put.kind)
+	if field, has := m.At(put.field); has {
+		if field.kind != put.kind {
+			return nil, &KindMismatchError{Have: field.kind, Got: put.kind, Field: put.field}
+		}
+		state = field.Value
+	}
+	delta, err := Apply(state, put.op, at)
+	if err != nil {
+		return nil, inField(put.field, err)
+	}
+	out := &valueMap{}
+	out.insert(put.field, &nested{delta})
+	return out, nil
+}
+
+func applyLWW(_ *LWW, op Op, at Write) (*LWW, error) {
+	set := op.args.(setArgs)
+	if err := set.mustBe(LWWKind, plainSet); err != nil {
+		return nil, err
+	}
+	return NewLWW(at.Stamp, set.payload), nil
+}
+
+func applyPriority(_ *Priority, op Op, _ Write) (*Priority, error) {
+	set := op.args.(setArgs)
+	if err := set.mustBe(PriorityKind, prioritySet); err != nil {
+		return nil, err
+	}
+	if isNaN(set.priority) {
+		return nil, fmt.Errorf("%w: priority NaN: expected a number", ErrInvalid)
+	}
+	return NewPriority(set.priority, set.payload), nil
+}
+
+func applyClock(c *VectorClock, op Op, at Write) (*VectorClock, error) {
+	if op.verb == VerbObserve {
+		return op.args.(observeArgs).seen.Clone(), nil
+	}
+	delta := &VectorClock{}
+	delta.raise(at.Writer, saturatingAdd(c.At(at.Writer), 1))
+	return delta, nil
+}
+
+func applyCausal(c *Causal, op Op, at Write) (*Causal, error) {
+	set := op.args.(setArgs)
+	if err := set.mustBe(CausalKind, plainSet); err != nil {
+		return nil, err
+	}
+	return c.setting(at.Writer, at.least, set.payload), nil
+}
+
+func applyMultiCausal(c *MultiCausal, op Op, at Write) (*MultiCausal, error) {
+	set := op.args.(setArgs)
+	if err := set.mustBe(MultiCausalKind, plainSet, dependentSet); err != nil {
+		return nil, err
+	}
+	return c.setting(at.Writer, at.least, set.payload, set.deps), nil
+}
+
+func applyGCounter(g *GCounter, op Op, at Write) (*GCounter, error) {
+	n := int64(op.args.(incArgs))
+	if n < 0 {
+		return nil, fmt.Errorf("%w: inc %d of a gcounter: expected at least 0", ErrInvalid, n)
+	}
+	return g.inc(at.Writer, uint64(n))
+}
+
+func applyPNCounter(c *PNCounter, op Op, at Write) (*PNCounter, error) {
+	return c.inc(at.Writer, int64(op.args.(incArgs)))
+}
+
+func applyORSet(s *ORSet[string], op Op, at Write) (*ORSet[string], error) {
 	elements := op.args.(elementArgs)
 	if op.verb == VerbRemove {
-		return boxed(state.kind, set.removing(elements)), nil
+		return s.removing(elements), nil
 	}
-	if err := hasDots(&set.context, at.Writer, len(elements)); err != nil {
-		return Value{}, err
+	if err := s.context.hasNext(at.Writer, len(elements)); err != nil {
+		return nil, err
 	}
-	return boxed(state.kind, set.adding(at.Writer, elements)), nil
+	return s.adding(at.Writer, elements), nil
 }
 
-// hasDots is an error if writer has not n dots left.
-func hasDots(c *CausalContext, writer string, n int) error {
+func applyMVRegister(r *MVRegister, op Op, at Write) (*MVRegister, error) {
+	set := op.args.(setArgs)
+	if err := set.mustBe(MVRegisterKind, plainSet); err != nil {
+		return nil, err
+	}
+	if err := r.context.hasNext(at.Writer, 1); err != nil {
+		return nil, err
+	}
+	return r.setting(at.Writer, set.payload), nil
+}
+
+func applyFlag(f *Flag, op Op, at Write) (*Flag, error) {
+	if op.verb == VerbDisable {
+		return f.disabling(), nil
+	}
+	if err := f.context.hasNext(at.Writer, 1); err != nil {
+		return nil, err
+	}
+	return f.enabling(at.Writer), nil
+}
+
+// hasNext is an error if writer has not n more dots to give.
+func (c *CausalContext) hasNext(writer string, n int) error {
 	if c.Highest(writer) > math.MaxUint64-uint64(n) {
 		return fmt.Errorf("%w: writer %q has used up its dots", ErrInvalid, writer)
 	}

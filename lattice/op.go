@@ -1,24 +1,16 @@
 package lattice
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 )
 
 // Op is an operation that a client asks for: a verb and its arguments. It does
 // not say who writes or when; Apply is told that by a Write. An Op is never
 // changed once made, and keeps the bytes that its constructor was given, which
-// must not be changed either. The zero Op does nothing and no kind has it.
+// must not be changed either. The zero Op does nothing, and no kind has it.
 type Op struct {
 	verb Verb
-	args args
-}
-
-// args are the arguments of one verb; nil for verbs that take none.
-type args interface {
-	appendTo(dst []byte) []byte
-	String() string
+	args args // nil for verbs that take none
 }
 
 // Verb is what the operation does.
@@ -26,6 +18,20 @@ func (o Op) Verb() Verb { return o.verb }
 
 // SetOp replaces the payload of an lww, causal, multi-causal or mv-register.
 func SetOp(payload []byte) Op { return Op{VerbSet, setArgs{payload: payload}} }
+
+// SetPriorityOp offers a payload to a priority, where the lowest wins. Apply refuses NaN.
+func SetPriorityOp(priority float64, payload []byte) Op {
+	return Op{VerbSet, setArgs{form: prioritySet, payload: payload, priority: priority}}
+}
+
+// SetAfterOp replaces the payload of a multi-causal by one that was made from
+// these versions of other keys.
+func SetAfterOp(payload []byte, deps map[string]*VectorClock) Op {
+	if len(deps) == 0 {
+		return SetOp(payload)
+	}
+	return Op{VerbSet, setArgs{form: dependentSet, payload: payload, deps: dependencies(deps)}}
+}
 
 // AddOp puts elements into a set, ordered-set or or-set.
 func AddOp(elements ...string) Op { return Op{VerbAdd, elementArgs(normalised(elements))} }
@@ -35,6 +41,28 @@ func RemoveOp(elements ...string) Op { return Op{VerbRemove, elementArgs(normali
 
 // IncOp counts n: at least 0 for a gcounter, anything for a pncounter.
 func IncOp(n int64) Op { return Op{VerbInc, incArgs(n)} }
+
+// OfferOp offers a scalar to a max or min.
+func OfferOp(s Scalar) Op { return Op{VerbOffer, offerArgs{s}} }
+
+// EnableOp turns a bool or flag on.
+func EnableOp() Op { return Op{verb: VerbEnable} }
+
+// DisableOp turns a flag off.
+func DisableOp() Op { return Op{verb: VerbDisable} }
+
+// PutOp applies op to a field of a map or or-map. Where there is no such
+// field it is created with kind, which must be Valid.
+func PutOp(field string, kind Kind, op Op) Op { return Op{VerbPut, putArgs{field, kind, op}} }
+
+// DropOp takes a field out of an or-map.
+func DropOp(field string) Op { return Op{VerbDrop, dropArgs(field)} }
+
+// TickOp counts one event of the writer in a clock.
+func TickOp() Op { return Op{verb: VerbTick} }
+
+// ObserveOp merges seen, which must not be changed afterwards, into a clock.
+func ObserveOp(seen *VectorClock) Op { return Op{VerbObserve, observeArgs{seen}} }
 
 // normalised is ascending, each once.
 func normalised(elements []string) []string {
@@ -78,57 +106,17 @@ func decodeOp(d *decoder) Op {
 		op.args = decodeElementArgs(d)
 	case VerbInc:
 		op.args = incArgs(unzigzag(d.uvarint()))
+	case VerbOffer:
+		op.args = offerArgs{d.scalar()}
+	case VerbPut:
+		op.args = decodePutArgs(d)
+	case VerbDrop:
+		op.args = dropArgs(d.str())
+	case VerbObserve:
+		op.args = observeArgs{decodeClock(d)}
 	case VerbEnable, VerbDisable, VerbTick:
 	default:
 		d.fail("%s is not a verb", op.verb)
 	}
 	return op
 }
-
-type setArgs struct {
-	payload []byte
-}
-
-func (a setArgs) appendTo(dst []byte) []byte { return appendBytes(dst, a.payload) }
-
-func (a setArgs) String() string { return fmt.Sprintf("%q", a.payload) }
-
-func decodeSetArgs(d *decoder) setArgs { return setArgs{payload: d.bytes()} }
-
-type elementArgs []string
-
-func (a elementArgs) appendTo(dst []byte) []byte {
-	dst = appendUvarint(dst, uint64(len(a)))
-	for _, e := range a {
-		dst = appendString(dst, e)
-	}
-	return dst
-}
-
-func (a elementArgs) String() string {
-	quoted := make([]string, len(a))
-	for i, e := range a {
-		quoted[i] = fmt.Sprintf("%q", e)
-	}
-	return strings.Join(quoted, " ")
-}
-
-func decodeElementArgs(d *decoder) elementArgs {
-	var a elementArgs
-	var previous string
-	for i := range d.count() {
-		e := d.str()
-		if !ascending(d, i, previous, e) {
-			return nil
-		}
-		a = append(a, e)
-		previous = e
-	}
-	return a
-}
-
-type incArgs int64
-
-func (a incArgs) appendTo(dst []byte) []byte { return appendUvarint(dst, zigzag(int64(a))) }
-
-func (a incArgs) String() string { return fmt.Sprint(int64(a)) }

@@ -42,14 +42,40 @@ func unboxed[L Lattice[L]](v Value) (l L, ok bool) {
 // kind is not Valid.
 func New(kind Kind) Value {
 	switch kind {
+	case BoolKind:
+		return boxed(kind, &Bool{})
+	case MaxKind:
+		return boxed(kind, &extremum{sign: 1})
+	case MinKind:
+		return boxed(kind, &extremum{sign: -1})
 	case SetKind:
 		return boxed(kind, &Set[string]{})
+	case OrderedSetKind:
+		return boxed(kind, &OrderedSet[string]{})
+	case MapKind:
+		return boxed(kind, &valueMap{})
 	case LWWKind:
 		return boxed(kind, &LWW{})
+	case PriorityKind:
+		return boxed(kind, &Priority{})
+	case ClockKind:
+		return boxed(kind, &VectorClock{})
+	case CausalKind:
+		return boxed(kind, &Causal{})
+	case MultiCausalKind:
+		return boxed(kind, &MultiCausal{})
 	case GCounterKind:
 		return boxed(kind, &GCounter{})
+	case PNCounterKind:
+		return boxed(kind, &PNCounter{})
 	case ORSetKind:
 		return boxed(kind, &ORSet[string]{})
+	case ORMapKind:
+		return boxed(kind, &object{})
+	case MVRegisterKind:
+		return boxed(kind, &MVRegister{})
+	case FlagKind:
+		return boxed(kind, &Flag{})
 	}
 	panic(fmt.Sprintf("lattice: New of %s", kind))
 }
@@ -75,6 +101,9 @@ func (v *Value) Merge(delta Value) (grew bool, err error) {
 func (v Value) fits(delta Value) error {
 	if v.kind != delta.kind || v.kind == NoKind {
 		return &KindMismatchError{Have: v.kind, Got: delta.kind}
+	}
+	if v.kind == MapKind {
+		return fieldsFit(v.state.(box[*valueMap]).l, delta.state.(box[*valueMap]).l)
 	}
 	return nil
 }
@@ -131,14 +160,40 @@ func decodeValue(d *decoder) Value {
 	}
 	defer d.leave()
 	switch kind := Kind(d.byte()); kind {
+	case BoolKind:
+		return boxed(kind, decodeBool(d))
+	case MaxKind:
+		return boxed(kind, &extremum{best: d.scalar(), sign: 1})
+	case MinKind:
+		return boxed(kind, &extremum{best: d.scalar(), sign: -1})
 	case SetKind:
 		return boxed(kind, decodeSet[string](d))
+	case OrderedSetKind:
+		return boxed(kind, decodeOrderedSet[string](d))
+	case MapKind:
+		return boxed(kind, decodeValueMap(d))
 	case LWWKind:
 		return boxed(kind, decodeLWW(d))
+	case PriorityKind:
+		return boxed(kind, decodePriority(d))
+	case ClockKind:
+		return boxed(kind, decodeClock(d))
+	case CausalKind:
+		return boxed(kind, decodeCausal(d))
+	case MultiCausalKind:
+		return boxed(kind, decodeMultiCausal(d))
 	case GCounterKind:
 		return boxed(kind, decodeGCounter(d))
+	case PNCounterKind:
+		return boxed(kind, decodePNCounter(d))
 	case ORSetKind:
 		return boxed(kind, decodeORSet[string](d))
+	case ORMapKind:
+		return boxed(kind, decodeObject(d))
+	case MVRegisterKind:
+		return boxed(kind, decodeMVRegister(d))
+	case FlagKind:
+		return boxed(kind, decodeFlag(d))
 	default:
 		d.fail("%s is not a kind of value", kind)
 		return Value{}

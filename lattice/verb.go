@@ -1,6 +1,9 @@
 package lattice
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Verb is what an operation does. The numbers are part of the encoding:
 // append, never renumber.
@@ -63,4 +66,12 @@ func (k Kind) Verbs() []Verb {
 		return nil
 	}
 	return verbsOf[k]
+}
+
+// mustHave is a NoSuchVerbError unless k has v.
+func (k Kind) mustHave(v Verb) error {
+	if slices.Contains(k.Verbs(), v) {
+		return nil
+	}
+	return &NoSuchVerbError{Kind: k, Verb: v, Has: k.Verbs()}
 }

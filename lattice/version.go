@@ -133,9 +133,20 @@ func (vs versions) appendTo(dst []byte, dependent bool) []byte {
 	return dst
 }
 
+// maxVersions bounds what is decoded, for checking that versions are concurrent
+// takes time in the square of their number. Of the versions that one writer
+// made no two are concurrent, so that a register that was written honestly has at most one
+// for each writer of its key.
+const maxVersions = 1 << 12
+
 func decodeVersions(d *decoder, dependent bool) versions {
 	var vs versions
-	for i := range d.count() {
+	n := d.count()
+	if n > maxVersions {
+		d.fail("%d versions: expected at most %d", n, maxVersions)
+		return nil
+	}
+	for i := range n {
 		v := Version{Clock: decodeClock(d), Payload: d.bytes()}
 		if dependent {
 			v.Dependencies = decodeDependencies(d)
