@@ -77,6 +77,9 @@ type Limits struct {
 	// InFlight bounds the requests and one-way messages of one peer that are
 	// served at once; those beyond are answered with Overloaded. Default 1024.
 	InFlight int
+	// Conns bounds the connections; peers beyond are refused with Overloaded.
+	// Default 4096.
+	Conns int
 	// HandshakeTimeout bounds one attempt to connect, Hello included. Default 5 s.
 	HandshakeTimeout time.Duration
 	// IdleTimeout ends a connection from whose other side nothing was heard. Default 5 s.
@@ -96,6 +99,7 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&l.LargeBytes, 4*int64(l.MaxFrame))
 	setDefault(&l.PendingBytes, 1<<20)
 	setDefault(&l.InFlight, 1024)
+	setDefault(&l.Conns, 4096)
 	setDefault(&l.HandshakeTimeout, 5*time.Second)
 	setDefault(&l.IdleTimeout, 5*time.Second)
 	setDefault(&l.KeepAlive, 1500*time.Millisecond)
@@ -121,9 +125,9 @@ func (l Limits) validate() error {
 			return mesh.Errorf(mesh.Invalid, "link", "%s is %v: expected a positive duration", name, d)
 		}
 	}
-	if l.InFlight < 1 || l.PendingBytes < 1 || l.LargeBytes < int64(l.MaxFrame) {
-		return mesh.Errorf(mesh.Invalid, "link", "InFlight is %d, PendingBytes %d, LargeBytes %d: expected at least 1, 1 and MaxFrame, which is %d",
-			l.InFlight, l.PendingBytes, l.LargeBytes, l.MaxFrame)
+	if l.InFlight < 1 || l.Conns < 1 || l.PendingBytes < 1 || l.LargeBytes < int64(l.MaxFrame) {
+		return mesh.Errorf(mesh.Invalid, "link", "InFlight is %d, Conns %d, PendingBytes %d, LargeBytes %d: expected at least 1, 1, 1 and MaxFrame, which is %d",
+			l.InFlight, l.Conns, l.PendingBytes, l.LargeBytes, l.MaxFrame)
 	}
 	return nil
 }

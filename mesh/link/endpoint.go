@@ -2,92 +2,202 @@ package link
 
 import (
 	"context"
-	"net"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/admission"
-	"github.com/virga-mesh/virga/mesh/wire"
 )
 
 // Endpoint is a peer's presence on the network: its sockets, its identity,
 // and its connections.
 type Endpoint struct {
-	config Config
+	config   Config
+	identity *identity
+	member   admission.Member
+	log      *slog.Logger
+	versions versions
+	instance uint64
+
+	listening []*socket // in the order of Config.Listen
+	addrs     []string
+
+	ctx    context.Context // ends when Close begins
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool
+	dialing []*socket // opened for dialling only
+	peers   peerTable
+	shut    sync.Once
+	shutErr error
 }
 
 // Listen opens the sockets and starts to take connections. The credential
 // must be in force.
-func Listen(c Config) (*Endpoint, error) {
+func Listen(c Config) (*Endpoint, error) { return listen(c, spoken) }
+
+func listen(c Config, v versions) (*Endpoint, error) {
 	c = c.withDefaults()
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	return nil, mesh.Errorf(mesh.Unavailable, "link", "being written")
+	member, err := c.Credential.Member(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	id, err := newIdentity(c)
+	if err != nil {
+		return nil, err
+	}
+	e := &Endpoint{
+		config: c, identity: id, member: member, log: c.Log, versions: v,
+		instance: rand.Uint64(), peers: newPeerTable(member.ID),
+	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	for _, address := range c.Listen {
+		if err := e.listenOn(address); err != nil {
+			e.Close()
+			return nil, err
+		}
+	}
+	e.addrs = e.advertised()
+	for _, s := range e.listening {
+		e.spawn(func() { s.accept(e) })
+	}
+	e.spawn(e.watch)
+	return e, nil
+}
+
+func (e *Endpoint) listenOn(address string) error {
+	network, err := networkOf(address)
+	if err != nil {
+		return err
+	}
+	s, err := e.openSocket(network, address)
+	if err != nil {
+		return err
+	}
+	e.listening = append(e.listening, s)
+	return s.listen(e)
+}
+
+func (e *Endpoint) advertised() []string {
+	if len(e.config.Advertise) > 0 || len(e.listening) == 0 {
+		return slices.Clone(e.config.Advertise)
+	}
+	var addrs []string
+	for _, s := range e.listening {
+		addrs = append(addrs, s.addrs()...)
+	}
+	return addrs[:min(len(addrs), maxHelloAddrs)]
 }
 
 // ID is who this endpoint is.
-func (e *Endpoint) ID() mesh.NodeID { return e.config.Credential.ID() }
+func (e *Endpoint) ID() mesh.NodeID { return e.member.ID }
 
 // Member is what its credential makes of it.
-func (e *Endpoint) Member() admission.Member { return admission.Member{} }
+func (e *Endpoint) Member() admission.Member { return e.member }
 
 // Addrs are the addresses that peers are told, as ip:port; none for a client.
-func (e *Endpoint) Addrs() []string { return nil }
-
-// Connect gives the connection to the node id: the one that stands, or a new
-// one, dialled at any of addrs. With an empty id it takes whichever node
-// answers first. It tries again, with growing pauses, until the context ends
-// or nothing can come of it: Denied and Invalid end it at once. Calls for the
-// same id share one attempt.
-func (e *Endpoint) Connect(ctx context.Context, id mesh.NodeID, addrs []string) (*Conn, error) {
-	return nil, nil
-}
+// The caller must not change them.
+func (e *Endpoint) Addrs() []string { return e.addrs }
 
 // Conn gives the standing connection to id.
-func (e *Endpoint) Conn(id mesh.NodeID) (*Conn, bool) { return nil, false }
+func (e *Endpoint) Conn(id mesh.NodeID) (*Conn, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.peers.standing[id]
+	return c, c != nil
+}
 
 // Conns gives all standing connections, in no order.
-func (e *Endpoint) Conns() []*Conn { return nil }
+func (e *Endpoint) Conns() []*Conn {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	conns := make([]*Conn, 0, len(e.peers.standing))
+	for _, c := range e.peers.standing {
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+// spawn starts f as a goroutine of the endpoint, unless that is closed.
+func (e *Endpoint) spawn(f func()) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return false
+	}
+	e.tasks.Go(f)
+	return true
+}
 
 // Close ends every connection with a reason that the peers see, closes the
 // sockets, and waits for all that the endpoint started; handlers under way
 // have their contexts cancelled. A libp2p host on the shared sockets must be
 // closed before.
-func (e *Endpoint) Close() error { return nil }
+func (e *Endpoint) Close() error {
+	e.shut.Do(func() {
+		e.mu.Lock()
+		e.closed = true
+		sockets := slices.Concat(e.listening, e.dialing)
+		e.mu.Unlock()
+		e.cancel()
+		e.closeConns()
+		var errs []error
+		for _, s := range sockets {
+			errs = append(errs, s.close())
+		}
+		e.tasks.Wait()
+		e.shutErr = errors.Join(errs...)
+	})
+	return e.shutErr
+}
 
-// Conn is one connection to a peer. Its methods may be called from many goroutines.
-type Conn struct{}
+func (e *Endpoint) closeConns() {
+	var closing sync.WaitGroup
+	for _, c := range e.Conns() {
+		closing.Go(func() { c.CloseWithReason(errShutdown) })
+	}
+	closing.Wait()
+}
 
-// Call sends a request and waits for its reply. Errors are *mesh.Error: the
-// peer's own, Unavailable when the connection ended, Overloaded when the peer
-// serves too much, DeadlineExceeded or Cancelled from the context, which also
-// end the request on the other side.
-func (c *Conn) Call(ctx context.Context, req wire.Message) (wire.Message, error) { return nil, nil }
+// watch looks at every connection from time to time: is the peer still a
+// member, and does it read?
+func (e *Endpoint) watch() {
+	ticker := time.NewTicker(e.config.Limits.CheckInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-e.ctx.Done():
+			return
+		case now := <-ticker.C:
+			for _, c := range e.Conns() {
+				if err := e.check(c, now); err != nil {
+					c.violated(err)
+				}
+			}
+		}
+	}
+}
 
-// Send sends a message that is not answered. Small messages arrive in the
-// order of the Sends; one that needs a stream of its own may be overtaken. A
-// nil error says only that the message is on its way.
-func (c *Conn) Send(ctx context.Context, msg wire.Message) error { return nil }
-
-// Peer is who is on the other side, as its certificate says.
-func (c *Conn) Peer() admission.Member { return admission.Member{} }
-
-// PeerAddrs are where the peer says that it takes connections, as ip:port;
-// none for a client. The caller must not change them.
-func (c *Conn) PeerAddrs() []string { return nil }
-
-// RemoteAddr is the address that the peer's packets come from.
-func (c *Conn) RemoteAddr() net.Addr { return nil }
-
-// RTT is the smoothed round trip time of the connection.
-func (c *Conn) RTT() time.Duration { return 0 }
-
-// Done is closed when the connection has ended.
-func (c *Conn) Done() <-chan struct{} { return nil }
-
-// Err says why the connection ended; nil while it stands.
-func (c *Conn) Err() error { return nil }
-
-// CloseWithReason ends the connection. The peer is told the reason's kind and message.
-func (c *Conn) CloseWithReason(reason error) {}
+func (e *Endpoint) check(c *Conn, now time.Time) error {
+	if now.After(c.peer.NotAfter) {
+		return mesh.Errorf(mesh.Denied, "check membership", "the certificate expired at %s", c.peer.NotAfter.UTC().Format(time.RFC3339))
+	}
+	if e.config.Revoked != nil && e.config.Revoked(c.peer) {
+		return mesh.Errorf(mesh.Denied, "check membership", "the certificate was revoked")
+	}
+	for _, w := range []*frameWriter{c.requests, c.replies} {
+		if err := w.stuck(now, e.config.Limits.WriteTimeout); err != nil {
+			return err
+		}
+	}
+	return nil
+}

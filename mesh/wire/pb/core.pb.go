@@ -35,7 +35,12 @@ type Hello struct {
 	// Where a node takes connections, as ip:port; a client gives none.
 	Addrs []string `protobuf:"bytes,5,rep,name=addrs,proto3" json:"addrs,omitempty"`
 	// The software's own version, for people.
-	Software      string `protobuf:"bytes,6,opt,name=software,proto3" json:"software,omitempty"`
+	Software string `protobuf:"bytes,6,opt,name=software,proto3" json:"software,omitempty"`
+	// Drawn when the sender's endpoint was opened, and how many Hellos it has
+	// sent since, this one included: they tell which of two connections the
+	// sender knew of when it greeted (docs/wire.md).
+	Instance      uint64 `protobuf:"varint,7,opt,name=instance,proto3" json:"instance,omitempty"`
+	Sequence      uint64 `protobuf:"varint,8,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -110,6 +115,20 @@ func (x *Hello) GetSoftware() string {
 		return x.Software
 	}
 	return ""
+}
+
+func (x *Hello) GetInstance() uint64 {
+	if x != nil {
+		return x.Instance
+	}
+	return 0
+}
+
+func (x *Hello) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
 }
 
 // Error answers any request.
@@ -372,7 +391,7 @@ var File_core_proto protoreflect.FileDescriptor
 const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"core.proto\x12\bvirga.v1\"\xb0\x01\n" +
+	"core.proto\x12\bvirga.v1\"\xe8\x01\n" +
 	"\x05Hello\x12\x1f\n" +
 	"\vmin_version\x18\x01 \x01(\rR\n" +
 	"minVersion\x12\x1f\n" +
@@ -381,7 +400,9 @@ const file_core_proto_rawDesc = "" +
 	"\amesh_id\x18\x03 \x01(\fR\x06meshId\x12\x1a\n" +
 	"\bfeatures\x18\x04 \x03(\tR\bfeatures\x12\x14\n" +
 	"\x05addrs\x18\x05 \x03(\tR\x05addrs\x12\x1a\n" +
-	"\bsoftware\x18\x06 \x01(\tR\bsoftware\"o\n" +
+	"\bsoftware\x18\x06 \x01(\tR\bsoftware\x12\x1a\n" +
+	"\binstance\x18\a \x01(\x04R\binstance\x12\x1a\n" +
+	"\bsequence\x18\b \x01(\x04R\bsequence\"o\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x0e\n" +
 	"\x02op\x18\x02 \x01(\tR\x02op\x12\x12\n" +

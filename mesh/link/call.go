@@ -1,0 +1,205 @@
+package link
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// Call sends a request and waits for its reply. Errors are *mesh.Error: the
+// peer's own, Unavailable when the connection ended, Overloaded when the peer
+// serves too much, DeadlineExceeded or Cancelled from the context, which also
+// end the request on the other side.
+func (c *Conn) Call(ctx context.Context, req wire.Message) (wire.Message, error) {
+	timeout, err := timeLeft(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := waiters.Get().(*waiter)
+	id, ok := c.calls.add(w)
+	if !ok {
+		w.release()
+		return nil, c.lost()
+	}
+	mark, err := c.sendFrame(ctx, wire.Header{ID: id, Timeout: timeout}, req)
+	if err != nil {
+		c.abandon(id, w)
+		return nil, err
+	}
+	select {
+	case <-w.ready:
+	case <-ctx.Done():
+		if c.calls.take(id) != nil {
+			c.sendCancel(id)
+			w.release()
+			return nil, mesh.AsError("call", ctx.Err())
+		}
+		<-w.ready // the reply came at the same time
+	}
+	c.requests.arrived(mark)
+	reply, err := w.reply()
+	w.release()
+	return reply, err
+}
+
+// abandon forgets a call whose request did not go out.
+func (c *Conn) abandon(id uint64, w *waiter) {
+	if c.calls.take(id) == nil {
+		<-w.ready
+	}
+	w.release()
+}
+
+// Send sends a message that is not answered. Small messages arrive in the
+// order of the Sends; one that needs a stream of its own may be overtaken. A
+// nil error says only that the message is on its way.
+func (c *Conn) Send(ctx context.Context, msg wire.Message) error {
+	timeout, err := timeLeft(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = c.sendFrame(ctx, wire.Header{Flags: wire.OneWay, Timeout: timeout}, msg)
+	return err
+}
+
+// timeLeft gives the context's time, 0 when it has no deadline.
+func timeLeft(ctx context.Context) (time.Duration, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, mesh.AsError("call", err)
+	}
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return 0, nil
+	}
+	left := time.Until(deadline)
+	if left <= 0 {
+		return 0, mesh.AsError("call", context.DeadlineExceeded)
+	}
+	return left, nil
+}
+
+// sendFrame sends a request or a one-way message on the stream that its size asks for.
+func (c *Conn) sendFrame(ctx context.Context, h wire.Header, m wire.Message) (mark uint64, err error) {
+	frame := frames.Get().(*frameBuffer)
+	defer frame.release()
+	if frame.bytes, err = wire.AppendFrame(frame.bytes[:0], h, m); err != nil {
+		return 0, err
+	}
+	if err := c.checkSize(m, len(frame.bytes)); err != nil {
+		return 0, err
+	}
+	if len(frame.bytes) > maxBuffer {
+		err = c.writeLarge(ctx, frame.bytes)
+	} else {
+		mark, err = c.requests.write(ctx, frame.bytes)
+	}
+	if err != nil {
+		return 0, c.sendError(ctx, err)
+	}
+	return mark, nil
+}
+
+func (c *Conn) checkSize(m wire.Message, frameBytes int) error {
+	if body := frameBytes - wire.HeaderSize; body > int(c.endpoint.config.Limits.MaxFrame) {
+		return mesh.Errorf(mesh.Invalid, "frame", "%T of %d bytes: expected at most %d", m, body, c.endpoint.config.Limits.MaxFrame)
+	}
+	return nil
+}
+
+// sendError says why a write failed: the context's end, or the connection's.
+func (c *Conn) sendError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return mesh.AsError("call", ctx.Err())
+	}
+	if c.ctx.Err() != nil {
+		return c.lost()
+	}
+	return &mesh.Error{Kind: mesh.Unavailable, Op: "send", Node: c.peer.ID, Err: err}
+}
+
+func (c *Conn) sendCancel(id uint64) {
+	frame, err := wire.AppendFrame(nil, wire.Header{ID: id, Flags: wire.OneWay}, &pb.Cancel{})
+	if err != nil {
+		panic("link: a Cancel cannot be encoded: " + err.Error())
+	}
+	c.requests.writeNow(frame)
+}
+
+// readReplies hands the replies on our stream to those who wait. It returns
+// when the connection has ended.
+func (c *Conn) readReplies() {
+	for {
+		h, body, err := c.answers.next()
+		if err != nil {
+			c.streamEnded("replies", err)
+			return
+		}
+		if h.Flags != wire.Reply {
+			c.violated(mesh.Errorf(mesh.Invalid, "frame", "flags %#x on the reply stream: expected a reply", h.Flags))
+			return
+		}
+		if w := c.calls.take(h.ID); w != nil { // else its caller gave up
+			w.deliver(h.Type, body)
+		}
+	}
+}
+
+// streamEnded ends the connection, unless its end is why the stream did.
+func (c *Conn) streamEnded(which string, err error) {
+	if c.quic.Context().Err() != nil {
+		return
+	}
+	if err == io.EOF {
+		err = mesh.Errorf(mesh.Invalid, "frame", "the peer closed the stream of %s", which)
+	}
+	c.violated(mesh.AsError("read "+which, err))
+}
+
+// callTable knows who waits for which reply.
+type callTable struct {
+	mu      sync.Mutex
+	last    uint64
+	waiting map[uint64]*waiter // nil when the connection has ended
+}
+
+func (t *callTable) add(w *waiter) (id uint64, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.waiting == nil {
+		return 0, false
+	}
+	t.last++
+	t.waiting[t.last] = w
+	return t.last, true
+}
+
+// take removes the waiter of a call. Who gets it, and nobody else, must deliver to it or release it.
+func (t *callTable) take(id uint64) *waiter {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := t.waiting[id]
+	delete(t.waiting, id)
+	return w
+}
+
+// waits reports whether somebody waits for the reply.
+func (t *callTable) waits(id uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.waiting[id] != nil
+}
+
+func (t *callTable) failAll(err error) {
+	t.mu.Lock()
+	waiting := t.waiting
+	t.waiting = nil
+	t.mu.Unlock()
+	for _, w := range waiting {
+		w.fail(err)
+	}
+}

@@ -1,0 +1,189 @@
+package link
+
+import (
+	"context"
+	"errors"
+
+	"github.com/quic-go/quic-go"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/admission"
+	"github.com/virga-mesh/virga/mesh/wire"
+)
+
+// receive brings up a connection that a peer dialled, and works it until it ends.
+func (e *Endpoint) receive(qc *quic.Conn) {
+	c, err := e.begin(qc, false, rolesTaken)
+	if err == nil {
+		err = e.answerHello(c)
+	}
+	if err == nil {
+		c.run()
+		return
+	}
+	if !errors.Is(err, errDuplicate) && e.ctx.Err() == nil {
+		e.log.Warn("refused a connection", "remote", qc.RemoteAddr(), "reason", err)
+	}
+	c.abort(err)
+}
+
+// begin makes a Conn of a connection whose handshake verified the peer. With
+// an error, the Conn is good only for abort.
+func (e *Endpoint) begin(qc *quic.Conn, dialled bool, roles []admission.Role) (*Conn, error) {
+	member, err := e.memberOn(qc, roles)
+	if err == nil && member.ID == e.ID() {
+		err = mesh.Errorf(mesh.Invalid, "connect", "%w", ErrSelf)
+	}
+	return newConn(e, qc, member, dialled), err
+}
+
+// abort ends a connection that does not stand.
+func (c *Conn) abort(reason error) {
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
+	c.CloseWithReason(reason)
+	c.cancel(reason)
+	c.tasks.Wait()
+}
+
+func (e *Endpoint) answerHello(c *Conn) error {
+	ctx, cancel := context.WithTimeout(e.ctx, e.config.Limits.HandshakeTimeout)
+	defer cancel()
+	if err := c.awaitHello(ctx); err != nil {
+		return err
+	}
+	if err := c.openRequests(ctx); err != nil {
+		return err
+	}
+	sequence, err := e.stand(c)
+	if err != nil {
+		return err
+	}
+	c.sendHello(sequence)
+	return nil
+}
+
+// offerHello brings up a connection that was dialled here. It gives another
+// connection and errDuplicate when one to that peer stands already.
+func (e *Endpoint) offerHello(ctx context.Context, c *Conn) (standing *Conn, err error) {
+	if err := c.openRequests(ctx); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	sequence, standing := e.peers.greet(c.peer.ID)
+	e.mu.Unlock()
+	if standing != nil {
+		return standing, errDuplicate
+	}
+	c.sendHello(sequence)
+	err = c.awaitHello(ctx)
+	if err == nil {
+		_, err = e.stand(c)
+	}
+	e.mu.Lock()
+	e.peers.ungreet(c.peer.ID)
+	e.mu.Unlock()
+	return nil, err
+}
+
+// memberOn reads the peer's membership off a connection whose handshake verified it.
+func (e *Endpoint) memberOn(qc *quic.Conn, roles []admission.Role) (admission.Member, error) {
+	certificates := qc.ConnectionState().TLS.PeerCertificates
+	if len(certificates) != 1 {
+		return admission.Member{}, mesh.Errorf(mesh.Denied, "verify identity", "%d certificates: expected 1", len(certificates))
+	}
+	return e.identity.member(certificates[0], roles...)
+}
+
+// stand enters c among the standing connections, tells the observer, and
+// gives the number for our Hello on it, if that is still to be sent.
+func (e *Endpoint) stand(c *Conn) (sequence uint64, err error) {
+	e.mu.Lock()
+	if err := e.roomFor(c); err != nil {
+		e.mu.Unlock()
+		return 0, err
+	}
+	replaced, ok := e.peers.admit(c)
+	if !ok {
+		e.mu.Unlock()
+		return 0, errDuplicate
+	}
+	if !c.dialled {
+		e.peers.hellos++
+		sequence = e.peers.hellos
+	}
+	waiting := e.peers.attempts[c.peer.ID]
+	e.mu.Unlock()
+
+	if replaced != nil {
+		replaced.CloseWithReason(errDuplicate)
+	}
+	if e.config.Observer != nil {
+		e.config.Observer.ConnUp(c)
+	}
+	if waiting != nil {
+		waiting.finish(c, nil)
+	}
+	return sequence, nil
+}
+
+// roomFor says why no connection may stand any more, if so. e.mu is held.
+func (e *Endpoint) roomFor(c *Conn) error {
+	if e.closed {
+		return errShutdown
+	}
+	if limit := e.config.Limits.Conns; !c.dialled && len(e.peers.standing) >= limit {
+		return mesh.Errorf(mesh.Overloaded, "connection", "%d peers are connected: expected less than that", limit)
+	}
+	return nil
+}
+
+// drop takes an ended connection off the table and tells the observer.
+func (e *Endpoint) drop(c *Conn) {
+	e.mu.Lock()
+	e.peers.remove(c)
+	e.mu.Unlock()
+	if e.config.Observer != nil {
+		e.config.Observer.ConnDown(c, c.Err())
+	}
+}
+
+// openRequests opens the stream for our requests.
+func (c *Conn) openRequests(ctx context.Context) error {
+	stream, err := c.quic.OpenStreamSync(ctx)
+	if err != nil {
+		return reasonOf(err, c.peer.ID)
+	}
+	c.requests = &frameWriter{stream: stream, limit: c.endpoint.config.Limits.PendingBytes, spawn: c.spawn}
+	c.answers = &frameReader{stream: stream}
+	return nil
+}
+
+func (c *Conn) sendHello(sequence uint64) {
+	frame, err := wire.AppendFrame(nil, wire.Header{Flags: wire.OneWay}, c.endpoint.hello(sequence))
+	if err != nil {
+		panic("link: a Hello cannot be encoded: " + err.Error())
+	}
+	c.requests.write(c.ctx, frame) // when it fails, the connection ends
+}
+
+// awaitHello takes the peer's stream and checks the Hello on it.
+func (c *Conn) awaitHello(ctx context.Context) error {
+	stream, err := c.quic.AcceptStream(ctx)
+	if err != nil {
+		return reasonOf(err, c.peer.ID)
+	}
+	c.replies = &frameWriter{stream: stream, limit: c.endpoint.config.Limits.PendingBytes, spawn: c.spawn}
+	c.incoming = &frameReader{stream: stream}
+	stop := context.AfterFunc(ctx, func() { stream.CancelRead(codeStream) })
+	h, body, err := c.incoming.next()
+	if !stop() {
+		return reasonOf(ctx.Err(), c.peer.ID)
+	}
+	if err != nil {
+		return reasonOf(err, c.peer.ID)
+	}
+	c.greeting, err = c.endpoint.checkHello(h, body)
+	return err
+}

@@ -1,0 +1,75 @@
+package link
+
+import (
+	"sync"
+
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// waiter is where a call waits for its reply. The reading goroutine hands it
+// the reply's bytes, and the caller decodes them.
+type waiter struct {
+	ready chan struct{} // gets one element a call
+	kind  wire.Type
+	body  []byte
+	err   error
+}
+
+// Waiters and frame buffers are pooled for the whole process: every call
+// needs one of each for a moment.
+var (
+	waiters = sync.Pool{New: func() any { return &waiter{ready: make(chan struct{}, 1)} }}
+	frames  = sync.Pool{New: func() any { return new(frameBuffer) }}
+)
+
+// maxPooled is the largest buffer that goes back to a pool, in bytes.
+const maxPooled = 64 << 10
+
+// deliver copies the body.
+func (w *waiter) deliver(t wire.Type, body []byte) {
+	w.kind, w.body = t, append(w.body[:0], body...)
+	w.ready <- struct{}{}
+}
+
+func (w *waiter) fail(err error) {
+	w.err = err
+	w.ready <- struct{}{}
+}
+
+func (w *waiter) reply() (wire.Message, error) {
+	if w.err != nil {
+		return nil, w.err
+	}
+	m, err := wire.ParseBody(w.kind, w.body)
+	if err != nil {
+		return nil, err
+	}
+	if e, ok := m.(*pb.Error); ok {
+		return nil, wire.ToError(e)
+	}
+	return m, nil
+}
+
+func (w *waiter) release() {
+	w.err = nil
+	if cap(w.body) > maxPooled {
+		w.body = nil
+	}
+	waiters.Put(w)
+}
+
+// frameBuffer holds a frame while it is written.
+type frameBuffer struct{ bytes []byte }
+
+func (b *frameBuffer) release() {
+	if cap(b.bytes) <= maxPooled {
+		frames.Put(b)
+	}
+}
+
+// deliverOwned is deliver for a body that becomes the waiter's.
+func (w *waiter) deliverOwned(t wire.Type, body []byte) {
+	w.kind, w.body = t, body
+	w.ready <- struct{}{}
+}
