@@ -1,0 +1,134 @@
+package dht
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// Book keeps the nodes that are known, so that a restarted node finds the
+// mesh even when the bootstrap nodes are gone. The bytes are the DHT's own.
+type Book interface {
+	// Load gives what was saved last, or nothing when nothing was.
+	Load() ([]byte, error)
+	// Save takes the place of what was saved before, whole or not at all.
+	Save([]byte) error
+}
+
+// FileBook keeps the book in the file of that name.
+type FileBook string
+
+// Load reads the file. A file that does not exist is an empty book.
+func (f FileBook) Load() ([]byte, error) {
+	content, err := os.ReadFile(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return content, err
+}
+
+// Save writes a file beside the old one, then renames it.
+func (f FileBook) Save(content []byte) error {
+	fresh := string(f) + ".new"
+	if err := os.WriteFile(fresh, content, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(fresh, string(f))
+}
+
+// known is a node as the book has it.
+type known struct {
+	Node  string    `json:"node"`
+	Addrs []string  `json:"addrs"`
+	Seen  time.Time `json:"seen"`
+}
+
+// remembered gives the nodes for the book, those seen last first.
+func (r *roster) remembered(now time.Time) []known {
+	var nodes []known
+	for _, n := range r.nodes {
+		if n.connected() {
+			n.seen = now
+		}
+		if len(n.addrs) > 0 {
+			nodes = append(nodes, known{n.id.String(), n.addrs, n.seen.UTC().Truncate(time.Second)})
+		}
+	}
+	slices.SortFunc(nodes, func(a, b known) int { return b.Seen.Compare(a.Seen) })
+	return nodes
+}
+
+// recall learns what the book says, but for what is too old or malformed.
+func (r *roster) recall(nodes []known, now time.Time) {
+	for _, k := range nodes[:min(len(nodes), maxKnown)] {
+		id, err := mesh.ParseNodeID(k.Node)
+		if err != nil || now.Sub(k.Seen) > r.forgetAfter {
+			continue
+		}
+		seen := k.Seen
+		if seen.After(now) {
+			seen = now
+		}
+		r.learn(id, dialable(k.Addrs), false, seen, now)
+	}
+}
+
+// loadBook learns the known nodes. A book that cannot be read costs a
+// warning: the bootstrap addresses may do.
+func (d *DHT) loadBook() {
+	if d.config.Book == nil {
+		return
+	}
+	content, err := d.config.Book.Load()
+	var nodes []known
+	if err == nil && len(content) > 0 {
+		err = json.Unmarshal(content, &nodes)
+	}
+	if err != nil {
+		d.config.Log.Warn("the known nodes could not be read; starting without", "err", err)
+		return
+	}
+	d.change(func(now time.Time) { d.roster.recall(nodes, now) })
+}
+
+// bookInterval is how often the book is saved at most.
+const bookInterval = time.Second
+
+// bookLoop saves the known nodes when the view changed, and at the end.
+func (d *DHT) bookLoop(ctx context.Context) {
+	if d.config.Book == nil {
+		return
+	}
+	defer d.saveBook()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.recorded:
+		}
+		d.saveBook()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(bookInterval):
+		}
+	}
+}
+
+func (d *DHT) saveBook() {
+	var nodes []known
+	d.note(func(now time.Time) { nodes = d.roster.remembered(now) })
+	content, err := json.MarshalIndent(nodes, "", " ")
+	if err == nil {
+		err = d.config.Book.Save(content)
+	}
+	if err != nil {
+		d.config.Log.Warn("the known nodes could not be saved", "err", err)
+	}
+}

@@ -1,0 +1,209 @@
+package dht
+
+import (
+	"slices"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/link"
+)
+
+// roster is what a node knows of all others: who is connected, who is
+// missing and when to dial it again, who left. It is a state machine: time
+// is passed in, and it neither dials nor locks.
+type roster struct {
+	self        mesh.NodeID
+	selfID      mesh.ID
+	maxPeers    int           // connected nodes, beyond which only near ones are dialled
+	forgetAfter time.Duration // since a node was last seen
+	nodes       map[mesh.NodeID]*record
+	bootstrap   []*bootstrap
+	connections uint64 // ever made
+}
+
+// record is what is known of one node.
+type record struct {
+	id         mesh.NodeID
+	place      mesh.ID // of id
+	addrs      []string
+	seen       time.Time    // when it was last connected, or named by a node
+	named      bool         // by a node, since this one started; not only remembered
+	conns      []*link.Conn // more than one while two dialled each other, or one restarted
+	since      time.Time    // of the newest of conns
+	connection uint64       // numbers the times that it was connected anew
+	suspect    bool         // lost, but in the view until a dial fails
+	left       time.Time    // when it said that it leaves; zero when it did not
+	silent     int          // heartbeats since it was last heard
+	pinging    bool
+	compared   comparison
+	dial       attempt
+}
+
+// bootstrap is an address at which some node of the mesh may answer.
+type bootstrap struct {
+	addr string
+	id   mesh.NodeID // who answered last
+	dial attempt
+}
+
+// Bounds of what is remembered.
+const (
+	maxKnown = 2048
+	maxAddrs = 8 // of one node
+)
+
+// leaveQuiet is for how long a node that said Leaving is not dialled,
+// whatever others still say of it.
+const leaveQuiet = 10 * time.Second
+
+func newRoster(self mesh.NodeID, cfg Config) *roster {
+	r := &roster{
+		self: self, selfID: self.ID(), maxPeers: cfg.MaxPeers, forgetAfter: cfg.ForgetAfter,
+		nodes: map[mesh.NodeID]*record{},
+	}
+	for _, addr := range cfg.Bootstrap {
+		r.bootstrap = append(r.bootstrap, &bootstrap{addr: addr})
+	}
+	return r
+}
+
+// connected reports whether a connection stands.
+func (n *record) connected() bool { return len(n.conns) > 0 }
+
+// conn is the newest connection, or nil.
+func (n *record) conn() *link.Conn {
+	if len(n.conns) == 0 {
+		return nil
+	}
+	return n.conns[len(n.conns)-1]
+}
+
+// inView reports whether the node counts as live.
+func (n *record) inView() bool { return n.left.IsZero() && (n.connected() || n.suspect) }
+
+// live lists the nodes for the view.
+func (r *roster) live() []livePeer {
+	var live []livePeer
+	for _, n := range r.nodes {
+		if n.inView() {
+			live = append(live, livePeer{Peer{n.id, n.addrs}, n.connection})
+		}
+	}
+	return live
+}
+
+// simultaneous is how far apart the connections of two nodes that dial each
+// other at once may be. A later one says that the node started anew.
+const simultaneous = time.Second
+
+// up notes a new connection.
+func (r *roster) up(id mesh.NodeID, conn *link.Conn, addrs []string, now time.Time) {
+	if id == r.self {
+		return
+	}
+	n := r.record(id, now)
+	if !n.connected() || now.Sub(n.since) > simultaneous {
+		r.connections++
+		n.connection = r.connections
+	}
+	n.conns = append(n.conns, conn)
+	n.since, n.seen, n.addrs = now, now, mergeAddrs(addrs, nil)
+	n.suspect, n.left, n.silent, n.pinging, n.compared = false, time.Time{}, 0, false, comparison{}
+}
+
+// down notes the end of a connection. A node that fell silent stays in the
+// view until one dial has failed; one that closed is out at once.
+func (r *roster) down(id mesh.NodeID, conn *link.Conn, silently bool, now time.Time) {
+	n := r.nodes[id]
+	if n == nil || !slices.Contains(n.conns, conn) {
+		return
+	}
+	n.conns = slices.DeleteFunc(n.conns, func(c *link.Conn) bool { return c == conn })
+	n.pinging, n.seen = false, now
+	if n.connected() {
+		return
+	}
+	n.suspect = silently
+	if silently {
+		n.dial.retryAt(now)
+	} else {
+		n.dial.retryAt(now.Add(redialAfter(0)))
+	}
+}
+
+// leaving notes that a node departs on purpose. Only a new connection makes it live again.
+func (r *roster) leaving(id mesh.NodeID, conn *link.Conn, now time.Time) {
+	if n := r.nodes[id]; n != nil && slices.Contains(n.conns, conn) {
+		n.left = now
+	}
+}
+
+// learn notes a node that another one named, or that was found. What a
+// connected node said of its own addresses stands.
+func (r *roster) learn(id mesh.NodeID, addrs []string, named bool, seen, now time.Time) {
+	if id == r.self || id == "" || len(addrs) == 0 {
+		return
+	}
+	n := r.record(id, seen)
+	if !n.left.IsZero() {
+		if n.connected() || now.Sub(n.left) < leaveQuiet {
+			return
+		}
+		n.left = time.Time{}
+	}
+	if seen.After(n.seen) {
+		n.seen = seen
+	}
+	n.named = n.named || named
+	if !n.connected() {
+		n.addrs = mergeAddrs(addrs, n.addrs)
+	}
+}
+
+// mergeAddrs puts fresh addresses before old ones, each once, within the bound.
+func mergeAddrs(fresh, old []string) []string {
+	var merged []string
+	for _, addr := range slices.Concat(fresh, old) {
+		if len(merged) < maxAddrs && !slices.Contains(merged, addr) {
+			merged = append(merged, addr)
+		}
+	}
+	return merged
+}
+
+// record gives the record of a node, a new one when it was not known.
+func (r *roster) record(id mesh.NodeID, seen time.Time) *record {
+	n := r.nodes[id]
+	if n == nil {
+		n = &record{id: id, place: id.ID(), seen: seen}
+		r.nodes[id] = n
+		r.makeRoom(n)
+	}
+	return n
+}
+
+// makeRoom keeps the bound on what is known, at the cost of the missing
+// node that was seen longest ago.
+func (r *roster) makeRoom(keep *record) {
+	if len(r.nodes) <= maxKnown {
+		return
+	}
+	var oldest *record
+	for _, n := range r.nodes {
+		if n != keep && !n.connected() && !n.dial.dialling && (oldest == nil || n.seen.Before(oldest.seen)) {
+			oldest = n
+		}
+	}
+	if oldest != nil {
+		delete(r.nodes, oldest.id)
+	}
+}
+
+// forget drops the missing nodes that were not seen for long.
+func (r *roster) forget(now time.Time) {
+	for id, n := range r.nodes {
+		if !n.connected() && !n.suspect && !n.dial.dialling && now.Sub(n.seen) > r.forgetAfter {
+			delete(r.nodes, id)
+		}
+	}
+}
