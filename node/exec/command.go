@@ -1,0 +1,96 @@
+package exec
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/sdk/codec"
+)
+
+// MaxCommandOutput bounds the result of a WASI command.
+const MaxCommandOutput = 16 << 20
+
+// command is a module that is started anew for each invocation.
+type command struct{ module *module }
+
+func (c command) limits() mesh.Limits { return mesh.Limits{} }
+
+func (c command) release() { c.module.owner.release(c.module) }
+
+// run gives a command its arguments as JSON on standard input, one on each
+// line, and takes what it writes to standard output as its result: Text if
+// that is UTF-8, else Raw.
+func (c command) run(ctx context.Context, r *running, args []mesh.Value) (mesh.Value, error) {
+	stdin, err := asLines(args)
+	if err != nil {
+		return mesh.Value{}, err
+	}
+	if err := c.module.checkMemory(r.limits.Memory); err != nil {
+		return mesh.Value{}, err
+	}
+	memory, err := newLinearMemory(&c.module.owner.budget, c.module.initialMemory(), r.limits.Memory)
+	if err != nil {
+		return mesh.Value{}, err
+	}
+	out := newOutput()
+	r.attach(out, c.module.owner.options.Log)
+	defer out.end()
+	stdout := &bounded{limit: MaxCommandOutput}
+	config := sandbox(&sleeper{ctx: ctx}).WithArgs(r.function.Ref.Name).
+		WithStdin(bytes.NewReader(stdin)).WithStdout(stdout).WithStderr(&out.stderr).WithStartFunctions(commandStart)
+	sandboxed, err := c.module.owner.runtime.InstantiateModule(memory.within(ctx), c.module.compiled, config)
+	if sandboxed != nil {
+		defer sandboxed.Close(context.WithoutCancel(ctx))
+	} else {
+		defer memory.Free()
+	}
+	if exit := (*sys.ExitError)(nil); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 0) {
+		return mesh.Value{}, trapped(ctx, memory, out, err)
+	}
+	return stdout.result()
+}
+
+func asLines(args []mesh.Value) ([]byte, error) {
+	var lines []byte
+	for i, v := range args {
+		text, err := codec.ToJSON(v, "")
+		if err != nil {
+			return nil, mesh.Errorf(mesh.Invalid, "", "argument %d: %s", i+1, mesh.AsError("", err).Text())
+		}
+		lines = append(append(lines, text...), '\n')
+	}
+	return lines, nil
+}
+
+// bounded keeps what is written to it, up to its limit.
+type bounded struct {
+	limit  int
+	data   []byte
+	beyond bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if len(b.data)+len(p) > b.limit {
+		b.beyond = true
+		return 0, errors.New("the output is too long")
+	}
+	b.data = append(b.data, p...)
+	return len(p), nil
+}
+
+// result is the output, without the newline that ends its last line.
+func (b *bounded) result() (mesh.Value, error) {
+	if b.beyond {
+		return mesh.Value{}, mesh.Errorf(mesh.UserError, "", "the command wrote more than %d bytes", b.limit)
+	}
+	data := bytes.TrimSuffix(b.data, []byte("\n"))
+	if utf8.Valid(data) {
+		return mesh.Value{Format: mesh.Text, Data: data}, nil
+	}
+	return mesh.Value{Format: mesh.Raw, Data: b.data}, nil
+}

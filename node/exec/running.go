@@ -1,0 +1,98 @@
+package exec
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/sdk/fn"
+)
+
+// running is one invocation under way, and the library that its function sees:
+// the node's, with the parts that concern the invocation itself.
+type running struct {
+	fn.Library
+	id       mesh.InvocationID
+	function mesh.FuncInfo
+	limits   mesh.Limits
+	inbox    inbox
+	node     *gate
+	own      *sharedGate // nil if the function has no limit of its own
+	cancel   context.CancelFunc
+
+	// For guests: where their words go, and the formats that they read.
+	output  *output
+	formats uint32
+	// held is the last answer to a guest, until it takes it. Only the
+	// goroutine that runs the guest touches it.
+	held []byte
+}
+
+// begin readies an instance for r.
+func (r *running) begin(in *instance) {
+	r.formats = in.module.formats
+	in.memory.denied = nil
+	r.attach(in.out, in.module.owner.options.Log)
+}
+
+// attach sends what a guest writes to the log, under the name of its function.
+func (r *running) attach(out *output, log *slog.Logger) {
+	r.output = out
+	out.begin(log, r)
+}
+
+func (r *running) ID() mesh.InvocationID { return r.id }
+
+func (r *running) Namespace() string { return r.function.Ref.Namespace }
+
+// Call does not count against the limits while it waits, so that functions
+// that call each other, or themselves, never wait for a place that they hold.
+func (r *running) Call(ctx context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.Value, error) {
+	r.leave()
+	defer r.reenter()
+	return r.Library.Call(ctx, ref, args)
+}
+
+// Recv does not count against the limits while it waits, either: the sender
+// may need the place.
+func (r *running) Recv(ctx context.Context, wait time.Duration) ([]fn.Message, error) {
+	messages, _ := r.inbox.take()
+	if messages != nil || wait <= 0 {
+		return messages, nil
+	}
+	r.leave()
+	defer r.reenter()
+	return r.inbox.await(ctx, wait)
+}
+
+// enter takes the function's place before the node's: who waits for the
+// former must not hold the latter.
+func (r *running) enter(ctx context.Context) error {
+	if r.own != nil {
+		if err := r.own.enter(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.node.enter(ctx); err != nil {
+		if r.own != nil {
+			r.own.leave()
+		}
+		return err
+	}
+	return nil
+}
+
+func (r *running) leave() {
+	r.node.leave()
+	if r.own != nil {
+		r.own.leave()
+	}
+}
+
+func (r *running) reenter() {
+	r.node.reenter()
+	if r.own != nil {
+		r.own.reenter()
+	}
+}

@@ -1,0 +1,118 @@
+// Command guest is what the tests of node/exec run in the sandbox: functions
+// that behave, and functions that do not.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/sdk/fn"
+)
+
+var (
+	_ = fn.Export("square", func(_ context.Context, x int) (int, error) { return x * x, nil })
+	_ = fn.Export("echo", func(_ context.Context, v mesh.Value) (mesh.Value, error) { return v, nil })
+	_ = fn.Export("none", func(context.Context, fn.None) (fn.None, error) { return fn.None{}, nil })
+	_ = fn.Export("join", func(_ context.Context, parts fn.Variadic[string]) (string, error) {
+		return strings.Join(parts, "+"), nil
+	})
+	_ = fn.Export("big", func(_ context.Context, n int) ([]byte, error) { return make([]byte, n), nil })
+
+	_ = fn.Export("fail", func(_ context.Context, text string) (int, error) { return 0, errors.New(text) })
+	_ = fn.Export("conflict", func(context.Context, fn.None) (int, error) {
+		return 0, mesh.Errorf(mesh.Conflict, "guest", "on purpose")
+	})
+	_ = fn.Export("panic", func(_ context.Context, text string) (int, error) { panic(text) })
+	_ = fn.Export("exit", func(_ context.Context, code int) (int, error) { os.Exit(code); return 0, nil })
+	_ = fn.Export("spin", func(context.Context, fn.None) (int, error) {
+		for {
+		}
+	})
+	_ = fn.Export("hog", func(context.Context, fn.None) (int, error) {
+		var all [][]byte
+		for {
+			all = append(all, make([]byte, 1<<20))
+		}
+	})
+	_ = fn.Export("recurse", func(context.Context, fn.None) (int, error) { return recurse(0), nil })
+	_ = fn.Export("deadlock", func(context.Context, fn.None) (int, error) { <-make(chan int); return 0, nil })
+
+	_ = fn.Export("sleep", func(_ context.Context, ms int) (int, error) {
+		time.Sleep(time.Duration(ms) * time.Millisecond)
+		return ms, nil
+	})
+	_ = fn.Export("deadline", func(ctx context.Context, _ fn.None) (int64, error) {
+		at, _ := ctx.Deadline()
+		return time.Until(at).Milliseconds(), nil
+	})
+	_ = fn.Export("wait", func(ctx context.Context, _ fn.None) (string, error) {
+		<-ctx.Done()
+		return "", ctx.Err()
+	})
+	_ = fn.Export("print", func(_ context.Context, text string) (int, error) {
+		fmt.Fprint(os.Stderr, text)
+		return fmt.Println(text)
+	})
+	_ = fn.Export("open", func(context.Context, fn.None) (string, error) {
+		text, err := os.ReadFile("/etc/passwd")
+		return string(text), err
+	})
+	_ = fn.ExportInit("counter", newCounter)
+	_ = fn.ExportInit("unready", func(context.Context) (func(context.Context, fn.None) (int, error), error) {
+		return nil, errors.New("nothing works here")
+	})
+
+	_ = fn.Export("put", func(ctx context.Context, args fn.Args2[string, mesh.Value]) (fn.None, error) {
+		return fn.None{}, fn.Put(ctx, args.A, args.B)
+	})
+	_ = fn.Export("get", func(ctx context.Context, key string) (mesh.Value, error) { return fn.Get[mesh.Value](ctx, key) })
+	_ = fn.Export("delete", func(ctx context.Context, key string) (fn.None, error) { return fn.None{}, fn.Delete(ctx, key) })
+	_ = fn.Export("tags", func(ctx context.Context, tags fn.Variadic[string]) ([]string, error) {
+		if err := fn.Add(ctx, "tags", tags...); err != nil {
+			return nil, err
+		}
+		return fn.Get[[]string](ctx, "tags")
+	})
+	_ = fn.Export("mismatch", func(ctx context.Context, key string) (fn.None, error) {
+		return fn.None{}, fn.Update(ctx, key, lattice.GCounterKind, lattice.IncOp(1))
+	})
+	_ = fn.Export("relay", func(ctx context.Context, args fn.Args2[string, int]) (int, error) {
+		return fn.Call[int](ctx, args.A, args.B)
+	})
+	_ = fn.Export("id", func(ctx context.Context, _ fn.None) (string, error) { return fn.ID(ctx).String(), nil })
+	_ = fn.Export("send", func(ctx context.Context, args fn.Args2[string, mesh.Value]) (fn.None, error) {
+		to, err := mesh.ParseInvocationID(args.A)
+		if err != nil {
+			return fn.None{}, err
+		}
+		return fn.None{}, fn.Send(ctx, to, args.B)
+	})
+	_ = fn.Export("recv", func(ctx context.Context, count int) ([]string, error) {
+		var bodies []string
+		for len(bodies) < count {
+			messages, err := fn.Recv[string](ctx, time.Second)
+			if err != nil {
+				return nil, err
+			}
+			for _, m := range messages {
+				bodies = append(bodies, m.Body)
+			}
+		}
+		return bodies, nil
+	})
+)
+
+func newCounter(context.Context) (func(context.Context, fn.None) (int, error), error) {
+	count := 0
+	return func(context.Context, fn.None) (int, error) { count++; return count, nil }, nil
+}
+
+func recurse(n int) int { return recurse(n+1) + 1 }
+
+func main() {}

@@ -1,0 +1,44 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// trapped words how a sandbox ended that did not return: its time was up, its
+// memory was refused, it exited, or it trapped.
+func trapped(ctx context.Context, memory *linearMemory, out *output, err error) error {
+	var exit *sys.ExitError
+	var broken *mesh.Error
+	switch {
+	case ctx.Err() != nil:
+		return mesh.AsError("", ctx.Err())
+	case memory != nil && memory.denied != nil:
+		return memory.denied
+	case errors.As(err, &exit):
+		return mesh.Errorf(mesh.UserError, "", "the module exited with code %d%s", exit.ExitCode(), lastWords(out))
+	case errors.As(err, &broken):
+		return broken
+	}
+	reason, _, _ := strings.Cut(err.Error(), "\n")
+	return mesh.Errorf(mesh.UserError, "", "the module trapped: %s%s", strings.TrimPrefix(reason, "wasm error: "), lastWords(out))
+}
+
+// lastWords is the end of what was written to standard error.
+func lastWords(out *output) string {
+	text := strings.ToValidUTF8(strings.TrimSpace(string(out.tail)), "?")
+	if text == "" {
+		return ""
+	}
+	return ": " + text
+}
+
+// brokenABI is what a module gets for answers that are none.
+func brokenABI(format string, args ...any) *mesh.Error {
+	return mesh.Errorf(mesh.UserError, "", "the module broke the guest ABI: "+format, args...)
+}
