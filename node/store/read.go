@@ -64,6 +64,11 @@ func (s *Store) View(key mesh.Key, read func(*lattice.Cell)) (bool, error) {
 	return found, readError(key, err)
 }
 
+// Holds reports whether there is a cell of the key, deleted or not.
+func (s *Store) Holds(key mesh.Key) (bool, error) {
+	return s.View(key, func(*lattice.Cell) {})
+}
+
 // load brings the cell of a key into memory, unless it is there, and reports
 // whether there is one at all. The error wraps errDamaged for a damaged record.
 func (s *Store) load(cell *cellmap.Locked[struct{}], key mesh.Key) (bool, error) {
@@ -84,6 +89,9 @@ func (s *Store) load(cell *cellmap.Locked[struct{}], key mesh.Key) (bool, error)
 	loaded, err := lattice.DecodeCell(raw)
 	if err != nil {
 		return false, s.reportDamage(key, err)
+	}
+	if err := s.follow(loaded); err != nil {
+		s.log.Warn("a record is from the future", "key", key.String(), "err", err)
 	}
 	cell.Insert(loaded, struct{}{})
 	return true, nil

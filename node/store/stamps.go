@@ -2,21 +2,48 @@ package store
 
 import "github.com/virga-mesh/virga/lattice"
 
-// observe makes the clock follow the stamps in a cell, so that a write made
-// on top of it is later than all that it holds. It refuses a cell from too
-// far in the future.
-func (s *Store) observe(cell lattice.Cell) error {
-	if at := cell.ResetAt(); !at.IsZero() {
-		if err := s.clock.Observe(at); err != nil {
-			return err
-		}
+// follow makes the clock follow all stamps in a cell, so that what this store
+// writes later is later. It is called for every cell that comes in, from
+// another node or from the disk. It refuses a cell from too far in the future.
+func (s *Store) follow(cell lattice.Cell) error {
+	at := cell.ResetAt()
+	if v, ok := cell.Value(); ok {
+		at = later(at, latest(v))
 	}
-	v, ok := cell.Value()
-	if !ok {
+	return s.observe(at)
+}
+
+// followTop is follow for what takes no time to find: the delete, and the
+// write of a plain register.
+func (s *Store) followTop(cell lattice.Cell) error {
+	at := cell.ResetAt()
+	if v, ok := cell.Value(); ok {
+		at = later(at, v.Stamp())
+	}
+	return s.observe(at)
+}
+
+func (s *Store) observe(at lattice.Stamp) error {
+	if at.IsZero() {
 		return nil
 	}
-	if _, at, ok := v.Payload(); ok {
-		return s.clock.Observe(at)
+	return s.clock.Observe(at)
+}
+
+// latest is the latest stamp in a value, or zero. It looks into the fields of maps.
+func latest(v lattice.Value) lattice.Stamp {
+	at := v.Stamp()
+	for name := range v.Names() {
+		if field, ok := v.Field(name); ok {
+			at = later(at, latest(field))
+		}
 	}
-	return nil
+	return at
+}
+
+func later(a, b lattice.Stamp) lattice.Stamp {
+	if b.After(a) {
+		return b
+	}
+	return a
 }

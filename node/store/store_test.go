@@ -75,7 +75,7 @@ func show(t testing.TB, s *Store, name string) string {
 	case !exists:
 		return "deleted"
 	case v.Kind() == lattice.LWWKind:
-		payload, _, _ := v.Payload()
+		payload, _ := v.Payload()
 		return string(payload)
 	case v.Kind() == lattice.GCounterKind:
 		n, _ := v.Count()

@@ -23,7 +23,7 @@ import (
 // for the log to reach the operating system.
 func (s *Store) Merge(ctx context.Context, key mesh.Key, delta lattice.Cell, d mesh.Durability) (mesh.Merged, error) {
 	merged, err := s.write(ctx, key, d, func(lattice.Cell) (lattice.Cell, error) {
-		return delta, s.observe(delta)
+		return delta, s.follow(delta)
 	})
 	return merged, writeError("merge", key, err)
 }
@@ -35,7 +35,7 @@ func (s *Store) Merge(ctx context.Context, key mesh.Key, delta lattice.Cell, d m
 func (s *Store) Apply(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, d mesh.Durability) (lattice.Cell, mesh.Merged, error) {
 	var delta lattice.Cell
 	merged, err := s.write(ctx, key, d, func(have lattice.Cell) (lattice.Cell, error) {
-		if err := s.observe(have); err != nil {
+		if err := s.followTop(have); err != nil {
 			return lattice.Cell{}, err
 		}
 		var err error
@@ -50,7 +50,7 @@ func (s *Store) Apply(ctx context.Context, key mesh.Key, kind lattice.Kind, op l
 func (s *Store) Delete(ctx context.Context, key mesh.Key, d mesh.Durability) (lattice.Cell, mesh.Merged, error) {
 	var delta lattice.Cell
 	merged, err := s.write(ctx, key, d, func(have lattice.Cell) (lattice.Cell, error) {
-		if err := s.observe(have); err != nil {
+		if err := s.followTop(have); err != nil {
 			return lattice.Cell{}, err
 		}
 		delta = lattice.NewCell(s.clock.Now(), lattice.Value{})
