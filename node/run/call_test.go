@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -21,7 +22,7 @@ func TestSingleFunction(t *testing.T) {
 			if got := one(t, reply, err); got != "f(1 2)" || reply.ID == (mesh.RunID{}) {
 				t.Errorf("on %s: %q, run %s", string(where), got, reply.ID)
 			}
-			if c.sent["EndRun"] != 0 || c.sent["Hop"] != c.sent["SinkResult"] {
+			if synctest.Wait(); c.sent["EndRun"] != 0 || c.sent["Hop"] != c.sent["SinkResult"] {
 				t.Errorf("messages: %v", c.sent)
 			}
 		})

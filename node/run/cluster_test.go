@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -38,6 +39,7 @@ type cluster struct {
 	keys      map[mesh.Key]mesh.Value
 	records   map[mesh.RunID]savedRecord
 	saveErr   error
+	sendErr   func(to mesh.NodeID, m wire.Message) error // if any
 	turn      uint64
 	sent      map[string]int // messages by type
 }
@@ -53,8 +55,14 @@ type savedRecord struct {
 // cluster's may be left when it returns.
 func simulate(t *testing.T, nodes int, seed uint64, test func(t *testing.T, c *cluster)) {
 	t.Helper()
+	simulateWith(t, Config{}, nodes, seed, test)
+}
+
+// simulateWith is simulate with bounds.
+func simulateWith(t *testing.T, cfg Config, nodes int, seed uint64, test func(t *testing.T, c *cluster)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, nodes, seed, Config{})
+		c := newCluster(t, nodes, seed, cfg)
 		test(t, c)
 		c.close()
 	})
@@ -76,6 +84,7 @@ func newCluster(t *testing.T, nodes int, seed uint64, cfg Config) *cluster {
 func (c *cluster) add(id mesh.NodeID, cfg Config) *Runs {
 	m := &member{c, id}
 	cfg.Self, cfg.Catalog, cfg.Executor, cfg.Peers = id, m, m, m
+	cfg.Log = slog.New(slog.DiscardHandler)
 	cfg.Placer, cfg.References, cfg.Results = m, keyReader{c}, results{c}
 	if c.nodes[id] == nil {
 		c.ids = append(c.ids, id)
@@ -188,6 +197,11 @@ func (m *member) Send(ctx context.Context, to mesh.NodeID, msg wire.Message) err
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sent[string(msg.ProtoReflect().Descriptor().Name())]++
+	if m.sendErr != nil {
+		if err := m.sendErr(to, msg); err != nil {
+			return err
+		}
+	}
 	switch {
 	case m.dead[m.self]:
 		return nil

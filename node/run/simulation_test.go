@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -60,6 +61,7 @@ func TestRunsAgreeWithDirectEvaluation(t *testing.T) {
 			if err != nil || !same(reply.Results, j.direct()) {
 				t.Fatalf("seed %d: %v, %v\nwant %v", seed, reply.Results, err, j.direct())
 			}
+			synctest.Wait()
 			if c.sent["EndRun"] != 0 {
 				t.Errorf("seed %d: a run that succeeded was ended %d times", seed, c.sent["EndRun"])
 			}
@@ -191,7 +193,7 @@ func TestCallerWhoGivesUpCancelsTheRun(t *testing.T) {
 		if <-ended; time.Since(start) > time.Second {
 			t.Errorf("the stage was cancelled after %v", time.Since(start))
 		}
-		if c.sent["EndRun"] != 1 {
+		if synctest.Wait(); c.sent["EndRun"] != 1 {
 			t.Errorf("%d EndRun were sent, want 1", c.sent["EndRun"])
 		}
 	})

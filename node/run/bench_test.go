@@ -1,0 +1,63 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// alone is a node without peers, whose executor hands back its first argument.
+type alone struct {
+	dags map[string]*mesh.DAG
+}
+
+func (alone) Function(_ context.Context, ref mesh.FuncRef) (mesh.FuncInfo, error) {
+	ref.Version = "v1"
+	return mesh.FuncInfo{Ref: ref, Kind: mesh.Wasm}, nil
+}
+
+func (a alone) DAG(_ context.Context, _, name string) (*mesh.DAG, error) { return a.dags[name], nil }
+
+func (alone) Invoke(_ context.Context, v Invocation) (mesh.Value, error) { return v.Args[0], nil }
+
+func (alone) Place(q PlaceRequest) ([]Placement, error) {
+	places := make([]Placement, len(q.Stages))
+	for i := range places {
+		places[i].Node = "n1"
+	}
+	return places, nil
+}
+
+func benchmarkCall(b *testing.B, q Request, dags map[string]*mesh.DAG) {
+	node := alone{dags}
+	r := New(Config{Self: "n1", Catalog: node, Executor: node, Placer: node})
+	defer r.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Call(b.Context(), q); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkCallHere(b *testing.B) {
+	benchmarkCall(b, callOf("f", "1"), nil)
+}
+
+func BenchmarkChainHere(b *testing.B) {
+	for _, n := range []int{1, 2, 4, 8, 16} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var stages, edges []string
+			for i := range n {
+				stages = append(stages, fmt.Sprintf("s%d", i))
+				if i > 0 {
+					edges = append(edges, stages[i-1]+":"+stages[i])
+				}
+			}
+			q := dagCall("d", map[string][]Arg{"s0": argsOf("1")})
+			benchmarkCall(b, q, map[string]*mesh.DAG{"d": dagOf(stages, edges)})
+		})
+	}
+}
