@@ -159,15 +159,21 @@ func TestShareEndsAtTheDeadline(t *testing.T) {
 		if err := c.nodes["n2"].HandleHop("n1", hop); err != nil {
 			t.Fatal(err)
 		}
-		if len(c.nodes["n2"].shares) != 1 || c.nodes["n2"].held.Load() == 0 {
+		if n2 := c.nodes["n2"]; n2.shareCount() != 1 || n2.held.Load() == 0 {
 			t.Fatal("the hop is not held")
 		}
 		<-time.After(time.Second + 1)
 		synctest.Wait()
-		if len(c.nodes["n2"].shares) != 0 || c.nodes["n2"].held.Load() != 0 {
+		if n2 := c.nodes["n2"]; n2.shareCount() != 0 || n2.held.Load() != 0 {
 			t.Error("the hop is held after its run's deadline")
 		}
 	})
+}
+
+func (r *Runs) shareCount() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.shares)
 }
 
 // A result that cannot be sent fails its run; nobody waits for it.
