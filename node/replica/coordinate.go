@@ -1,0 +1,225 @@
+package replica
+
+import (
+	"context"
+	"sync"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// maxReapplications is how often a write is applied anew because the key was
+// deleted meanwhile.
+const maxReapplications = 3
+
+// coordinate applies a change here and brings its delta to the owners. What
+// was done is noted in w, which the caller alone holds; what w says was done
+// already is not done again.
+func (r *Replica) coordinate(ctx context.Context, c change, owners []mesh.NodeID, need int, d mesh.Durability, w *recentWrite) (mesh.Ack, error) {
+	others, self := r.split(owners)
+	for range maxReapplications {
+		if !w.applied {
+			if err := r.apply(ctx, c, others, need, d, w); err != nil {
+				return mesh.Ack{}, err
+			}
+		}
+		here := mesh.DefaultDurability
+		if self {
+			here = w.merged.Durability
+		}
+		ack, result, err := r.spread(ctx, c, w, newWrite(need, here, others), d)
+		switch result {
+		case acked:
+			w.acked, w.ack = true, ack
+			return ack, nil
+		case again:
+			w.applied = false
+		default:
+			return ack, err
+		}
+	}
+	return mesh.Ack{}, mesh.Errorf(mesh.Conflict, c.String(), "the key was deleted by others %d times while it was written", maxReapplications)
+}
+
+// apply makes the delta of a change from this node's copy of the key. A node
+// that never heard of the key asks the other owners first: it may be new here.
+func (r *Replica) apply(ctx context.Context, c change, others []mesh.NodeID, need int, d mesh.Durability, w *recentWrite) error {
+	holds, err := r.Local.Holds(c.key)
+	if err != nil {
+		return err
+	}
+	if !holds && len(others) > 0 {
+		if err := r.fill(ctx, c, others, need); err != nil {
+			return err
+		}
+	}
+	if c.deletes {
+		w.delta, w.merged, err = r.Local.Delete(ctx, c.key, d)
+	} else {
+		w.delta, w.merged, err = r.Local.Apply(ctx, c.key, c.kind, c.op, d)
+	}
+	w.applied = err == nil
+	return err
+}
+
+// fill merges what other owners hold of a key into this node's copy. Too few
+// answers for the write to reach its quorum end it before it has begun.
+func (r *Replica) fill(ctx context.Context, c change, others []mesh.NodeID, need int) error {
+	answered := 0
+	var last error
+	for answer := range r.fetchAll(ctx, c.key, others) {
+		if answer.err != nil {
+			last = answer.err
+			continue
+		}
+		answered++
+		if !answer.found {
+			continue
+		}
+		if _, err := r.Local.Merge(ctx, c.key, answer.cell, mesh.Logged); err != nil {
+			return err
+		}
+	}
+	if answered+1 < need {
+		return mesh.Errorf(mesh.Unavailable, c.String(), "%d owners must hold the write, %d can be reached: %w", need, answered+1, last)
+	}
+	return ctx.Err()
+}
+
+// spreading is a write whose delta is on its way, shared by the caller and
+// those who send.
+type spreading struct {
+	change change
+	delta  lattice.Cell
+	merge  *pb.Merge
+
+	mu      sync.Mutex
+	write   *write
+	settled chan struct{} // closed when the outcome is known
+	refusal error         // the last one
+}
+
+// spread sends a delta to the owners and waits for the outcome. Those that
+// the outcome did not wait for are still sent to, and owed, after it.
+func (r *Replica) spread(ctx context.Context, c change, w *recentWrite, state *write, d mesh.Durability) (mesh.Ack, outcome, error) {
+	s := &spreading{
+		change: c, delta: w.delta, write: state, settled: make(chan struct{}),
+		merge: &pb.Merge{
+			Key: wire.FromKey(c.key), Delta: w.delta.AppendBinary(nil), Durability: uint32(d),
+			AddsToBase: !w.merged.Created && !c.deletes,
+		},
+	}
+	if state.outcome != pending {
+		close(s.settled)
+	}
+	for _, owner := range state.owners {
+		if !r.spawn(func() { r.send(s, owner) }) {
+			return mesh.Ack{}, pending, mesh.Errorf(mesh.Unavailable, c.String(), "this node is stopping")
+		}
+	}
+	select {
+	case <-s.settled:
+	case <-ctx.Done():
+		s.update(func(w *write) { w.Expire() })
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return state.ack, state.outcome, s.shortError(ctx, c)
+}
+
+// update tells the state machine something, and the caller if that decided.
+func (s *spreading) update(tell func(*write)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.write.outcome
+	tell(s.write)
+	if before == pending && s.write.outcome != pending {
+		close(s.settled)
+	}
+}
+
+// shortError says why a write fell short, if it did. s.mu is held.
+func (s *spreading) shortError(ctx context.Context, c change) error {
+	if s.write.outcome != short {
+		return nil
+	}
+	kind := mesh.Unavailable
+	switch refused := mesh.KindOf(s.refusal); {
+	case s.refusal != nil && (refused == mesh.KindMismatch || refused == mesh.Invalid):
+		kind = refused
+	case ctx.Err() != nil:
+		kind = mesh.KindOf(ctx.Err())
+	}
+	if s.refusal != nil {
+		return mesh.Errorf(kind, c.String(), "%d owners must hold the write, %d do: %w", s.write.need, s.write.ack.Replicas, s.refusal)
+	}
+	return mesh.Errorf(kind, c.String(), "%d owners must hold the write, %d do", s.write.need, s.write.ack.Replicas)
+}
+
+// send brings the delta to one owner and tells the state machine how it went.
+func (r *Replica) send(s *spreading, owner mesh.NodeID) {
+	ctx, cancel := r.attempt(r.background)
+	defer cancel()
+	reply, err := r.merge(ctx, owner, s.change.key, s.merge)
+	switch {
+	case err != nil:
+		r.lost(s, owner, err)
+	case reply.Dominated:
+		r.observe(ctx, s.change.key, reply.Cell)
+		s.update(func(w *write) { w.Dominated(owner) })
+	default:
+		s.update(func(w *write) { w.Acked(owner, mesh.Durability(min(reply.Durability, 255))) })
+	}
+}
+
+// lost tells that an owner did not acknowledge. What it is owed is noted
+// before the caller hears of the outcome.
+func (r *Replica) lost(s *spreading, owner mesh.NodeID, err error) {
+	s.update(func(w *write) {
+		s.refusal = err
+		switch owed := w.Lost(owner); {
+		case owed && owable(err):
+			r.owe(owner, s.change.key, s.delta)
+		case owed:
+			r.Log.Warn("an owner refuses a delta", "node", owner.Short(), "key", s.change.key.String(), "err", err)
+		}
+	})
+}
+
+// owable reports whether sending the same again later can succeed.
+func owable(err error) bool {
+	switch mesh.KindOf(err) {
+	case mesh.KindMismatch, mesh.Invalid, mesh.Denied:
+		return false
+	}
+	return true
+}
+
+// merge hands a delta to an owner. One that had nothing that the delta adds
+// to is sent all that this node holds.
+func (r *Replica) merge(ctx context.Context, owner mesh.NodeID, key mesh.Key, m *pb.Merge) (*pb.MergeReply, error) {
+	reply, err := call[*pb.MergeReply](ctx, r.Peers, owner, m)
+	if err != nil || !reply.LacksBase || reply.Dominated {
+		return reply, err
+	}
+	whole, held, err := r.Local.Get(key)
+	if err != nil || !held {
+		return reply, err
+	}
+	return call[*pb.MergeReply](ctx, r.Peers, owner, &pb.Merge{
+		Key: m.Key, Delta: whole.AppendBinary(nil), Durability: m.Durability,
+	})
+}
+
+// observe merges into this node's copy the delete that another owner knows of.
+func (r *Replica) observe(ctx context.Context, key mesh.Key, encoded []byte) {
+	cell, err := lattice.DecodeCell(encoded)
+	if err == nil {
+		_, err = r.Local.Merge(ctx, key, cell, mesh.Logged)
+	}
+	if err != nil {
+		r.Log.Warn("cannot observe a delete", "key", key.String(), "err", err)
+	}
+}

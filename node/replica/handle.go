@@ -1,0 +1,174 @@
+package replica
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// HandleGet answers a client or another node.
+func (r *Replica) HandleGet(ctx context.Context, m *pb.Get) (*pb.GetReply, error) {
+	key, err := wire.ToKey(m.Key)
+	if err != nil {
+		return nil, err
+	}
+	value, err := r.Get(ctx, key, int(m.Quorum))
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetReply{Value: value.AppendBinary(nil), Owners: r.ownersToTell(key)}, nil
+}
+
+// HandlePut answers a client, or a node that owns no copy of the key.
+func (r *Replica) HandlePut(ctx context.Context, m *pb.Put) (*pb.PutReply, error) {
+	key, err := wire.ToKey(m.Key)
+	if err != nil {
+		return nil, err
+	}
+	op, err := lattice.DecodeOp(m.Op)
+	if err != nil {
+		return nil, mesh.Errorf(mesh.Invalid, "put "+key.String(), "%w", err)
+	}
+	kind := lattice.Kind(min(m.Kind, 255))
+	if !kind.Valid() {
+		return nil, mesh.Errorf(mesh.Invalid, "put "+key.String(), "kind %d: expected a kind of lattice", m.Kind)
+	}
+	d, err := toDurability(m.Durability)
+	if err != nil {
+		return nil, err
+	}
+	ack, err := r.Put(ctx, key, kind, op, WriteOptions{
+		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Forwarded: m.Forwarded,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.putReply(key, ack), nil
+}
+
+// HandleDelete answers a client, or a node that owns no copy of the key.
+func (r *Replica) HandleDelete(ctx context.Context, m *pb.Delete) (*pb.PutReply, error) {
+	key, err := wire.ToKey(m.Key)
+	if err != nil {
+		return nil, err
+	}
+	d, err := toDurability(m.Durability)
+	if err != nil {
+		return nil, err
+	}
+	ack, err := r.Delete(ctx, key, WriteOptions{Quorum: int(m.WriteQuorum), Durability: d, Forwarded: m.Forwarded})
+	if err != nil {
+		return nil, err
+	}
+	return r.putReply(key, ack), nil
+}
+
+// HandleList answers a client for the whole mesh, or another node for this node's own copies.
+func (r *Replica) HandleList(ctx context.Context, m *pb.List) (*pb.ListReply, error) {
+	list := r.List
+	if m.Local {
+		list = r.Local.List
+	}
+	limit, err := listLimit(m.Namespace, int(min(m.Limit, MaxListLimit+1)))
+	if err != nil {
+		return nil, err
+	}
+	keys, more, err := list(ctx, m.Namespace, m.Prefix, m.After, limit)
+	if err != nil {
+		return nil, err
+	}
+	reply := &pb.ListReply{More: more}
+	for _, k := range keys {
+		reply.Keys = append(reply.Keys, &pb.ListedKey{Name: k.Name, Kind: uint32(k.Kind), Size: uint64(k.Size)})
+	}
+	return reply, nil
+}
+
+// HandleMerge takes a delta from another node. It is never refused for this
+// node not being an owner: views differ for a while.
+func (r *Replica) HandleMerge(ctx context.Context, m *pb.Merge) (*pb.MergeReply, error) {
+	key, err := wire.ToKey(m.Key)
+	if err != nil {
+		return nil, err
+	}
+	delta, err := lattice.DecodeCell(m.Delta)
+	if err != nil {
+		return nil, mesh.Errorf(mesh.Invalid, "merge "+key.String(), "%w", err)
+	}
+	d, err := toDurability(m.Durability)
+	if err != nil {
+		return nil, err
+	}
+	merged, err := r.Local.Merge(ctx, key, delta, d)
+	if err != nil {
+		return nil, err
+	}
+	reply := &pb.MergeReply{Durability: uint32(merged.Durability), LacksBase: merged.Created && m.AddsToBase}
+	if merged.Dominated {
+		return r.dominated(key, reply)
+	}
+	return reply, nil
+}
+
+// dominated tells the sender of a delta what the later delete was.
+func (r *Replica) dominated(key mesh.Key, reply *pb.MergeReply) (*pb.MergeReply, error) {
+	cell, found, err := r.Local.Get(key)
+	if err != nil || !found {
+		return nil, mesh.Errorf(mesh.Unavailable, "merge "+key.String(), "the key was deleted, but its record cannot be read: %v", err)
+	}
+	reply.Dominated = true
+	reply.Cell = cell.AppendBinary(nil)
+	return reply, nil
+}
+
+// HandleFetch gives this node's own copy to another node, and notes if that
+// wants to be told of changes from now on.
+func (r *Replica) HandleFetch(_ context.Context, from mesh.NodeID, m *pb.Fetch) (*pb.FetchReply, error) {
+	key, err := wire.ToKey(m.Key)
+	if err != nil {
+		return nil, err
+	}
+	reply := &pb.FetchReply{}
+	if m.Subscribe && r.Subscriptions != nil {
+		// Before the copy is read, so that no change falls between.
+		session, lease := r.Subscriptions.Subscribe(from, key)
+		reply.Session, reply.LeaseMs = session, uint32(lease/time.Millisecond)
+	}
+	cell, found, err := r.Local.Get(key)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		reply.Cell = cell.AppendBinary(nil)
+	}
+	return reply, nil
+}
+
+func (r *Replica) putReply(key mesh.Key, ack mesh.Ack) *pb.PutReply {
+	return &pb.PutReply{Replicas: uint32(ack.Replicas), Durability: uint32(ack.Durability), Owners: r.ownersToTell(key)}
+}
+
+// ownersToTell lists the owners for the one who asked a node that is none.
+func (r *Replica) ownersToTell(key mesh.Key) [][]byte {
+	owners := r.owners(key)
+	if slices.Contains(owners, r.Self) {
+		return nil
+	}
+	told := make([][]byte, len(owners))
+	for i, owner := range owners {
+		told[i] = []byte(owner)
+	}
+	return told
+}
+
+func toDurability(d uint32) (mesh.Durability, error) {
+	if d > uint32(mesh.Synced) {
+		return 0, mesh.Errorf(mesh.Invalid, "durability", "level %d: expected 0 to %d", d, mesh.Synced)
+	}
+	return mesh.Durability(d), nil
+}

@@ -1,0 +1,314 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+	"github.com/virga-mesh/virga/node/hlc"
+	"github.com/virga-mesh/virga/node/store"
+)
+
+var _ Local = (*store.Store)(nil)
+
+// testMesh is a mesh of real replicas on real stores in memory. Only the
+// network between them is made up: calls, which may be lost.
+type testMesh struct {
+	t     testing.TB
+	nodes []*testNode
+
+	mu    sync.Mutex
+	rng   *rand.Rand
+	drops float64       // how likely a request, or a reply, is lost
+	delay time.Duration // the longest that either takes
+}
+
+// testNode is one node. Tests change its state between calls, under mu of the mesh.
+type testNode struct {
+	*Replica
+	mesh  *testMesh
+	id    mesh.NodeID
+	fs    *vfs.MemFS
+	store *store.Store
+
+	answers bool // it runs and can be reached
+	seen    bool // the others believe that it lives
+	stop    func()
+}
+
+func newTestMesh(t testing.TB, n int) *testMesh {
+	m := &testMesh{t: t, rng: rand.New(rand.NewPCG(1, 2))}
+	for i := range n {
+		node := &testNode{mesh: m, id: mesh.NodeID(fmt.Sprint("node-", i)), fs: vfs.NewCrashableMem(), seen: true}
+		m.nodes = append(m.nodes, node)
+		node.start()
+	}
+	t.Cleanup(func() {
+		for _, node := range m.nodes {
+			node.halt()
+		}
+	})
+	return m
+}
+
+// start opens the node's store and runs its replica.
+func (n *testNode) start() {
+	s, err := store.Open(store.Options{
+		Dir: "data", FS: n.fs, Node: n.id, Clock: hlc.New(n.id, time.Now, 0), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		n.mesh.t.Fatal(err)
+	}
+	n.store = s
+	n.Replica = New(Options{
+		Self: n.id, Local: s, Placement: n, Peers: n,
+		AttemptTimeout: 300 * time.Millisecond, RetryFirst: 20 * time.Millisecond, RetryLongest: 200 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	replica := n.Replica
+	go func() { defer close(done); replica.Run(ctx) }()
+	n.stop = func() { cancel(); <-done; _ = s.Close() }
+	n.mesh.mu.Lock()
+	n.answers = true
+	n.mesh.mu.Unlock()
+}
+
+// halt ends the node, if it runs.
+func (n *testNode) halt() {
+	n.mesh.mu.Lock()
+	ran := n.answers
+	n.answers = false
+	n.mesh.mu.Unlock()
+	if ran {
+		n.stop()
+	}
+}
+
+// cut makes the node unreachable; the others still believe that it lives.
+func (n *testNode) cut(off bool) {
+	n.mesh.mu.Lock()
+	n.answers = !off
+	n.mesh.mu.Unlock()
+}
+
+// notice makes the others believe that the node lives, or does not.
+func (n *testNode) notice(seen bool) {
+	n.mesh.mu.Lock()
+	n.seen = seen
+	n.mesh.mu.Unlock()
+	if seen {
+		for _, other := range n.mesh.nodes {
+			other.PeerUp(n.id)
+		}
+	}
+}
+
+// Owners is Placement's.
+func (n *testNode) Owners(key mesh.Key, count int) []mesh.NodeID {
+	owners := n.Live()
+	slices.SortFunc(owners, func(a, b mesh.NodeID) int { return mesh.CompareDistance(key.ID(), a.ID(), b.ID()) })
+	return owners[:min(count, len(owners))]
+}
+
+// Live is Placement's.
+func (n *testNode) Live() []mesh.NodeID {
+	n.mesh.mu.Lock()
+	defer n.mesh.mu.Unlock()
+	var live []mesh.NodeID
+	for _, other := range n.mesh.nodes {
+		if other.seen || other == n {
+			live = append(live, other.id)
+		}
+	}
+	return live
+}
+
+// Call is Peers'.
+func (n *testNode) Call(ctx context.Context, to mesh.NodeID, req wire.Message) (wire.Message, error) {
+	target := n.mesh.node(to)
+	if err := n.mesh.travel(ctx, n, target); err != nil {
+		return nil, err
+	}
+	reply, err := target.serve(ctx, n.id, overTheWire(req))
+	if err := n.mesh.travel(ctx, n, target); err != nil {
+		return nil, err
+	}
+	if err != nil {
+		return nil, wire.ToError(wire.FromError(err, to))
+	}
+	return overTheWire(reply), nil
+}
+
+// overTheWire makes a message what the other side would decode.
+func overTheWire(m wire.Message) wire.Message {
+	frame, err := wire.AppendFrame(nil, wire.Header{}, m)
+	if err != nil {
+		panic(err)
+	}
+	decoded, err := wire.ParseBody(wire.TypeOf(m), frame[wire.HeaderSize:])
+	if err != nil {
+		panic(err)
+	}
+	return decoded
+}
+
+// travel is the way of one message, there or back.
+func (m *testMesh) travel(ctx context.Context, from, to *testNode) error {
+	m.mu.Lock()
+	connected := from.answers && to.answers
+	lost := m.rng.Float64() < m.drops
+	var delay time.Duration
+	if m.delay > 0 {
+		delay = time.Duration(m.rng.Int64N(int64(m.delay)))
+	}
+	m.mu.Unlock()
+	if !connected {
+		return mesh.Errorf(mesh.Unavailable, "call", "%s cannot be reached", to.id)
+	}
+	if lost {
+		<-ctx.Done()
+		return mesh.AsError("call", ctx.Err())
+	}
+	if delay == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(delay):
+		return nil
+	case <-ctx.Done():
+		return mesh.AsError("call", ctx.Err())
+	}
+}
+
+func (n *testNode) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (wire.Message, error) {
+	switch m := req.(type) {
+	case *pb.Put:
+		return n.HandlePut(ctx, m)
+	case *pb.Delete:
+		return n.HandleDelete(ctx, m)
+	case *pb.List:
+		return n.HandleList(ctx, m)
+	case *pb.Merge:
+		return n.HandleMerge(ctx, m)
+	case *pb.Fetch:
+		return n.HandleFetch(ctx, from, m)
+	}
+	return nil, mesh.Errorf(mesh.Invalid, "serve", "%T", req)
+}
+
+func (m *testMesh) node(id mesh.NodeID) *testNode {
+	for _, n := range m.nodes {
+		if n.id == id {
+			return n
+		}
+	}
+	panic("no node " + id)
+}
+
+// owners gives the owners of a key, the closest first, and the other nodes.
+func (m *testMesh) owners(k mesh.Key) (owners, others []*testNode) {
+	ids := m.nodes[0].Owners(k, 3)
+	for _, id := range ids {
+		owners = append(owners, m.node(id))
+	}
+	for _, n := range m.nodes {
+		if !slices.Contains(ids, n.id) {
+			others = append(others, n)
+		}
+	}
+	return owners, others
+}
+
+// settled waits until no node owes anything to another.
+func (m *testMesh) settled() {
+	m.t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		owing := 0
+		for _, n := range m.nodes {
+			n.running.Wait()
+			nodes, err := n.store.HintedNodes(context.Background())
+			if err != nil {
+				m.t.Fatal(err)
+			}
+			owing += len(nodes)
+		}
+		if owing == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			m.t.Fatalf("%d debts are not settled", owing)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func key(name string) mesh.Key { return mesh.Key{Namespace: "default", Name: name} }
+
+// holds is what a node's own copy holds, for people.
+func (n *testNode) holds(k mesh.Key) string {
+	cell, found, err := n.store.Get(k)
+	switch {
+	case err != nil:
+		return err.Error()
+	case !found:
+		return "nothing"
+	}
+	return describe(cell)
+}
+
+func describe(cell lattice.Cell) string {
+	v, ok := cell.Value()
+	if !ok {
+		return "deleted"
+	}
+	return describeValue(v)
+}
+
+func describeValue(v lattice.Value) string {
+	switch v.Kind() {
+	case lattice.LWWKind:
+		payload, _ := v.Payload()
+		return string(payload)
+	case lattice.GCounterKind:
+		n, _ := v.Count()
+		return fmt.Sprint(n)
+	}
+	return strings.Join(slices.Sorted(v.Elements()), " ")
+}
+
+func (n *testNode) set(k mesh.Key, value string, o WriteOptions) (mesh.Ack, error) {
+	return n.Put(context.Background(), k, lattice.LWWKind, lattice.SetOp([]byte(value)), o)
+}
+
+func (n *testNode) add(k mesh.Key, element string, o WriteOptions) (mesh.Ack, error) {
+	return n.Put(context.Background(), k, lattice.SetKind, lattice.AddOp(element), o)
+}
+
+func (n *testNode) inc(k mesh.Key, o WriteOptions) (mesh.Ack, error) {
+	return n.Put(context.Background(), k, lattice.GCounterKind, lattice.IncOp(1), o)
+}
+
+// get is what a read of the key gives, for people.
+func (n *testNode) get(k mesh.Key, quorum int) string {
+	v, err := n.Get(context.Background(), k, quorum)
+	if err != nil {
+		return mesh.KindOf(err).String()
+	}
+	return describeValue(v)
+}

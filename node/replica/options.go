@@ -1,0 +1,118 @@
+package replica
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+)
+
+// Local is this node's own store; node/store is one.
+type Local interface {
+	// Holds reports whether there is a cell of the key, deleted or not.
+	Holds(key mesh.Key) (bool, error)
+	// Get gives the cell, which must not be changed.
+	Get(key mesh.Key) (lattice.Cell, bool, error)
+	// Apply makes and merges the delta of an operation.
+	Apply(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, d mesh.Durability) (lattice.Cell, mesh.Merged, error)
+	// Delete resets the cell and gives the delta.
+	Delete(ctx context.Context, key mesh.Key, d mesh.Durability) (lattice.Cell, mesh.Merged, error)
+	// Merge merges a delta and keeps nothing of it.
+	Merge(ctx context.Context, key mesh.Key, delta lattice.Cell, d mesh.Durability) (mesh.Merged, error)
+	// List gives keys in order, and whether there are more.
+	List(ctx context.Context, namespace, prefix, after string, limit int) ([]mesh.KeyInfo, bool, error)
+
+	// AddHint notes durably that a node is owed a delta.
+	AddHint(node mesh.NodeID, key mesh.Key, delta lattice.Cell) error
+	// Hints gives what a node is owed, of up to limit keys.
+	Hints(ctx context.Context, node mesh.NodeID, limit int) (map[mesh.Key]lattice.Cell, error)
+	// DropHint forgets what was sent, but not what was added since.
+	DropHint(node mesh.NodeID, key mesh.Key, sent lattice.Cell) error
+	// HintedNodes lists the nodes that are owed something.
+	HintedNodes(ctx context.Context) ([]mesh.NodeID, error)
+}
+
+// Placement says who owns a key and who lives; dht does.
+type Placement interface {
+	// Owners gives the up to n live nodes closest to the key, the closest
+	// first, this node included where it is one.
+	Owners(key mesh.Key, n int) []mesh.NodeID
+	// Live lists the live nodes, this one included.
+	Live() []mesh.NodeID
+}
+
+// Peers carries requests to other nodes. Errors are those of the other node,
+// or Unavailable, DeadlineExceeded, Cancelled.
+type Peers interface {
+	Call(ctx context.Context, node mesh.NodeID, req wire.Message) (wire.Message, error)
+}
+
+// Cache holds copies of keys that this node does not own; node/cache is one.
+type Cache interface {
+	// Get gives what the cache holds, at no cost.
+	Get(key mesh.Key) (lattice.Cell, bool)
+	// Fetch reads the key from its owners, given with the closest first,
+	// and subscribes to it. found is false if enough of them say that there is none.
+	Fetch(ctx context.Context, key mesh.Key, owners []mesh.NodeID) (cell lattice.Cell, found bool, err error)
+}
+
+// Subscriptions are the nodes whose caches hold keys that this node owns;
+// the Publisher of node/cache keeps them.
+type Subscriptions interface {
+	// Subscribe notes that a node wants to be told of changes. A lease of 0 says that it will not be.
+	Subscribe(node mesh.NodeID, key mesh.Key) (session uint64, lease time.Duration)
+}
+
+// Options say how replication works. Fields without a default are required.
+type Options struct {
+	Self      mesh.NodeID
+	Local     Local
+	Placement Placement
+	Peers     Peers
+	// Cache may be nil: then every read at a non-owner goes to an owner.
+	Cache Cache
+	// Subscriptions may be nil: then nobody is told of changes.
+	Subscriptions Subscriptions
+
+	// Replicas is how many nodes own a key. Default 3.
+	Replicas int
+	// WriteQuorum is how many owners must hold a write, where the write does
+	// not say so itself; or all that live, where there are fewer. Default 2.
+	WriteQuorum int
+	// Durability that each owner's copy must have to count. Default mesh.Logged.
+	Durability mesh.Durability
+	// AttemptTimeout bounds each request to one node, so that a node that
+	// died unnoticed costs no more. Default 1 s.
+	AttemptTimeout time.Duration
+	// RetryFirst and RetryLongest bound the wait before an owner that did
+	// not acknowledge is sent a delta again. Default 200 ms and 10 s.
+	RetryFirst, RetryLongest time.Duration
+	// RememberedWrites is how many write ids are remembered. Default 16384.
+	RememberedWrites int
+	// Log receives what goes wrong. Default: slog.Default.
+	Log *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.Replicas, 3)
+	setDefault(&o.WriteQuorum, min(2, o.Replicas))
+	setDefault(&o.Durability, mesh.Logged)
+	setDefault(&o.AttemptTimeout, time.Second)
+	setDefault(&o.RetryFirst, 200*time.Millisecond)
+	setDefault(&o.RetryLongest, 10*time.Second)
+	setDefault(&o.RememberedWrites, 16384)
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return o
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,153 @@
+package replica
+
+import (
+	"context"
+	"slices"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// WriteOptions are what one write asks for. The zero value asks for nothing special.
+type WriteOptions struct {
+	// Quorum is how many owners must hold the write before it is answered.
+	// 0: the node's default, or all that live where there are fewer.
+	Quorum int
+	// Durability that each owner's copy must have to count; the zero value is the node's default.
+	Durability mesh.Durability
+	// ID, drawn by the client, makes a retry of the same write at the same
+	// owner merge to nothing new. Empty: each Put is a write of its own.
+	ID string
+	// Forwarded says that another node sent the write here. It is not sent on.
+	Forwarded bool
+}
+
+// Put applies an operation to a key and answers when enough owners hold it.
+// With mesh.Unavailable too few did: the write may still take effect, and its
+// owners are owed what reached this node. mesh.KindMismatch changes nothing.
+func (r *Replica) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, o WriteOptions) (mesh.Ack, error) {
+	return r.change(ctx, change{key: key, kind: kind, op: op}, o)
+}
+
+// Delete deletes a key, whether it exists or not; otherwise it is like Put.
+func (r *Replica) Delete(ctx context.Context, key mesh.Key, o WriteOptions) (mesh.Ack, error) {
+	return r.change(ctx, change{key: key, deletes: true}, o)
+}
+
+// change is what a write does.
+type change struct {
+	key     mesh.Key
+	deletes bool
+	kind    lattice.Kind // unless it deletes
+	op      lattice.Op
+}
+
+func (c change) String() string {
+	if c.deletes {
+		return "delete " + c.key.String()
+	}
+	return "put " + c.key.String()
+}
+
+// message is the change as a request that an owner is to coordinate.
+func (c change) message(o WriteOptions) wire.Message {
+	if c.deletes {
+		return &pb.Delete{Key: wire.FromKey(c.key), WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability), Forwarded: true}
+	}
+	return &pb.Put{
+		Key: wire.FromKey(c.key), Kind: uint32(c.kind), Op: c.op.AppendBinary(nil),
+		WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability), WriteId: []byte(o.ID), Forwarded: true,
+	}
+}
+
+func (r *Replica) change(ctx context.Context, c change, o WriteOptions) (mesh.Ack, error) {
+	if err := c.key.Validate(); err != nil {
+		return mesh.Ack{}, err
+	}
+	owners := r.owners(c.key)
+	if !o.Forwarded && len(owners) > 0 && !slices.Contains(owners, r.Self) {
+		return r.forward(ctx, c, owners, o)
+	}
+	need, err := r.writeQuorum(c, o.Quorum, len(owners))
+	if err != nil {
+		return mesh.Ack{}, err
+	}
+	if o.Durability == mesh.DefaultDurability {
+		o.Durability = r.Durability
+	}
+	if o.ID == "" {
+		return r.coordinate(ctx, c, owners, need, o.Durability, &recentWrite{})
+	}
+	return r.coordinateOnce(ctx, c, owners, need, o)
+}
+
+// coordinateOnce coordinates a write with an id: a retry waits for the first
+// attempt, and takes up what that has left.
+func (r *Replica) coordinateOnce(ctx context.Context, c change, owners []mesh.NodeID, need int, o WriteOptions) (mesh.Ack, error) {
+	w := r.recent.get(writeID{o.ID, c.key})
+	select {
+	case <-w.turn:
+		defer func() { w.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return mesh.Ack{}, mesh.AsError(c.String(), ctx.Err())
+	}
+	if w.acked && w.ack.Replicas >= need && w.ack.Durability >= o.Durability {
+		return w.ack, nil
+	}
+	return r.coordinate(ctx, c, owners, need, o.Durability, w)
+}
+
+// writeQuorum is how many of the owners must hold a write that asks for some number.
+func (r *Replica) writeQuorum(c change, asked, owners int) (int, error) {
+	switch {
+	case asked < 0 || asked > r.Replicas:
+		return 0, mesh.Errorf(mesh.Invalid, c.String(), "write quorum %d: expected 1 to %d, the number of owners", asked, r.Replicas)
+	case asked == 0:
+		return max(1, min(r.WriteQuorum, owners)), nil
+	case asked > owners:
+		return 0, mesh.Errorf(mesh.Unavailable, c.String(), "%d owners must hold the write, %d live", asked, owners)
+	}
+	return asked, nil
+}
+
+// forward lets the closest owner that can coordinate the write. One that did
+// not answer may have applied it all the same.
+func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o WriteOptions) (mesh.Ack, error) {
+	req := c.message(o)
+	var last error
+	for _, owner := range owners {
+		ack, err := r.forwardTo(ctx, owner, req)
+		if err == nil || !fallsOver(ctx, err) {
+			return ack, err
+		}
+		last = err
+	}
+	return mesh.Ack{}, mesh.Errorf(mesh.Unavailable, c.String(), "none of %d owners took the write: %w", len(owners), last)
+}
+
+func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, req wire.Message) (mesh.Ack, error) {
+	// The owner may itself wait for one that died.
+	ctx, cancel := context.WithTimeout(ctx, 2*r.AttemptTimeout)
+	defer cancel()
+	reply, err := call[*pb.PutReply](ctx, r.Peers, owner, req)
+	if err != nil {
+		return mesh.Ack{}, err
+	}
+	return mesh.Ack{Replicas: int(reply.Replicas), Durability: mesh.Durability(min(reply.Durability, 255))}, nil
+}
+
+// call sends a request whose reply is of one type.
+func call[R wire.Message](ctx context.Context, peers Peers, node mesh.NodeID, req wire.Message) (R, error) {
+	var none R
+	reply, err := peers.Call(ctx, node, req)
+	if err != nil {
+		return none, err
+	}
+	typed, ok := reply.(R)
+	if !ok {
+		return none, mesh.Errorf(mesh.Internal, "request", "node %s answered %T with %T: expected %T", node.Short(), req, reply, none)
+	}
+	return typed, nil
+}

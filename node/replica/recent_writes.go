@@ -1,0 +1,57 @@
+package replica
+
+import (
+	"sync"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// recentWrites remembers the last writes that came with an id, so that a
+// client's retry is not applied twice. The oldest are forgotten first.
+type recentWrites struct {
+	mu     sync.Mutex
+	byID   map[writeID]*recentWrite
+	ring   []writeID // in order of arrival, from next on
+	next   int
+	bounds int
+}
+
+type writeID struct {
+	id  string
+	key mesh.Key
+}
+
+// recentWrite is one of them. Its fields are guarded by holding its turn.
+type recentWrite struct {
+	turn    chan struct{} // of capacity 1: full while nobody works on the write
+	applied bool
+	delta   lattice.Cell // once applied
+	merged  mesh.Merged
+	acked   bool
+	ack     mesh.Ack
+}
+
+func newRecentWrites(bounds int) *recentWrites {
+	return &recentWrites{byID: make(map[writeID]*recentWrite), bounds: bounds}
+}
+
+// get finds the write with an id, or notes it.
+func (r *recentWrites) get(id writeID) *recentWrite {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w := r.byID[id]; w != nil {
+		return w
+	}
+	w := &recentWrite{turn: make(chan struct{}, 1)}
+	w.turn <- struct{}{}
+	r.byID[id] = w
+	if len(r.ring) < r.bounds {
+		r.ring = append(r.ring, id)
+		return w
+	}
+	delete(r.byID, r.ring[r.next])
+	r.ring[r.next] = id
+	r.next = (r.next + 1) % r.bounds
+	return w
+}

@@ -1,0 +1,86 @@
+package replica
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// Replica takes writes and reads of any key, and answers other nodes'. It is
+// safe for concurrent use.
+type Replica struct {
+	Options
+	recent *recentWrites
+
+	// What still runs after the call that started it has returned: sending to
+	// owners that a write did not wait for.
+	background   context.Context
+	stop         context.CancelFunc
+	backgroundMu sync.RWMutex
+	stopped      bool
+	running      sync.WaitGroup
+
+	dueMu sync.Mutex
+	due   *deliveries
+	wake  chan struct{} // due has changed
+}
+
+// New makes a Replica. It delivers what other nodes are owed only while Run runs.
+func New(o Options) *Replica {
+	o = o.withDefaults()
+	background, stop := context.WithCancel(context.Background())
+	return &Replica{
+		Options: o, recent: newRecentWrites(o.RememberedWrites),
+		background: background, stop: stop,
+		due: newDeliveries(o.RetryFirst, o.RetryLongest), wake: make(chan struct{}, 1),
+	}
+}
+
+// Run delivers to other nodes what they are owed, until the context ends.
+// When it returns, nothing that a write started runs any more, and writes are
+// refused with mesh.Unavailable. It is called once.
+func (r *Replica) Run(ctx context.Context) {
+	r.deliver(ctx)
+	r.backgroundMu.Lock()
+	r.stopped = true
+	r.backgroundMu.Unlock()
+	r.stop()
+	r.running.Wait()
+}
+
+// spawn runs f beside the caller, and reports false if Run has ended.
+func (r *Replica) spawn(f func()) bool {
+	r.backgroundMu.RLock()
+	defer r.backgroundMu.RUnlock()
+	if !r.stopped {
+		r.running.Go(f)
+	}
+	return !r.stopped
+}
+
+// attempt bounds a request to one node, within what the caller waits for.
+func (r *Replica) attempt(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, r.AttemptTimeout)
+}
+
+func (r *Replica) owners(key mesh.Key) []mesh.NodeID { return r.Placement.Owners(key, r.Replicas) }
+
+// split parts the owners into this node and the others.
+func (r *Replica) split(owners []mesh.NodeID) (others []mesh.NodeID, self bool) {
+	at := slices.Index(owners, r.Self)
+	if at < 0 {
+		return owners, false
+	}
+	return slices.Concat(owners[:at], owners[at+1:]), true
+}
+
+// fallsOver reports whether the next owner should be tried after an error.
+func fallsOver(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	kind := mesh.KindOf(err)
+	return kind.Retryable() || kind == mesh.DeadlineExceeded
+}
