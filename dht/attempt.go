@@ -10,7 +10,7 @@ import (
 // the nodes of a healed partition do not all dial at once.
 const (
 	firstRedial   = 200 * time.Millisecond
-	longestRedial = 3 * time.Second
+	longestRedial = 2 * time.Second
 )
 
 // attempt is how dialling something stands. Nothing is given up.

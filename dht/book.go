@@ -94,7 +94,7 @@ func (d *DHT) loadBook() {
 		d.config.Log.Warn("the known nodes could not be read; starting without", "err", err)
 		return
 	}
-	d.change(func(now time.Time) { d.roster.recall(nodes, now) })
+	d.update(func(now time.Time) { d.roster.recall(nodes, now) })
 }
 
 // bookInterval is how often the book is saved at most.
@@ -123,7 +123,7 @@ func (d *DHT) bookLoop(ctx context.Context) {
 
 func (d *DHT) saveBook() {
 	var nodes []known
-	d.note(func(now time.Time) { nodes = d.roster.remembered(now) })
+	d.update(func(now time.Time) { nodes = d.roster.remembered(now) })
 	content, err := json.MarshalIndent(nodes, "", " ")
 	if err == nil {
 		err = d.config.Book.Save(content)

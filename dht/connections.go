@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -11,6 +12,7 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/admission"
 	"github.com/virga-mesh/virga/mesh/link"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
 // Bounds of dialling.
@@ -26,7 +28,7 @@ func (d *DHT) ConnUp(c *link.Conn) {
 		return
 	}
 	addrs := dialable(append(append([]string(nil), c.PeerAddrs()...), addrOf(c.RemoteAddr())))
-	d.change(func(now time.Time) { d.roster.up(peer.ID, c, addrs, now) })
+	d.update(func(now time.Time) { d.roster.up(peer.ID, c, addrs, now) })
 	d.greet.raise()
 }
 
@@ -44,7 +46,7 @@ func addrOf(addr net.Addr) string {
 // connection or started anew, after a dial that fails if it fell silent. It
 // is part of link.Observer.
 func (d *DHT) ConnDown(c *link.Conn, reason error) {
-	d.change(func(now time.Time) { d.roster.down(c.Peer().ID, c, fellSilent(reason), now) })
+	d.update(func(now time.Time) { d.roster.down(c.Peer().ID, c, fellSilent(reason), now) })
 }
 
 func fellSilent(reason error) bool {
@@ -80,7 +82,7 @@ func (d *DHT) dialLoop(ctx context.Context) {
 // dueDials takes the dials to make now, and says how long there will be none.
 func (d *DHT) dueDials(limit int) (dials []dial, wait time.Duration) {
 	wait = time.Hour
-	d.note(func(now time.Time) {
+	d.update(func(now time.Time) {
 		if d.left {
 			return
 		}
@@ -110,21 +112,33 @@ func (d *DHT) dial(ctx context.Context, x dial) {
 		answered = conn.Peer().ID
 	}
 	d.config.Log.Debug("dialled", "node", x.id.Short(), "addrs", x.addrs, "err", err)
-	d.change(func(now time.Time) { d.roster.dialled(x, answered, now) })
+	d.update(func(now time.Time) { d.roster.dialled(x, answered, now) })
 }
 
-// Leave tells all neighbours that this node departs on purpose, and stops
-// dialling. Close the endpoint soon after; until ctx ends the messages may
-// take to be handed over.
+// Leave tells all neighbours that this node departs on purpose, so that they
+// do not wait for it, and stops dialling. It returns when they know, or when
+// ctx ends. Close the endpoint soon after.
 func (d *DHT) Leave(ctx context.Context) {
 	var conns []*link.Conn
-	d.note(func(time.Time) {
+	d.update(func(time.Time) {
 		d.left = true
 		conns = d.roster.allConns()
 	})
+	var telling sync.WaitGroup
 	for _, c := range conns {
-		if err := c.Send(ctx, leavingMessage); err != nil {
-			d.config.Log.Debug("could not take leave", "node", c.Peer().ID.Short(), "err", err)
-		}
+		telling.Go(func() { d.takeLeave(ctx, c) })
+	}
+	telling.Wait()
+}
+
+// takeLeave tells one neighbour. The answer to a ping sent behind the
+// message, which is not answered, says that it arrived.
+func (d *DHT) takeLeave(ctx context.Context, c *link.Conn) {
+	err := c.Send(ctx, &pb.Leaving{})
+	if err == nil {
+		_, err = c.Call(ctx, &pb.Ping{})
+	}
+	if err != nil {
+		d.config.Log.Debug("could not take leave", "node", c.Peer().ID.Short(), "err", err)
 	}
 }

@@ -68,7 +68,9 @@ func (d *DHT) Run(ctx context.Context, endpoint *link.Endpoint) error {
 	}
 	d.kademlia.Store(k)
 	d.loadBook()
-	d.change(func(time.Time) { d.addrs, d.running = endpoint.Addrs(), true })
+	d.update(func(time.Time) {
+		d.addrs, d.running, d.roster.viewChanged = endpoint.Addrs(), true, true
+	})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	loops := []func(context.Context){d.dialLoop, d.heartbeatLoop, d.watchLoop, d.discoverLoop, d.bookLoop}
@@ -79,7 +81,7 @@ func (d *DHT) Run(ctx context.Context, endpoint *link.Endpoint) error {
 		d.tasks.Go(func() { loop(ctx) })
 	}
 	<-ctx.Done()
-	d.note(func(time.Time) { d.running = false })
+	d.update(func(time.Time) { d.running = false })
 	d.tasks.Wait()
 	d.kademlia.Store(nil)
 	return k.close()
@@ -114,32 +116,30 @@ func (d *DHT) inView(id mesh.NodeID) bool {
 	return found
 }
 
-// note works on the roster where the view does not follow.
-func (d *DHT) note(f func(now time.Time)) {
+// update works on the roster, and lets what follows from it happen.
+func (d *DHT) update(f func(now time.Time)) {
 	d.lock.Lock()
 	defer d.lock.Unlock()
 	f(time.Now())
-	d.checkJoined()
-}
-
-// change works on the roster, then publishes the view and lets the loops look again.
-func (d *DHT) change(f func(now time.Time)) {
-	d.lock.Lock()
-	defer d.lock.Unlock()
-	f(time.Now())
-	d.current.Store(newView(Peer{d.self, d.addrs}, d.roster.live()))
-	d.lookups.clear()
-	d.redial.raise()
-	d.viewed.raise()
-	d.recorded.raise()
-	d.checkJoined()
-}
-
-func (d *DHT) checkJoined() {
+	if d.roster.viewChanged {
+		d.publish()
+	}
+	if d.roster.planChanged {
+		d.redial.raise()
+	}
+	d.roster.viewChanged, d.roster.planChanged = false, false
 	if d.running && !d.joined && d.roster.settled() {
 		d.joined = true
 		close(d.ready)
 	}
+}
+
+// publish makes the view anew. The lock is held.
+func (d *DHT) publish() {
+	d.current.Store(newView(Peer{d.self, d.addrs}, d.roster.live()))
+	d.lookups.clear()
+	d.viewed.raise()
+	d.recorded.raise()
 }
 
 // signal wakes one loop. Raised many times, it wakes it at least once.

@@ -108,11 +108,12 @@ func (r *roster) wanted() func(*record) bool {
 // dialled notes the outcome of a dial: who answered, or the empty id.
 func (r *roster) dialled(d dial, answered mesh.NodeID, now time.Time) {
 	d.attempt().end(answered != "", now)
+	r.planChanged = true
 	if d.bootstrap != nil && answered != "" {
 		d.bootstrap.id = answered
 	}
-	if d.node != nil && answered == "" {
-		d.node.suspect = false
+	if d.node != nil && d.node.suspect && answered == "" {
+		d.node.suspect, r.viewChanged = false, true
 	}
 }
 

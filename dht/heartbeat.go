@@ -52,7 +52,7 @@ func (d *DHT) replace(ctx context.Context, l lost) {
 
 func (d *DHT) pingAll(ctx context.Context, choose func() []pinged) {
 	var chosen []pinged
-	d.note(func(time.Time) {
+	d.update(func(time.Time) {
 		if !d.left {
 			chosen = choose()
 		}
@@ -70,7 +70,7 @@ func (d *DHT) ping(ctx context.Context, p pinged) {
 	reply, err := p.conn.Call(ctx, &pb.Ping{ViewDigest: mine[:]})
 	pong, ok := reply.(*pb.Pong)
 	differ := false
-	d.note(func(time.Time) {
+	d.update(func(time.Time) {
 		d.roster.answered(p, err == nil || mesh.KindOf(err) == mesh.Overloaded)
 		if err == nil && ok {
 			differ = d.roster.compare(p.id, mine, digestOf(pong.ViewDigest))
@@ -91,7 +91,7 @@ func digestOf(raw []byte) (digest mesh.ID) {
 
 // HandlePing answers a sign of life with the digest of this node's view.
 func (d *DHT) HandlePing(from *link.Conn, _ *pb.Ping) (*pb.Pong, error) {
-	d.note(func(time.Time) { d.roster.heard(from.Peer().ID) })
+	d.update(func(time.Time) { d.roster.heard(from.Peer().ID) })
 	digest := d.current.Load().digest
 	return &pb.Pong{ViewDigest: digest[:]}, nil
 }

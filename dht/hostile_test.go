@@ -92,7 +92,7 @@ func TestHostileMembers(t *testing.T) {
 		if !seeEachOther(nodes) {
 			t.Errorf("views of %d and %d nodes, want 2", len(nodes[0].View()), len(nodes[1].View()))
 		}
-		nodes[0].note(func(time.Time) {
+		nodes[0].update(func(time.Time) {
 			if known := len(nodes[0].roster.nodes); known > maxKnown {
 				t.Errorf("%d known, bound %d", known, maxKnown)
 			}

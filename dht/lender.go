@@ -26,7 +26,7 @@ func (l *lender) lend(reset quic.StatelessResetKey, token quic.TokenGeneratorKey
 		return nil, err
 	}
 	l.manager = manager
-	for _, s := range l.sockets {
+	for _, s := range l.lendable() {
 		done, err := manager.LendTransport(s.Network(), lentSocket{s}, anyInterface{s.PacketConn()})
 		if err != nil {
 			return nil, fmt.Errorf("lend socket %s: %w", s.PacketConn().LocalAddr(), err)
@@ -36,10 +36,24 @@ func (l *lender) lend(reset quic.StatelessResetKey, token quic.TokenGeneratorKey
 	return manager, nil
 }
 
+// lendable are the sockets that libp2p can tell apart: it takes one for each
+// port. Those beyond carry the data plane only.
+func (l *lender) lendable() []*link.Shared {
+	var sockets []*link.Shared
+	taken := map[string]bool{}
+	for _, s := range l.sockets {
+		if at := (anyInterface{s.PacketConn()}).LocalAddr().String(); !taken[at] {
+			taken[at] = true
+			sockets = append(sockets, s)
+		}
+	}
+	return sockets
+}
+
 // listenAddrs are the addresses under which libp2p finds the sockets.
 func (l *lender) listenAddrs() []multiaddr.Multiaddr {
 	var addrs []string
-	for _, s := range l.sockets {
+	for _, s := range l.lendable() {
 		addrs = append(addrs, anyInterface{s.PacketConn()}.LocalAddr().String())
 	}
 	return toMultiaddrs(addrs)

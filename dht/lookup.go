@@ -64,7 +64,7 @@ func (d *DHT) withView(id mesh.ID, found []mesh.NodeID) (closest []mesh.NodeID, 
 // connection says, or else what the mesh tells. NotFound when nobody knows.
 func (d *DHT) FindPeer(ctx context.Context, id mesh.NodeID) ([]string, error) {
 	var addrs []string
-	d.note(func(time.Time) {
+	d.update(func(time.Time) {
 		if n := d.roster.nodes[id]; n != nil {
 			addrs = n.addrs
 		}
@@ -111,7 +111,7 @@ func (d *DHT) discover(ctx context.Context, key string) {
 		return
 	}
 	k := d.kademlia.Load()
-	d.change(func(now time.Time) {
+	d.update(func(now time.Time) {
 		for _, id := range nodes {
 			d.roster.learn(id, k.addrs(id), true, now, now)
 		}

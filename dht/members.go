@@ -17,8 +17,6 @@ const (
 	maxExchanges = 4    // at once
 )
 
-var leavingMessage = &pb.Leaving{}
-
 // exchange tells a node this node's view and learns from its. When enough
 // are under way, the next heartbeat makes up for it.
 func (d *DHT) exchange(ctx context.Context, id mesh.NodeID, conn *link.Conn) {
@@ -32,7 +30,7 @@ func (d *DHT) exchange(ctx context.Context, id mesh.NodeID, conn *link.Conn) {
 		}
 	default:
 	}
-	d.change(func(now time.Time) {
+	d.update(func(now time.Time) {
 		d.learn(members, now)
 		d.roster.told(id, members != nil)
 	})
@@ -69,7 +67,7 @@ func (d *DHT) HandleMembers(from *link.Conn, m *pb.Members) (*pb.Members, error)
 	if err := fromNode(from, "members"); err != nil {
 		return nil, err
 	}
-	d.change(func(now time.Time) {
+	d.update(func(now time.Time) {
 		d.learn(m, now)
 		d.roster.heard(from.Peer().ID)
 		d.roster.told(from.Peer().ID, true)
@@ -83,7 +81,7 @@ func (d *DHT) HandleLeaving(from *link.Conn, _ *pb.Leaving) error {
 	if err := fromNode(from, "leaving"); err != nil {
 		return err
 	}
-	d.change(func(now time.Time) { d.roster.leaving(from.Peer().ID, from, now) })
+	d.update(func(now time.Time) { d.roster.leaving(from.Peer().ID, from, now) })
 	return nil
 }
 

@@ -68,7 +68,7 @@ func TestOnRealSockets(t *testing.T) {
 
 func TestACrashIsSeenWithinTwoSeconds(t *testing.T) {
 	simulated(t, lan, func(t *testing.T, m *testMesh) {
-		nodes := m.startMany(20)
+		nodes := m.startMany(10)
 		for _, victim := range []int{0, 7} {
 			crashed := nodes[victim]
 			nodes = slices.Delete(slices.Clone(nodes), victim, victim+1)
@@ -90,9 +90,17 @@ func TestALeaveIsSeenAtOnce(t *testing.T) {
 		others := slices.Concat(nodes[:2], nodes[3:])
 		began := time.Now()
 		left.Leave(context.Background())
+		left.end(t)
 		m.await("the leave to be seen", func() bool { return seeEachOther(others) })
 		if took := time.Since(began); took > 20*time.Millisecond {
 			t.Errorf("seen after %v", took)
+		}
+		for _, n := range others {
+			n.meddle(func() {
+				if _, planned := n.roster.nextDue(time.Now()); planned {
+					t.Errorf("%s wants to dial, though the only one missing took leave", n.self.Short())
+				}
+			})
 		}
 		<-time.After(30 * time.Second)
 		if !seeEachOther(others) {
@@ -118,17 +126,17 @@ func TestACloseIsSeenAtOnce(t *testing.T) {
 
 func TestAPartitionHeals(t *testing.T) {
 	simulated(t, lan, func(t *testing.T, m *testMesh) {
-		nodes := m.startMany(12)
+		nodes := m.startMany(8)
 		half := func(from, to int) (hosts []netip.Addr) {
 			for _, n := range nodes[from:to] {
 				hosts = append(hosts, sim.HostIP(n.settings.host))
 			}
 			return hosts
 		}
-		for _, lasts := range []time.Duration{5 * time.Second, 10 * time.Minute} {
-			m.network.Partition(half(0, 5), half(5, 12))
+		for _, lasts := range []time.Duration{5 * time.Second, time.Minute} {
+			m.network.Partition(half(0, 3), half(3, 8))
 			<-time.After(lasts)
-			for _, side := range [][]*testNode{nodes[:5], nodes[5:]} {
+			for _, side := range [][]*testNode{nodes[:3], nodes[3:]} {
 				if !seeEachOther(side) {
 					t.Errorf("after %v a side is not whole", lasts)
 				}
@@ -239,8 +247,8 @@ func TestANodeWhoseBootstrapNodeComesLaterJoins(t *testing.T) {
 
 func TestALossyNetworkLosesNobody(t *testing.T) {
 	simulated(t, sim.Conditions{Delay: 20 * time.Millisecond, Jitter: 10 * time.Millisecond, Loss: 0.05, Duplicate: 0.02}, func(t *testing.T, m *testMesh) {
-		nodes := m.startMany(6)
-		<-time.After(5 * time.Minute)
+		nodes := m.startMany(4)
+		<-time.After(time.Minute)
 		for _, n := range nodes {
 			for _, e := range n.events.events {
 				if !e.Up {
@@ -290,12 +298,12 @@ func TestKademliaFindsWhatTheViewLacks(t *testing.T) {
 		forgetful := nodes[3]
 		missing := nodes[1]
 		conn, _ := forgetful.endpoint.Conn(missing.self)
-		forgetful.lock0(func() { delete(forgetful.roster.nodes, missing.self) })
+		forgetful.meddle(func() { delete(forgetful.roster.nodes, missing.self) })
 		conn.CloseWithReason(mesh.Errorf(mesh.Internal, "test", "cut"))
-		missing.lock0(func() { delete(missing.roster.nodes, forgetful.self) })
+		missing.meddle(func() { delete(missing.roster.nodes, forgetful.self) })
 		forgetful.discover(context.Background(), string(forgetful.self))
 		m.await("the whole view", func() bool { return seeEachOther(nodes) })
 	})
 }
 
-func (n *testNode) lock0(f func()) { n.change(func(time.Time) { f() }) }
+func (n *testNode) meddle(f func()) { n.update(func(time.Time) { f() }) }

@@ -19,6 +19,9 @@ type roster struct {
 	nodes       map[mesh.NodeID]*record
 	bootstrap   []*bootstrap
 	connections uint64 // ever made
+
+	viewChanged bool // since the view was published
+	planChanged bool // since the dials were planned
 }
 
 // record is what is known of one node.
@@ -107,6 +110,7 @@ func (r *roster) up(id mesh.NodeID, conn *link.Conn, addrs []string, now time.Ti
 		n.connection = r.connections
 	}
 	n.conns = append(n.conns, conn)
+	r.viewChanged = true
 	n.since, n.seen, n.addrs = now, now, mergeAddrs(addrs, nil)
 	n.suspect, n.left, n.silent, n.pinging, n.compared = false, time.Time{}, 0, false, comparison{}
 }
@@ -124,6 +128,7 @@ func (r *roster) down(id mesh.NodeID, conn *link.Conn, silently bool, now time.T
 		return
 	}
 	n.suspect = silently
+	r.viewChanged, r.planChanged = true, true
 	if silently {
 		n.dial.retryAt(now)
 	} else {
@@ -135,6 +140,7 @@ func (r *roster) down(id mesh.NodeID, conn *link.Conn, silently bool, now time.T
 func (r *roster) leaving(id mesh.NodeID, conn *link.Conn, now time.Time) {
 	if n := r.nodes[id]; n != nil && slices.Contains(n.conns, conn) {
 		n.left = now
+		r.viewChanged = true
 	}
 }
 
@@ -157,6 +163,7 @@ func (r *roster) learn(id mesh.NodeID, addrs []string, named bool, seen, now tim
 	n.named = n.named || named
 	if !n.connected() {
 		n.addrs = mergeAddrs(addrs, n.addrs)
+		r.planChanged = true
 	}
 }
 
