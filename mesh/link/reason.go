@@ -28,6 +28,10 @@ var (
 	errDuplicate = errors.New("another connection to the same peer stays")
 )
 
+// ErrSilent is why a connection ended whose other side did not close it, but
+// was not heard for Limits.IdleTimeout.
+var ErrSilent = errors.New("nothing was heard from the peer any more")
+
 // ErrSelf is why a node is not connected to: it is the endpoint itself.
 var ErrSelf = errors.New("this is the endpoint's own address")
 
@@ -71,7 +75,7 @@ func reasonOf(err error, peer mesh.NodeID) error {
 	case errors.As(err, &transport) && transport.ErrorCode == quic.ConnectionRefused:
 		return unavailable("the peer has too many connections under way")
 	case errors.As(err, &idle):
-		return unavailable("nothing was heard from the peer any more")
+		return &mesh.Error{Kind: mesh.Unavailable, Op: "connection", Node: peer, Err: ErrSilent}
 	case errors.As(err, &handshake):
 		return unavailable("no answer")
 	case errors.As(err, &reset):

@@ -70,14 +70,13 @@ func (e *Endpoint) openSocket(network, address string) (*socket, error) {
 
 // listen starts to take connections, of the data plane and of libp2p.
 func (s *socket) listen(e *Endpoint) error {
-	ours := e.identity.config("")
 	tlsConf := &tls.Config{
 		MinVersion:             tls.VersionTLS13,
 		SessionTicketsDisabled: true,
 		GetConfigForClient: func(info *tls.ClientHelloInfo) (*tls.Config, error) {
 			remote := info.Conn.RemoteAddr().String()
 			if slices.Contains(info.SupportedProtos, ALPN) {
-				return e.identity.guard(ours, remote, rolesTaken...), nil
+				return e.identity.guard(e.identity.config(""), remote, rolesTaken...), nil // libp2p's configuration serves one handshake
 			}
 			return s.shared.configFor(info, remote)
 		},
