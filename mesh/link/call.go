@@ -96,7 +96,7 @@ func (c *Conn) sendFrame(ctx context.Context, h wire.Header, m wire.Message) (ma
 	if len(frame.bytes) > maxBuffer {
 		err = c.writeLarge(ctx, frame.bytes)
 	} else {
-		mark, err = c.requests.write(ctx, frame.bytes)
+		mark, err = c.requests.write(ctx, frame.bytes, c.calls.alone())
 	}
 	if err != nil {
 		return 0, c.sendError(ctx, err)
@@ -176,6 +176,13 @@ func (t *callTable) add(w *waiter) (id uint64, ok bool) {
 	t.last++
 	t.waiting[t.last] = w
 	return t.last, true
+}
+
+// alone reports whether at most one call is under way.
+func (t *callTable) alone() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.waiting) <= 1
 }
 
 // take removes the waiter of a call. Who gets it, and nobody else, must deliver to it or release it.

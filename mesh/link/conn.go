@@ -97,6 +97,24 @@ func (c *Conn) spawn(f func()) bool {
 	return true
 }
 
+// work is spawn for short jobs: it reuses goroutines.
+func (c *Conn) work(job func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return false
+	}
+	c.tasks.Add(1)
+	started := c.endpoint.workers.do(func() {
+		defer c.tasks.Done()
+		job()
+	})
+	if !started {
+		c.tasks.Done()
+	}
+	return started
+}
+
 // run works the connection until it ends, and returns when nothing of it is left.
 func (c *Conn) run() {
 	c.spawn(c.readRequests)

@@ -30,6 +30,8 @@ type Endpoint struct {
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
 
+	workers workers
+
 	mu      sync.Mutex
 	closed  bool
 	dialing []*socket // opened for dialling only
@@ -60,6 +62,7 @@ func listen(c Config, v versions) (*Endpoint, error) {
 		instance: rand.Uint64(), peers: newPeerTable(member.ID),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.workers = workers{spawn: e.spawn, stop: e.ctx.Done(), jobs: make(chan func())}
 	for _, address := range c.Listen {
 		if err := e.listenOn(address); err != nil {
 			e.Close()

@@ -165,7 +165,7 @@ func (c *Conn) sendHello(sequence uint64) {
 	if err != nil {
 		panic("link: a Hello cannot be encoded: " + err.Error())
 	}
-	c.requests.write(c.ctx, frame) // when it fails, the connection ends
+	c.requests.write(c.ctx, frame, true) // when it fails, the connection ends
 }
 
 // awaitHello takes the peer's stream and checks the Hello on it.

@@ -19,7 +19,7 @@ func (c *Conn) readRequests() {
 	var batch []byte
 	for {
 		if len(batch) > 0 && (len(batch) >= maxBatch || !c.incoming.ready()) {
-			if _, err := c.replies.write(c.ctx, batch); err != nil {
+			if _, err := c.replies.write(c.ctx, batch, true); err != nil {
 				return // the stream takes no more: the connection is ending
 			}
 			batch = batch[:0]
@@ -75,18 +75,22 @@ func (c *Conn) startServing(h wire.Header, m wire.Message, release func()) bool 
 	if h.Flags&wire.OneWay == 0 {
 		c.serving.add(h.ID, cancel)
 	}
-	return c.spawn(func() {
-		defer func() { <-c.slots }()
-		if release != nil {
-			defer release()
-		}
-		reply, err := c.endpoint.config.Handler.Serve(ctx, c, m)
-		if h.Flags&wire.OneWay == 0 {
-			c.serving.remove(h.ID)
-		}
+	return c.work(func() {
+		c.serve(ctx, h, m)
 		cancel()
-		c.reply(h, reply, err)
+		if release != nil {
+			release()
+		}
+		<-c.slots
 	})
+}
+
+func (c *Conn) serve(ctx context.Context, h wire.Header, m wire.Message) {
+	reply, err := c.endpoint.config.Handler.Serve(ctx, c, m)
+	if h.Flags&wire.OneWay == 0 {
+		c.serving.remove(h.ID)
+	}
+	c.reply(h, reply, err)
 }
 
 func (c *Conn) requestContext(h wire.Header) (context.Context, context.CancelFunc) {
@@ -113,7 +117,7 @@ func (c *Conn) reply(h wire.Header, m wire.Message, err error) {
 // way nobody waits for it.
 func (c *Conn) writeReply(frame []byte) {
 	if len(frame) <= maxBuffer {
-		c.replies.write(c.ctx, frame)
+		c.replies.write(c.ctx, frame, len(c.slots) <= 1)
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, c.endpoint.config.Limits.LargeTimeout)
