@@ -14,10 +14,11 @@ import (
 type Invoker func(ctx context.Context, ref mesh.FuncRef, args []mesh.Value, id mesh.InvocationID) (mesh.Value, error)
 
 // Offer serves functions of this process over the client's connection until
-// ctx ends, whose error it gives. After the connection broke it offers them
-// again over the next one. Package sdk/worker is the way to use it; here is
-// only what needs the connection. One offer at a time: a second is Conflict.
-// A client that Attach made is Invalid: its node takes native functions.
+// ctx ends, whose error it gives, or a node refuses them. After the connection
+// broke it offers them again over the next one. Package sdk/worker is the way
+// to use it; here is only what needs the connection. One offer at a time: a
+// second is Conflict. A client that Attach made is Invalid: its node takes
+// native functions.
 //
 // registered is called after each registration with the node that then
 // serves the functions, from this goroutine; it may be nil.
@@ -45,7 +46,9 @@ func (c *Client) Offer(ctx context.Context, refs []mesh.FuncRef, invoke Invoker,
 		select {
 		case <-conn.Done():
 		case <-ctx.Done():
-			return c.remote.withdraw(ctx, conn)
+			// A node takes an offer to end with its connection. The next request makes a new one.
+			conn.CloseWithReason(mesh.Errorf(mesh.Cancelled, op, "the worker stopped"))
+			return mesh.AsError(op, ctx.Err())
 		}
 	}
 }
@@ -66,14 +69,6 @@ func (r *remote) register(ctx context.Context, req *pb.ServeFuncs) (*link.Conn, 
 			return nil, err
 		}
 	}
-}
-
-// withdraw takes the offer back; the connection goes on serving the client.
-func (r *remote) withdraw(ctx context.Context, conn *link.Conn) error {
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), learnTimeout)
-	defer cancel()
-	_, _ = conn.Call(last, &pb.ServeFuncs{}) // a node that does not answer forgets the offer with the connection
-	return mesh.AsError("offer functions", ctx.Err())
 }
 
 // Serve makes remote the link.Handler of the client: it runs what the node asks for.

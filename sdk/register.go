@@ -26,7 +26,7 @@ func (r RegisterHandle[T]) Get(ctx context.Context) (T, error) {
 	if err != nil {
 		return none, err
 	}
-	payload, _, ok := v.Payload()
+	payload, ok := v.Payload()
 	if !ok {
 		return none, mesh.Errorf(mesh.NotFound, "get "+r.name, "the register was never written")
 	}

@@ -2,6 +2,8 @@ package sdk
 
 import (
 	"context"
+	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -75,11 +77,15 @@ func (r *remote) standing() *link.Conn {
 	return nil
 }
 
+// addrs are in another order each time: clients spread over the nodes, and
+// one that died is not always tried first.
 func (r *remote) addrs() []string {
+	addrs := slices.Clone(r.configured)
 	if learnt := r.learnt.Load(); learnt != nil {
-		return union(r.configured, *learnt)
+		addrs = union(addrs, *learnt)
 	}
-	return r.configured
+	rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
+	return addrs
 }
 
 const (

@@ -51,7 +51,7 @@ line; the last of these wins. A key that is not known is an error.
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), s, os.Stderr)
+			return run(cmd.Context(), s, cmd.OutOrStdout(), os.Stderr)
 		},
 	}
 	root.Flags().StringVar(&configFile, "config", "", "YAML file with settings")

@@ -82,13 +82,13 @@ func TestANodeThatDiesEarlyShowsItsLog(t *testing.T) {
 }
 
 func TestUpEndsWithItsContext(t *testing.T) {
-	t.Setenv(behave, "stubborn")
+	t.Setenv(behave, "obedient")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	home := t.TempDir()
 	_, err := Up(ctx, Options{Home: home, Nodes: 1, Virgad: os.Args[0]})
-	if !errors.Is(err, mesh.DeadlineExceeded) || !strings.Contains(err.Error(), "n1") {
-		t.Errorf("Up = %v, want DeadlineExceeded of n1", err)
+	if !errors.Is(err, mesh.Unavailable) || !strings.Contains(err.Error(), "node n1 is not ready") {
+		t.Errorf("Up = %v, want Unavailable of n1", err)
 	}
 	if nodes, err := Nodes(home); err != nil || nodes[0].PID != 0 {
 		t.Errorf("what Up started still runs: %+v, %v", nodes, err)

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/sdk"
+)
+
+// app is what all commands share: the flags that all have, and where they
+// read and write.
+type app struct {
+	home      string
+	addrs     []string
+	namespace string
+	output    string
+	timeout   time.Duration
+
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	// dial connects to the mesh of home. Tests attach to a transport of their own.
+	dial func(context.Context, sdk.Config) (*sdk.Client, error)
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
+	return &app{stdin: stdin, stdout: stdout, stderr: stderr, output: outputText, dial: sdk.Dial}
+}
+
+// The forms of output.
+const (
+	outputText = "text"
+	outputJSON = "json"
+)
+
+func (a *app) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&a.home, "home", cmp.Or(os.Getenv("VIRGA_HOME"), ".virga"), "folder of the mesh's context; VIRGA_HOME sets it too")
+	flags.StringSliceVar(&a.addrs, "addr", nil, "node to connect to, as host:port, before those of the context")
+	flags.StringVar(&a.namespace, "namespace", mesh.DefaultNamespace, "namespace of functions, DAGs and keys")
+	flags.StringVarP(&a.output, "output", "o", outputText, "text or json")
+	flags.DurationVar(&a.timeout, "timeout", sdk.DefaultTimeout, "longest time the command may take")
+}
+
+func (a *app) validate() error {
+	if a.output != outputText && a.output != outputJSON {
+		return usagef("--output %q: expected text or json", a.output)
+	}
+	if a.timeout <= 0 {
+		return usagef("--timeout %v: expected a positive duration", a.timeout)
+	}
+	return mesh.ValidateNamespace(a.namespace)
+}
+
+// withClient connects to the mesh, and runs f within the timeout.
+func (a *app) withClient(ctx context.Context, f func(context.Context, *sdk.Client) error) error {
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	client, err := a.dial(ctx, sdk.Config{ContextDir: a.home, Addrs: a.addrs, Namespace: a.namespace})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return f(ctx, client)
+}
+
+// result is what a command has to say. As JSON it is its fields.
+type result interface {
+	// text writes it for people, line by line.
+	text(w io.Writer)
+}
+
+func (a *app) show(r result) error {
+	if a.output == outputText {
+		r.text(a.stdout)
+		return nil
+	}
+	encoder := json.NewEncoder(a.stdout)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(r)
+}
+
+// done is the result of a command that only did something.
+type done struct {
+	Done string `json:"done"`
+}
+
+func (d done) text(w io.Writer) { fmt.Fprintln(w, d.Done) }
+
+// errorJSON is the form of errors with --output json.
+type errorJSON struct {
+	Kind    string `json:"kind"`
+	Op      string `json:"op,omitempty"`
+	Stage   string `json:"stage,omitempty"`
+	Node    string `json:"node,omitempty"`
+	Message string `json:"message"`
+}
+
+func toErrorJSON(err error) *errorJSON {
+	if err == nil {
+		return nil
+	}
+	e := mesh.AsError("", err)
+	j := &errorJSON{Kind: e.Kind.String(), Op: e.Op, Stage: e.Stage, Message: e.Text()}
+	if e.Node != "" {
+		j.Node = e.Node.String()
+	}
+	return j
+}
+
+// showError writes the error that ends the program to stderr.
+func (a *app) showError(err error) {
+	if a.output != outputJSON {
+		fmt.Fprintln(a.stderr, "virga:", err)
+		return
+	}
+	encoder := json.NewEncoder(a.stderr)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(map[string]*errorJSON{"error": toErrorJSON(err)}) // there is no one left to tell
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/sdk"
+	"github.com/virga-mesh/virga/sdk/fn"
+)
+
+// runOptions are those of call and dag call.
+type runOptions struct {
+	future  bool
+	dryRun  bool
+	policy  string
+	runID   string
+	expires time.Duration
+}
+
+func (o *runOptions) addFlags(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.future, "future", false, "print the run's id at once; virga run wait gets the result")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "print where it would run, and why, and run nothing")
+	flags.StringVar(&o.policy, "policy", "", "placement: locality, random or round-robin")
+	flags.StringVar(&o.runID, "run-id", "", "id of the run; calling again with it gives the same run")
+	flags.DurationVar(&o.expires, "run-timeout", 0, "longest time of a run with --future (default: the node's)")
+}
+
+func (o runOptions) callOptions() (sdk.CallOptions, error) {
+	options := sdk.CallOptions{Policy: o.policy, Timeout: o.expires}
+	if o.future && o.dryRun {
+		return options, usagef("--future and --dry-run: expected one of them")
+	}
+	if o.expires < 0 || o.expires > 0 && !o.future {
+		return options, usagef("--run-timeout %v: expected a positive duration, with --future; --timeout bounds a call that is waited for", o.expires)
+	}
+	if o.runID == "" {
+		return options, nil
+	}
+	id, err := mesh.ParseRunID(o.runID)
+	options.RunID = id
+	return options, err
+}
+
+type callOptions struct {
+	runOptions
+	name string
+	args []string
+	node string
+}
+
+func callCommand(a *app) *cobra.Command {
+	var o callOptions
+	cmd := &cobra.Command{
+		Use:   "call FUNCTION [JSON]...",
+		Short: "Call a function",
+		Long: `Call a function with JSON values as arguments, and print its result.
+
+A version may follow the function's name, as in square@v.`,
+		Example: `  virga call square 2
+  virga call greet '"world"'
+  virga call sum 1 2 3 --output json
+  virga call square --future 2
+  virga call square -- -2`,
+		Args: atLeast("FUNCTION"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.name, o.args = args[0], args[1:]
+			return runCall(cmd.Context(), a, o)
+		},
+	}
+	o.addFlags(cmd.Flags())
+	cmd.Flags().StringVar(&o.node, "node", "", "id of the node where it must run")
+	return cmd
+}
+
+func runCall(ctx context.Context, a *app, o callOptions) error {
+	args, err := parseArgs(o.args)
+	if err != nil {
+		return err
+	}
+	options, err := o.callOptions()
+	if err != nil {
+		return err
+	}
+	if options.Place, err = placeFunction(o.name, o.node); err != nil {
+		return err
+	}
+	return a.withClient(ctx, func(ctx context.Context, client *sdk.Client) error {
+		function := sdk.Func[fn.Variadic[any], mesh.Value](client, o.name)
+		function.Options = options
+		switch {
+		case o.dryRun:
+			plan, err := function.Plan(ctx, args)
+			return a.showPlan(plan, err)
+		case o.future:
+			future, err := function.Start(ctx, args)
+			if err != nil {
+				return err
+			}
+			return a.show(started{future.ID().String()})
+		}
+		v, err := function.Call(ctx, args)
+		if err != nil {
+			return err
+		}
+		return a.showValue(v)
+	})
+}
+
+// placeFunction says that a function called alone must run on a node.
+func placeFunction(name, node string) (map[string]mesh.NodeID, error) {
+	if node == "" {
+		return nil, nil
+	}
+	id, err := mesh.ParseNodeID(node)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := mesh.ParseFuncRef(mesh.DefaultNamespace, name)
+	return map[string]mesh.NodeID{ref.Name: id}, err
+}
+
+// called is the result of a function.
+type called struct {
+	Result json.RawMessage `json:"result"`
+	plain  string
+}
+
+func (c called) text(w io.Writer) { fmt.Fprintln(w, c.plain) }
+
+func (a *app) showValue(v mesh.Value) error {
+	asJSON, err := valueJSON(v)
+	if err != nil {
+		return err
+	}
+	plain, err := valueText(v)
+	if err != nil {
+		return err
+	}
+	return a.show(called{asJSON, plain})
+}
+
+// started is a run that goes on.
+type started struct {
+	Run string `json:"run"`
+}
+
+func (s started) text(w io.Writer) { fmt.Fprintln(w, s.Run) }

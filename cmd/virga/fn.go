@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/sdk"
+)
+
+func fnCommand(a *app) *cobra.Command {
+	return group("fn", "Deploy and manage functions",
+		"  virga fn deploy square ./examples/square\n  virga fn list",
+		fnDeployCommand(a), fnListCommand(a), fnShowCommand(a), fnUseCommand(a), fnDeleteCommand(a))
+}
+
+// funcDescription is a function as commands print it.
+type funcDescription struct {
+	Name        string   `json:"name"`
+	Version     string   `json:"version"`
+	Kind        string   `json:"kind"`
+	Size        int64    `json:"size,omitempty"`
+	Export      string   `json:"export,omitempty"`
+	Hosts       []string `json:"hosts,omitempty"`
+	MemoryBytes uint64   `json:"memory_bytes,omitempty"`
+	Time        string   `json:"time,omitempty"`
+	Concurrency int      `json:"concurrency,omitempty"`
+}
+
+func describeFunc(info mesh.FuncInfo) funcDescription {
+	d := funcDescription{
+		Name: info.Ref.Name, Version: info.Ref.Version, Kind: info.Kind.String(), Size: info.Size, Export: info.Export,
+		MemoryBytes: info.Limits.Memory, Concurrency: info.Limits.Concurrency,
+	}
+	if info.Limits.Time > 0 {
+		d.Time = info.Limits.Time.String()
+	}
+	for _, host := range info.Hosts {
+		d.Hosts = append(d.Hosts, host.String())
+	}
+	return d
+}
+
+// where says which nodes can run the function.
+func (d funcDescription) where() string {
+	if len(d.Hosts) == 0 {
+		return "any node"
+	}
+	return strings.Join(d.Hosts, " ")
+}
+
+func fnListCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "list [PREFIX]",
+		Short:   "List functions: current version, kind, where they run",
+		Example: "  virga fn list\n  virga fn list sq --output json",
+		Args:    atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runFnList(cmd.Context(), a, strings.Join(args, ""))
+		},
+	}
+}
+
+func runFnList(ctx context.Context, a *app, prefix string) error {
+	return a.withClient(ctx, func(ctx context.Context, client *sdk.Client) error {
+		list := funcList{Functions: []funcDescription{}}
+		for info, err := range client.ListFuncs(ctx, prefix) {
+			if err != nil {
+				return err
+			}
+			list.Functions = append(list.Functions, describeFunc(info))
+		}
+		return a.show(list)
+	})
+}
+
+type funcList struct {
+	Functions []funcDescription `json:"functions"`
+}
+
+func (l funcList) text(w io.Writer) {
+	var rows [][]string
+	for _, d := range l.Functions {
+		rows = append(rows, []string{d.Name, d.Kind, shortVersion(d.Version), d.where()})
+	}
+	writeTable(w, []string{"NAME", "KIND", "VERSION", "RUNS ON"}, rows)
+}
+
+func fnShowCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "show NAME[@VERSION]",
+		Short:   "Show a function, its limits and its versions",
+		Example: "  virga fn show square",
+		Args:    exactly("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runFnShow(cmd.Context(), a, args[0])
+		},
+	}
+}
+
+func runFnShow(ctx context.Context, a *app, name string) error {
+	return a.withClient(ctx, func(ctx context.Context, client *sdk.Client) error {
+		f, err := client.GetFunc(ctx, name)
+		if err != nil {
+			return err
+		}
+		return a.show(funcDetails{describeFunc(f.Current), f.Versions})
+	})
+}
+
+type funcDetails struct {
+	funcDescription
+	Versions []string `json:"versions"`
+}
+
+func (d funcDetails) text(w io.Writer) {
+	fmt.Fprintf(w, "%s, %s, version %s\nruns on %s\n", d.Name, d.Kind, d.Version, d.where())
+	if d.Size > 0 {
+		fmt.Fprintf(w, "module of %d bytes, export %q\n", d.Size, d.Export)
+	}
+	if d.MemoryBytes > 0 || d.Time != "" || d.Concurrency > 0 {
+		fmt.Fprintf(w, "limits: memory %d bytes, time %s, concurrency %d (0: the node's)\n", d.MemoryBytes, d.Time, d.Concurrency)
+	}
+	fmt.Fprintf(w, "versions, oldest first:\n")
+	for _, v := range d.Versions {
+		fmt.Fprintf(w, "  %s\n", v)
+	}
+}
+
+func fnUseCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "use NAME VERSION",
+		Short:   "Make a version current, for instance to roll back",
+		Example: "  virga fn show square\n  virga fn use square 9f86d081884c7d65...",
+		Args:    exactly("NAME", "VERSION"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runFnUse(cmd.Context(), a, args[0], args[1])
+		},
+	}
+}
+
+func runFnUse(ctx context.Context, a *app, name, version string) error {
+	return a.withClient(ctx, func(ctx context.Context, client *sdk.Client) error {
+		if err := client.UseVersion(ctx, name, version); err != nil {
+			return err
+		}
+		return a.show(done{"function " + name + " is now version " + version})
+	})
+}
+
+func fnDeleteCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "delete NAME",
+		Short:   "Delete a function with all its versions",
+		Example: "  virga fn delete square",
+		Args:    exactly("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runFnDelete(cmd.Context(), a, args[0])
+		},
+	}
+}
+
+func runFnDelete(ctx context.Context, a *app, name string) error {
+	return a.withClient(ctx, func(ctx context.Context, client *sdk.Client) error {
+		if err := client.DeleteFunc(ctx, name); err != nil {
+			return err
+		}
+		return a.show(done{"deleted function " + name})
+	})
+}

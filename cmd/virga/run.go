@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/sdk"
+)
+
+func runCommand(a *app) *cobra.Command {
+	return group("run", "Follow runs: wait, status, cancel, explain",
+		"  id=$(virga call square --future 2)\n  virga run wait $id",
+		runWaitCommand(a), runStatusCommand(a), runCancelCommand(a), runExplainCommand(a))
+}
+
+// onRun makes a command that does one thing with the run that its argument names.
+func onRun(a *app, use, short, example string, do func(context.Context, *sdk.Run) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use + " RUN", Short: short, Example: example, Args: exactly("RUN"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := mesh.ParseRunID(args[0])
+			if err != nil {
+				return err
+			}
+			return a.withClient(cmd.Context(), func(ctx context.Context, client *sdk.Client) error {
+				return do(ctx, client.Run(id))
+			})
+		},
+	}
+}
+
+func runWaitCommand(a *app) *cobra.Command {
+	return onRun(a, "wait", "Wait for a run and print its result", "  virga run wait 0123456789abcdef0123456789abcdef",
+		func(ctx context.Context, run *sdk.Run) error {
+			results, err := run.Wait(ctx)
+			if err != nil {
+				return err
+			}
+			return a.showResults(results)
+		})
+}
+
+func runStatusCommand(a *app) *cobra.Command {
+	return onRun(a, "status", "Tell how a run stands", "  virga run status 0123456789abcdef0123456789abcdef",
+		func(ctx context.Context, run *sdk.Run) error {
+			status, err := run.Status(ctx)
+			if err != nil {
+				return err
+			}
+			return a.show(runState{run.ID().String(), status.State.String(), toErrorJSON(status.Err)})
+		})
+}
+
+type runState struct {
+	Run   string     `json:"run"`
+	State string     `json:"state"`
+	Error *errorJSON `json:"error,omitempty"`
+}
+
+func (s runState) text(w io.Writer) {
+	fmt.Fprintln(w, s.State)
+	if s.Error != nil {
+		fmt.Fprintf(w, "%s: %s\n", s.Error.Kind, s.Error.Message)
+	}
+}
+
+func runCancelCommand(a *app) *cobra.Command {
+	return onRun(a, "cancel", "Cancel a run", "  virga run cancel 0123456789abcdef0123456789abcdef",
+		func(ctx context.Context, run *sdk.Run) error {
+			if err := run.Cancel(ctx); err != nil {
+				return err
+			}
+			return a.show(done{"cancelled run " + run.ID().String()})
+		})
+}
+
+func runExplainCommand(a *app) *cobra.Command {
+	return onRun(a, "explain", "Tell where each stage of a run ran, and why", "  virga run explain 0123456789abcdef0123456789abcdef",
+		func(ctx context.Context, run *sdk.Run) error {
+			status, err := run.Status(ctx)
+			if err != nil {
+				return err
+			}
+			return a.show(explanation{
+				Run: run.ID().String(), State: status.State.String(), Attempt: status.Attempt,
+				Coordinator: status.Coordinator.String(), Stages: describeStages(status.Stages),
+			})
+		})
+}
+
+// explanation is what is known of a run.
+type explanation struct {
+	Run         string             `json:"run"`
+	State       string             `json:"state"`
+	Attempt     int                `json:"attempt"`
+	Coordinator string             `json:"coordinator"`
+	Stages      []stageExplanation `json:"stages"`
+}
+
+type stageExplanation struct {
+	Stage    string  `json:"stage"`
+	Function string  `json:"function"`
+	Node     string  `json:"node"`
+	Why      string  `json:"why"`
+	Micros   float64 `json:"took_us,omitempty"`
+	Bytes    int64   `json:"result_bytes,omitempty"`
+	Started  string  `json:"started,omitempty"`
+
+	took time.Duration
+	node mesh.NodeID
+}
+
+func describeStages(stages []sdk.StageStatus) []stageExplanation {
+	described := make([]stageExplanation, 0, len(stages))
+	for _, s := range stages {
+		e := stageExplanation{
+			Stage: s.Name, Function: shortFunc(s.Func), Node: s.Node.String(), Why: s.Why,
+			Micros: float64(s.Took) / float64(time.Microsecond), Bytes: s.ResultBytes, took: s.Took, node: s.Node,
+		}
+		if !s.Started.IsZero() {
+			e.Started = s.Started.UTC().Format(time.RFC3339Nano)
+		}
+		described = append(described, e)
+	}
+	return described
+}
+
+// shortFunc abbreviates the version, which is a hash.
+func shortFunc(ref mesh.FuncRef) string {
+	ref.Version = shortVersion(ref.Version)
+	return ref.String()
+}
+
+func shortVersion(version string) string {
+	const shown = 12
+	return version[:min(len(version), shown)]
+}
+
+func (e explanation) text(w io.Writer) {
+	fmt.Fprintf(w, "run %s %s, attempt %d, coordinated by %s\n", e.Run, e.State, e.Attempt, e.Coordinator)
+	writeStages(w, e.Stages)
+}
+
+func writeStages(w io.Writer, stages []stageExplanation) {
+	var rows [][]string
+	for _, s := range stages {
+		took := ""
+		if s.Started != "" {
+			took = s.took.String()
+		}
+		rows = append(rows, []string{s.Stage, s.Function, s.node.Short(), took, s.Why})
+	}
+	writeTable(w, []string{"STAGE", "FUNCTION", "NODE", "TOOK", "WHY"}, rows)
+}
+
+// plan is where a run would run.
+type plan struct {
+	Stages []stageExplanation `json:"stages"`
+}
+
+func (p plan) text(w io.Writer) { writeStages(w, p.Stages) }
+
+func (a *app) showPlan(stages []sdk.StageStatus, err error) error {
+	if err != nil {
+		return err
+	}
+	return a.show(plan{describeStages(stages)})
+}

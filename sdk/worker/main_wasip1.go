@@ -1,0 +1,5 @@
+package worker
+
+// Main does nothing in a WebAssembly module: the module's exports are what
+// nodes call.
+func Main() {}
