@@ -72,20 +72,25 @@ func (n *testNode) start() {
 	if err != nil {
 		n.mesh.t.Fatal(err)
 	}
-	n.store = s
-	n.Replica = New(Options{
+	replica := New(Options{
 		Self: n.id, Local: s, Placement: n, Peers: n,
 		AttemptTimeout: 300 * time.Millisecond, RetryFirst: 20 * time.Millisecond, RetryLongest: 200 * time.Millisecond,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	replica := n.Replica
 	go func() { defer close(done); replica.Run(ctx) }()
-	n.stop = func() { cancel(); <-done; _ = s.Close() }
 	n.mesh.mu.Lock()
-	n.answers = true
-	n.mesh.mu.Unlock()
+	defer n.mesh.mu.Unlock()
+	n.store, n.Replica, n.answers = s, replica, true
+	n.stop = func() { cancel(); <-done; _ = s.Close() }
+}
+
+// now gives the replica that runs now; nodes are started again meanwhile.
+func (n *testNode) now() *Replica {
+	n.mesh.mu.Lock()
+	defer n.mesh.mu.Unlock()
+	return n.Replica
 }
 
 // halt ends the node, if it runs.
@@ -113,7 +118,7 @@ func (n *testNode) notice(seen bool) {
 	n.mesh.mu.Unlock()
 	if seen {
 		for _, other := range n.mesh.nodes {
-			other.PeerUp(n.id)
+			other.now().PeerUp(n.id)
 		}
 	}
 }
@@ -196,17 +201,18 @@ func (m *testMesh) travel(ctx context.Context, from, to *testNode) error {
 }
 
 func (n *testNode) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (wire.Message, error) {
+	replica := n.now()
 	switch m := req.(type) {
 	case *pb.Put:
-		return n.HandlePut(ctx, m)
+		return replica.HandlePut(ctx, m)
 	case *pb.Delete:
-		return n.HandleDelete(ctx, m)
+		return replica.HandleDelete(ctx, m)
 	case *pb.List:
-		return n.HandleList(ctx, m)
+		return replica.HandleList(ctx, m)
 	case *pb.Merge:
-		return n.HandleMerge(ctx, m)
+		return replica.HandleMerge(ctx, m)
 	case *pb.Fetch:
-		return n.HandleFetch(ctx, from, m)
+		return replica.HandleFetch(ctx, from, m)
 	}
 	return nil, mesh.Errorf(mesh.Invalid, "serve", "%T", req)
 }
@@ -234,27 +240,37 @@ func (m *testMesh) owners(k mesh.Key) (owners, others []*testNode) {
 	return owners, others
 }
 
-// settled waits until no node owes anything to another.
-func (m *testMesh) settled() {
+// eventually waits for a condition.
+func (m *testMesh) eventually(what string, condition func() bool) {
 	m.t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
-	for {
-		owing := 0
-		for _, n := range m.nodes {
-			n.running.Wait()
-			nodes, err := n.store.HintedNodes(context.Background())
-			if err != nil {
-				m.t.Fatal(err)
-			}
-			owing += len(nodes)
-		}
-		if owing == 0 {
-			return
-		}
+	for !condition() {
 		if time.Now().After(deadline) {
-			m.t.Fatalf("%d debts are not settled", owing)
+			m.t.Fatalf("never came true: %s", what)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// owes reports whether some node owes a delta to another.
+func (m *testMesh) owes() bool {
+	for _, n := range m.nodes {
+		nodes, err := n.store.HintedNodes(context.Background())
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		if len(nodes) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// becomes waits until nodes hold something.
+func (m *testMesh) becomes(nodes []*testNode, k mesh.Key, want string) {
+	m.t.Helper()
+	for _, n := range nodes {
+		m.eventually(fmt.Sprintf("%s holds %q of %v", n.id, want, k), func() bool { return n.holds(k) == want })
 	}
 }
 
