@@ -26,7 +26,8 @@ type Network struct {
 	chance     *rand.Rand
 	conditions Conditions
 	sockets    map[netip.AddrPort]*socket
-	side       map[netip.Addr]int // while partitioned: hosts on different sides do not hear each other
+	side       map[netip.Addr]int  // while partitioned: hosts on different sides do not hear each other
+	isolated   map[netip.Addr]bool // hosts that nobody hears
 	nextPort   uint16
 }
 
@@ -36,6 +37,7 @@ func NewNetwork(seed uint64, conditions Conditions) *Network {
 		chance:     rand.New(rand.NewPCG(seed, 0)),
 		conditions: conditions,
 		sockets:    map[netip.AddrPort]*socket{},
+		isolated:   map[netip.Addr]bool{},
 		nextPort:   40000,
 	}
 }
@@ -97,6 +99,23 @@ func (n *Network) Partition(sides ...[]netip.Addr) {
 // Heal ends a partition.
 func (n *Network) Heal() { n.Partition() }
 
+// Isolate cuts one host off, beside any partition.
+func (n *Network) Isolate(host netip.Addr) { n.setIsolated(host, true) }
+
+// Rejoin ends what Isolate began.
+func (n *Network) Rejoin(host netip.Addr) { n.setIsolated(host, false) }
+
+func (n *Network) setIsolated(host netip.Addr, isolated bool) {
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	n.isolated[host] = isolated
+}
+
+// hears reports whether a packet may pass between two hosts.
+func (n *Network) hears(from, to netip.Addr) bool {
+	return n.side[from] == n.side[to] && !n.isolated[from] && !n.isolated[to]
+}
+
 // RecvPacket takes a packet from a socket and decides its fate.
 func (n *Network) RecvPacket(p *simnet.Packet) {
 	from, to := p.From.(*net.UDPAddr).AddrPort(), p.To.(*net.UDPAddr).AddrPort()
@@ -105,7 +124,7 @@ func (n *Network) RecvPacket(p *simnet.Packet) {
 	n.lock.Lock()
 	defer n.lock.Unlock()
 	target := n.sockets[to]
-	if target == nil || n.side[from.Addr()] != n.side[to.Addr()] || n.chance.Float64() < n.conditions.Loss {
+	if target == nil || !n.hears(from.Addr(), to.Addr()) || n.chance.Float64() < n.conditions.Loss {
 		return
 	}
 	target.deliver(p, n.delay())

@@ -1,0 +1,222 @@
+// Package simmesh runs whole meshes in one process, for tests: real nodes,
+// with file systems in memory, on loopback sockets or on the simulated
+// network of internal/sim, where they can be killed.
+package simmesh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/virga-mesh/virga/internal/sim"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/admission"
+	"github.com/virga-mesh/virga/node"
+)
+
+// Options say what a mesh is made of.
+type Options struct {
+	Nodes int
+	// Network carries the packets. Nil: the sockets of this machine, on loopback.
+	Network *sim.Network
+	// Configure may change the configuration of the ith node before each start.
+	Configure func(i int, cfg *node.Config)
+	// Provide gives the options of the ith node, such as its native functions.
+	Provide func(i int) []node.Option
+	// Log receives what the nodes say. Nil: nothing is kept.
+	Log *slog.Logger
+}
+
+// Mesh is a mesh of nodes in this process. Its methods are for one goroutine.
+type Mesh struct {
+	options Options
+	root    admission.Root
+	members []*member
+}
+
+// member is one node's place in the mesh, whether the node runs or not.
+type member struct {
+	token  string
+	listen string
+	disk   *vfs.MemFS
+	node   *node.Node
+	stop   context.CancelFunc
+	ended  chan error
+}
+
+// port is where the nodes of a simulated network listen.
+const port = 7000
+
+// lifetime of the credentials of a mesh.
+const lifetime = 30 * 24 * time.Hour
+
+// Start starts a mesh, and returns when each node is ready and sees all others.
+func Start(ctx context.Context, o Options) (*Mesh, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	m := &Mesh{options: o, root: admission.NewRoot()}
+	for i := range o.Nodes {
+		if err := m.add(ctx, i); err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+	}
+	return m, m.Settle(ctx)
+}
+
+func (m *Mesh) add(ctx context.Context, i int) error {
+	at := &member{disk: vfs.NewCrashableMem(), listen: "127.0.0.1:0"}
+	if m.options.Network != nil {
+		at.listen = netip.AddrPortFrom(sim.HostIP(i+1), port).String()
+	}
+	m.members = append(m.members, at)
+	var bootstrap []string
+	if i > 0 {
+		bootstrap = m.members[0].node.Addrs()
+	}
+	token, err := m.Token(admission.Grant{Role: admission.Node, Verbs: admission.AllVerbs}, bootstrap)
+	if err != nil {
+		return err
+	}
+	at.token = token.Text()
+	return m.Restart(ctx, i)
+}
+
+// Token makes a join token that is valid for as long as any test runs.
+func (m *Mesh) Token(grant admission.Grant, bootstrap []string) (admission.Token, error) {
+	grant.NotAfter = time.Now().Add(lifetime)
+	return m.root.NewToken(grant, bootstrap)
+}
+
+// Restart starts the ith node with what is on its disk, and waits until it is ready.
+func (m *Mesh) Restart(ctx context.Context, i int) error {
+	at := m.members[i]
+	cfg := node.Config{
+		DataDir: "/data", FS: at.disk, Token: at.token, Listen: []string{at.listen},
+		Log: m.options.Log.With("node", i),
+	}
+	if m.options.Network != nil {
+		cfg.ListenPacket = m.options.Network.ListenPacket(sim.HostIP(i + 1))
+	}
+	if m.options.Configure != nil {
+		m.options.Configure(i, &cfg)
+	}
+	var options []node.Option
+	if m.options.Provide != nil {
+		options = m.options.Provide(i)
+	}
+	var err error
+	if at.node, err = node.New(cfg, options...); err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	at.stop, at.ended = stop, make(chan error, 1)
+	go func() { at.ended <- at.node.Run(running) }()
+	select {
+	case <-at.node.Ready():
+		return nil
+	case err := <-at.ended:
+		at.ended <- err
+		return fmt.Errorf("node %d ended before it was ready: %w", i, err)
+	case <-ctx.Done():
+		return fmt.Errorf("node %d is not ready: %w", i, ctx.Err())
+	}
+}
+
+// Node is the ith node, as it was last started.
+func (m *Mesh) Node(i int) *node.Node { return m.members[i].node }
+
+// Len is how many nodes the mesh was made of.
+func (m *Mesh) Len() int { return len(m.members) }
+
+// Running lists the nodes that run.
+func (m *Mesh) Running() (running []int) {
+	for i, at := range m.members {
+		if at.stop != nil {
+			running = append(running, i)
+		}
+	}
+	return running
+}
+
+// Stop ends the ith node in order, as a signal would. Its disk stays.
+func (m *Mesh) Stop(i int) error {
+	at := m.members[i]
+	if at.stop == nil {
+		return nil
+	}
+	at.stop()
+	at.stop = nil
+	return <-at.ended
+}
+
+// Kill ends the ith node as kill -9 would: nobody is told, and its disk is
+// left as it was at that moment. It needs a simulated network.
+func (m *Mesh) Kill(i int) error {
+	at := m.members[i]
+	if at.stop == nil {
+		return nil
+	}
+	if m.options.Network == nil {
+		return errors.New("a kill needs a simulated network")
+	}
+	m.options.Network.Isolate(sim.HostIP(i + 1))
+	disk := at.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100})
+	err := m.Stop(i)
+	at.disk = disk
+	m.options.Network.Rejoin(sim.HostIP(i + 1))
+	return err
+}
+
+// Settle waits until each running node sees just the running ones.
+func (m *Mesh) Settle(ctx context.Context) error {
+	for {
+		waiting := m.unsettled()
+		if waiting == "" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the mesh did not settle: %s: %w", waiting, ctx.Err())
+		case <-time.After(settlePoll):
+		}
+	}
+}
+
+// settlePoll is how often Settle looks.
+const settlePoll = 5 * time.Millisecond
+
+// unsettled names a node that sees too many or too few others.
+func (m *Mesh) unsettled() string {
+	running := m.Running()
+	want := map[mesh.NodeID]bool{}
+	for _, i := range running {
+		want[m.Node(i).ID()] = true
+	}
+	for _, i := range running {
+		seen := m.Node(i).Peers()
+		if len(seen) != len(want) {
+			return fmt.Sprintf("node %d sees %d nodes of %d", i, len(seen), len(want))
+		}
+		for _, id := range seen {
+			if !want[id] {
+				return fmt.Sprintf("node %d sees %s, which does not run", i, id.Short())
+			}
+		}
+	}
+	return ""
+}
+
+// Close stops all nodes.
+func (m *Mesh) Close() error {
+	var errs []error
+	for i := range m.members {
+		errs = append(errs, m.Stop(i))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,75 @@
+package node
+
+import (
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/admission"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// allow gives a Denied error unless the peer's certificate lets it ask for
+// req. Nodes may ask for anything; what is not listed here only nodes may.
+func allow(peer admission.Member, req wire.Message) error {
+	if peer.Role == admission.Node {
+		return nil
+	}
+	switch m := req.(type) {
+	case *pb.Get:
+		return peer.Allow(admission.Read, m.GetKey().GetNamespace(), m.GetKey().GetName())
+	case *pb.List:
+		return peer.Allow(admission.Read, m.Namespace, m.Prefix)
+	case *pb.Put:
+		return peer.Allow(admission.Write, m.GetKey().GetNamespace(), m.GetKey().GetName())
+	case *pb.Delete:
+		return peer.Allow(admission.Write, m.GetKey().GetNamespace(), m.GetKey().GetName())
+	case *pb.Call:
+		return peer.Allow(admission.Call, m.GetRef().GetNamespace(), m.GetRef().GetName())
+	case *pb.CallDAG:
+		return peer.Allow(admission.Call, m.Namespace, m.Name)
+	case *pb.GetFunc:
+		return peer.Allow(admission.Call, m.GetRef().GetNamespace(), m.GetRef().GetName())
+	case *pb.GetDAG:
+		return peer.Allow(admission.Call, m.Namespace, m.Name)
+	case *pb.ListFuncs:
+		return peer.Allow(admission.Call, m.Namespace, "")
+	case *pb.ListDAGs:
+		return peer.Allow(admission.Call, m.Namespace, "")
+	case *pb.Deploy:
+		return allowDeploy(peer, m.GetRef())
+	case *pb.DeleteFunc:
+		return allowDeploy(peer, m.GetRef())
+	case *pb.UseVersion:
+		return allowDeploy(peer, m.GetRef())
+	case *pb.ServeFuncs:
+		return allowServe(peer, m)
+	case *pb.CreateDAG:
+		return peer.Allow(admission.Deploy, m.GetDag().GetNamespace(), m.GetDag().GetName())
+	case *pb.DeleteDAG:
+		return peer.Allow(admission.Deploy, m.Namespace, m.Name)
+	case *pb.AwaitRun, *pb.CancelRun, *pb.SendMessage, *pb.Receive:
+		return allowVerb(peer, admission.Call) // the run's random id says which
+	case *pb.Status:
+		return nil
+	}
+	return mesh.Errorf(mesh.Denied, "request", "%T is for nodes only: %s is a %s", req, peer.ID.Short(), peer.Role)
+}
+
+func allowDeploy(peer admission.Member, ref *pb.FuncRef) error {
+	return peer.Allow(admission.Deploy, ref.GetNamespace(), ref.GetName())
+}
+
+func allowServe(peer admission.Member, m *pb.ServeFuncs) error {
+	for _, ref := range m.Functions {
+		if err := allowDeploy(peer, ref); err != nil {
+			return err
+		}
+	}
+	return allowVerb(peer, admission.Deploy)
+}
+
+func allowVerb(peer admission.Member, verb admission.Verbs) error {
+	if peer.Grant.Verbs&verb == 0 {
+		return mesh.Errorf(mesh.Denied, "request", "the certificate of %s allows %s: expected %s", peer.ID.Short(), peer.Grant.Verbs, verb)
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package node
+
+import (
+	"context"
+
+	"github.com/virga-mesh/virga/dht"
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/node/exec"
+	"github.com/virga-mesh/virga/node/replica"
+	"github.com/virga-mesh/virga/node/run"
+)
+
+// moduleSource lets the executor read modules from the catalog.
+type moduleSource struct{ rooms *rooms }
+
+func (s moduleSource) Module(ctx context.Context, hash string) ([]byte, error) {
+	return s.rooms.catalog.Module(ctx, hash)
+}
+
+// placement lets replication ask who owns a key.
+type placement struct{ rooms *rooms }
+
+func (p placement) Owners(key mesh.Key, n int) []mesh.NodeID { return p.rooms.dht.Owners(key, n) }
+func (p placement) Live() []mesh.NodeID                      { return p.rooms.live() }
+
+// executor lets runs execute functions, with the mesh in reach.
+type executor struct{ rooms *rooms }
+
+func (e executor) Invoke(ctx context.Context, v run.Invocation) (mesh.Value, error) {
+	return e.rooms.exec.Invoke(ctx, exec.Invocation{
+		ID: v.ID, Func: v.Func, Args: v.Args,
+		Library: &library{rooms: e.rooms, id: v.ID, in: v.Func.Ref.Namespace},
+	})
+}
+
+// references lets runs read keys that are arguments.
+type references struct{ replica *replica.Replica }
+
+func (r references) Get(ctx context.Context, key mesh.Key) (mesh.Value, error) {
+	value, err := r.replica.Get(ctx, key, 0)
+	if err != nil {
+		return mesh.Value{}, err
+	}
+	return registerValue(value)
+}
+
+// registerValue reads what a register holds.
+func registerValue(value lattice.Value) (mesh.Value, error) {
+	payload, ok := value.Payload()
+	if !ok {
+		return mesh.Value{}, mesh.Errorf(mesh.KindMismatch, "read", "the key holds a %s: expected a written lww", value.Kind())
+	}
+	return mesh.DecodeValue(payload)
+}
+
+// viewChanged tells the rooms that a node came or went.
+func (r *rooms) viewChanged(e dht.Event) {
+	r.noteLive()
+	r.catalog.ForgetAll() // announcements may have passed by
+	if e.Up {
+		r.replica.PeerUp(e.Peer.ID)
+	} else {
+		r.runs.PeerDown(e.Peer.ID)
+	}
+}
+
+func (r *rooms) noteLive() {
+	view := r.dht.View()
+	live := make([]mesh.NodeID, len(view))
+	for i, peer := range view {
+		live[i] = peer.ID
+	}
+	r.nodes.Store(&live)
+}
+
+// live lists the live nodes, this one included. It must not be changed.
+func (r *rooms) live() []mesh.NodeID { return *r.nodes.Load() }

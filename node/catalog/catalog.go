@@ -1,0 +1,98 @@
+// Package catalog knows the functions and DAGs of a mesh: their versions,
+// hosts and modules, kept as lattices in the store like any other state, so
+// that every node has them and none is in charge. It remembers what it read,
+// until it is told that something changed. It does not run functions.
+package catalog
+
+import (
+	"context"
+	"sync"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// State is the replicated store, as the catalog uses it.
+type State interface {
+	// Get reads a key from enough owners to see every acknowledged write;
+	// NotFound when there is none.
+	Get(ctx context.Context, key mesh.Key) (lattice.Value, error)
+	Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error
+	Delete(ctx context.Context, key mesh.Key) error
+	// List gives names of the system namespace in order, and whether there are more.
+	List(ctx context.Context, prefix, after string, limit int) (names []string, more bool, err error)
+}
+
+// Announce tells all live nodes, this one included, to Forget a name, and
+// waits until they have or are known to be gone. From then on no node uses
+// what was before.
+type Announce func(ctx context.Context, namespace, name string) error
+
+// Catalog is safe for concurrent use.
+type Catalog struct {
+	state    State
+	announce Announce
+
+	lock       sync.RWMutex
+	generation uint64 // raised by every Forget, so that what was read before one is not remembered after it
+	functions  map[name]*functionRecord
+	dags       map[name]*mesh.DAG
+}
+
+type name struct{ namespace, name string }
+
+// maxRemembered bounds the functions, and the DAGs, that are remembered.
+const maxRemembered = 4096
+
+// New makes a catalog over the state.
+func New(state State, announce Announce) *Catalog {
+	return &Catalog{
+		state: state, announce: announce,
+		functions: map[name]*functionRecord{}, dags: map[name]*mesh.DAG{},
+	}
+}
+
+// Forget drops what is remembered of the function and the DAG of this name.
+func (c *Catalog) Forget(namespace, called string) {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	c.generation++
+	delete(c.functions, name{namespace, called})
+	delete(c.dags, name{namespace, called})
+}
+
+// ForgetAll drops all that is remembered: announcements may have been missed.
+func (c *Catalog) ForgetAll() {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	c.generation++
+	clear(c.functions)
+	clear(c.dags)
+}
+
+// recall gives what memory holds under n, or loads it and remembers it.
+func recall[T any](c *Catalog, memory map[name]*T, n name, load func() (*T, error)) (*T, error) {
+	c.lock.RLock()
+	known, generation := memory[n], c.generation
+	c.lock.RUnlock()
+	if known != nil {
+		return known, nil
+	}
+	loaded, err := load()
+	if err != nil {
+		return nil, err
+	}
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	if generation == c.generation {
+		if len(memory) >= maxRemembered {
+			clear(memory)
+		}
+		memory[n] = loaded
+	}
+	return loaded, nil
+}
+
+func systemKey(kind, namespace, called string) mesh.Key {
+	return mesh.Key{Namespace: mesh.SystemNamespace, Name: kind + "/" + namespace + "/" + called}
+}

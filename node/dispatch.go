@@ -1,0 +1,134 @@
+package node
+
+import (
+	"context"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/link"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// Serve implements link.Handler: it answers what peers ask over connections.
+func (n *Node) Serve(ctx context.Context, from *link.Conn, req wire.Message) (wire.Message, error) {
+	r := n.rooms.Load()
+	if r == nil {
+		return nil, errNotRunning()
+	}
+	if err := allow(from.Peer(), req); err != nil {
+		return nil, err
+	}
+	switch m := req.(type) { // what concerns the connection itself
+	case *pb.ServeFuncs:
+		return r.serveFuncs(ctx, from, m)
+	case *pb.Ping:
+		return r.dht.HandlePing(from, m)
+	case *pb.Members:
+		return r.dht.HandleMembers(from, m)
+	case *pb.Leaving:
+		return nil, r.dht.HandleLeaving(from, m)
+	}
+	return r.serve(ctx, from.Peer().ID, req)
+}
+
+// Inline implements link.Handler: what never waits is served at once.
+func (n *Node) Inline(t wire.Type) bool { return inline[t] }
+
+var inline = map[wire.Type]bool{
+	wire.TypeOf((*pb.Ping)(nil)):    true,
+	wire.TypeOf((*pb.Pong)(nil)):    true,
+	wire.TypeOf((*pb.Leaving)(nil)): true,
+}
+
+// Do takes a request from this process: the node as an sdk.Transport. The
+// node keeps nothing of req after it returned, and the reply is the caller's.
+func (n *Node) Do(ctx context.Context, req wire.Message) (wire.Message, error) {
+	r := n.rooms.Load()
+	if r == nil {
+		return nil, errNotRunning()
+	}
+	return r.serve(ctx, r.self, req)
+}
+
+func errNotRunning() error {
+	return mesh.Errorf(mesh.Unavailable, "request", "the node is not running: it starts or has stopped")
+}
+
+// serve answers a request that the peer from may make.
+func (r *rooms) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (wire.Message, error) {
+	switch m := req.(type) {
+	case *pb.Get:
+		return r.replica.HandleGet(ctx, m)
+	case *pb.Put:
+		return r.replica.HandlePut(ctx, m)
+	case *pb.Delete:
+		return r.replica.HandleDelete(ctx, m)
+	case *pb.List:
+		return r.replica.HandleList(ctx, m)
+	case *pb.Call:
+		return r.call(ctx, m)
+	case *pb.CallDAG:
+		return r.callDAG(ctx, m)
+	case *pb.AwaitRun:
+		return r.awaitRun(ctx, m)
+	case *pb.CancelRun:
+		return r.cancelRun(ctx, m)
+	case *pb.SendMessage:
+		return r.sendMessage(ctx, m)
+	case *pb.Receive:
+		return r.receive(ctx, m)
+	case *pb.Status:
+		return r.status(), nil
+	}
+	if reply, known, err := r.serveCatalog(ctx, req); known {
+		return reply, err
+	}
+	return r.serveNode(ctx, from, req)
+}
+
+// serveCatalog answers what concerns functions and DAGs.
+func (r *rooms) serveCatalog(ctx context.Context, req wire.Message) (reply wire.Message, known bool, err error) {
+	switch m := req.(type) {
+	case *pb.Deploy:
+		reply, err = r.deploy(ctx, m)
+	case *pb.GetFunc:
+		reply, err = r.getFunc(ctx, m)
+	case *pb.ListFuncs:
+		reply, err = r.listFuncs(ctx, m)
+	case *pb.DeleteFunc:
+		reply, err = r.deleteFunc(ctx, m)
+	case *pb.UseVersion:
+		reply, err = r.useVersion(ctx, m)
+	case *pb.CreateDAG:
+		reply, err = r.createDAG(ctx, m)
+	case *pb.GetDAG:
+		reply, err = r.getDAG(ctx, m)
+	case *pb.ListDAGs:
+		reply, err = r.listDAGs(ctx, m)
+	case *pb.DeleteDAG:
+		err = r.catalog.DeleteDAG(ctx, m.GetNamespace(), m.GetName())
+	default:
+		return nil, false, nil
+	}
+	return reply, true, err
+}
+
+// serveNode answers what only nodes ask of each other.
+func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Message) (wire.Message, error) {
+	switch m := req.(type) {
+	case *pb.Merge:
+		return r.replica.HandleMerge(ctx, m)
+	case *pb.Fetch:
+		return r.replica.HandleFetch(ctx, from, m)
+	case *pb.Hop:
+		return nil, r.runs.HandleHop(from, m)
+	case *pb.SinkResult:
+		return nil, r.runs.HandleSinkResult(from, m)
+	case *pb.EndRun:
+		return nil, r.runs.HandleEndRun(from, m)
+	case *pb.CatalogChanged:
+		r.catalog.Forget(m.GetNamespace(), m.GetName())
+		return nil, nil
+	}
+	return nil, mesh.Errorf(mesh.Invalid, "request", "%T is not a request", req)
+}

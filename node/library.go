@@ -1,0 +1,87 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+	"github.com/virga-mesh/virga/node/run"
+	"github.com/virga-mesh/virga/sdk/fn"
+)
+
+// library is the part of fn.Library that needs the mesh. What concerns the
+// invocation alone (its namespace, its inbox) the executor adds.
+type library struct {
+	rooms *rooms
+	id    mesh.InvocationID
+	in    string // namespace
+}
+
+var _ fn.Library = (*library)(nil)
+
+func (l *library) ID() mesh.InvocationID { return l.id }
+
+func (l *library) Namespace() string { return l.in }
+
+func (l *library) Get(ctx context.Context, key mesh.Key) (lattice.Value, error) {
+	if err := l.mayTouch(key); err != nil {
+		return lattice.Value{}, err
+	}
+	return l.rooms.replica.Get(ctx, key, 0)
+}
+
+func (l *library) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error {
+	if err := l.mayTouch(key); err != nil {
+		return err
+	}
+	return l.rooms.state.Put(ctx, key, kind, op)
+}
+
+func (l *library) Delete(ctx context.Context, key mesh.Key) error {
+	if err := l.mayTouch(key); err != nil {
+		return err
+	}
+	return l.rooms.state.Delete(ctx, key)
+}
+
+// mayTouch keeps functions away from what the mesh knows of itself.
+func (l *library) mayTouch(key mesh.Key) error {
+	if key.Namespace == mesh.SystemNamespace {
+		return mesh.Errorf(mesh.Denied, "key "+key.String(), "namespace %q is for nodes only", key.Namespace)
+	}
+	return key.Validate()
+}
+
+func (l *library) Call(ctx context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.Value, error) {
+	request := run.Request{Func: ref, Args: make([]run.Arg, len(args))}
+	for i, arg := range args {
+		request.Args[i].Value = arg
+	}
+	reply, err := l.rooms.runs.Call(ctx, request)
+	if err != nil || len(reply.Results) == 0 {
+		return mesh.Value{}, err
+	}
+	return reply.Results[0].Value, nil
+}
+
+func (l *library) Send(ctx context.Context, to mesh.InvocationID, body mesh.Value) error {
+	_, err := l.rooms.sendMessage(ctx, &pb.SendMessage{From: l.id.String(), To: to.String(), Body: wire.FromValue(body)})
+	return err
+}
+
+// Recv is the executor's to answer.
+func (l *library) Recv(context.Context, time.Duration) ([]fn.Message, error) {
+	return nil, mesh.Errorf(mesh.Internal, "receive", "the executor did not answer")
+}
+
+func parseMessage(m *pb.SendMessage) (fn.Message, error) {
+	from, err := mesh.ParseInvocationID(m.GetFrom())
+	if err != nil {
+		return fn.Message{}, err
+	}
+	body, err := wire.ToValue(m.GetBody())
+	return fn.Message{From: from, Body: body}, err
+}

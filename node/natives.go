@@ -1,0 +1,50 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// nativeVersion is the version of all native functions: they change with the
+// program that embeds the node.
+const nativeVersion = "native"
+
+// hostRetry is the pause before the mesh is told again what this node hosts,
+// while too few nodes can be reached.
+const hostRetry = 200 * time.Millisecond
+
+// hostNatives tells the mesh which native functions this node runs, and that
+// it no longer runs what an earlier life of it did.
+func (r *rooms) hostNatives(ctx context.Context) error {
+	for {
+		err := r.tellHosted(ctx)
+		if !errors.Is(err, mesh.Unavailable) && !errors.Is(err, mesh.DeadlineExceeded) {
+			return err
+		}
+		r.log.Info("the mesh could not be told what this node hosts; trying again", "err", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(hostRetry):
+		}
+	}
+}
+
+// tellTimeout bounds one attempt to tell.
+const tellTimeout = 10 * time.Second
+
+func (r *rooms) tellHosted(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+	defer cancel()
+	for _, native := range r.natives {
+		ref := native.ref
+		ref.Version = nativeVersion
+		if err := r.catalog.Host(ctx, mesh.FuncInfo{Ref: ref, Kind: mesh.Native, Limits: native.limits}, r.self, false); err != nil {
+			return err
+		}
+	}
+	return r.catalog.Retire(ctx, r.self, r.exec.Runs)
+}

@@ -1,0 +1,51 @@
+package node
+
+import (
+	"context"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/link"
+	"github.com/virga-mesh/virga/mesh/wire"
+)
+
+// peers carries messages to other nodes over their warm connections, and to
+// this node by a function call.
+type peers struct {
+	self     mesh.NodeID
+	endpoint *link.Endpoint
+	serve    func(ctx context.Context, from mesh.NodeID, req wire.Message) (wire.Message, error)
+}
+
+// Call sends a request to a node and waits for the reply. A node without a
+// standing connection is Unavailable: connecting again is the business of dht.
+func (p *peers) Call(ctx context.Context, node mesh.NodeID, req wire.Message) (wire.Message, error) {
+	if node == p.self {
+		return p.serve(ctx, p.self, req)
+	}
+	conn, err := p.conn(node)
+	if err != nil {
+		return nil, err
+	}
+	return conn.Call(ctx, req)
+}
+
+// Send sends a one-way message to a node.
+func (p *peers) Send(ctx context.Context, node mesh.NodeID, msg wire.Message) error {
+	if node == p.self {
+		_, err := p.serve(ctx, p.self, msg)
+		return err
+	}
+	conn, err := p.conn(node)
+	if err != nil {
+		return err
+	}
+	return conn.Send(ctx, msg)
+}
+
+func (p *peers) conn(node mesh.NodeID) (*link.Conn, error) {
+	conn, ok := p.endpoint.Conn(node)
+	if !ok {
+		return nil, mesh.Errorf(mesh.Unavailable, "reach node "+node.Short(), "no connection to it stands")
+	}
+	return conn, nil
+}

@@ -1,0 +1,60 @@
+package node
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/node/run"
+	"github.com/virga-mesh/virga/node/sched"
+)
+
+// placer plans with what this node knows of the live ones.
+type placer struct {
+	self   mesh.NodeID
+	live   func() []mesh.NodeID                    // this node included; not to be changed
+	owners func(key mesh.Key, n int) []mesh.NodeID // of a key
+	n      int                                     // owners of a key
+	turn   atomic.Uint64                           // of round-robin
+}
+
+// Place implements run.Placer.
+func (p *placer) Place(q run.PlaceRequest) ([]run.Placement, error) {
+	request := sched.Request{
+		Self: p.self, Policy: sched.Policy(q.Policy), Pins: q.Pins, Turn: p.turn.Add(1),
+		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+	}
+	holders := map[mesh.NodeID]map[mesh.Key]int64{}
+	for _, s := range q.Stages {
+		request.Stages = append(request.Stages, sched.Stage{Name: s.Name, Func: s.Func, Parents: s.Parents, Refs: s.Refs})
+		p.addHolders(holders, s.Refs)
+	}
+	for _, id := range p.live() {
+		if !slices.Contains(q.Without, id) {
+			request.Nodes = append(request.Nodes, sched.Node{ID: id, Cached: holders[id]})
+		}
+	}
+	placed, err := sched.Plan(request)
+	if err != nil {
+		return nil, err
+	}
+	placements := make([]run.Placement, len(placed))
+	for i, at := range placed {
+		placements[i] = run.Placement(at)
+	}
+	return placements, nil
+}
+
+// addHolders notes who owns the keys. How large they are is not known
+// without asking, so that each counts the same.
+func (p *placer) addHolders(holders map[mesh.NodeID]map[mesh.Key]int64, keys []mesh.Key) {
+	for _, key := range keys {
+		for _, owner := range p.owners(key, p.n) {
+			if holders[owner] == nil {
+				holders[owner] = map[mesh.Key]int64{}
+			}
+			holders[owner][key] = 1
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/virga-mesh/virga/dht"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/admission"
+	"github.com/virga-mesh/virga/mesh/link"
+	"github.com/virga-mesh/virga/node/catalog"
+	"github.com/virga-mesh/virga/node/exec"
+	"github.com/virga-mesh/virga/node/hlc"
+	"github.com/virga-mesh/virga/node/replica"
+	"github.com/virga-mesh/virga/node/run"
+	"github.com/virga-mesh/virga/node/store"
+)
+
+// rooms are the parts of a running node, handed to one another.
+type rooms struct {
+	cfg     Config
+	log     *slog.Logger
+	self    mesh.NodeID
+	meshID  admission.MeshID
+	natives []native
+	started time.Time
+
+	store    *store.Store
+	dht      *dht.DHT
+	endpoint *link.Endpoint
+	peers    *peers
+	replica  *replica.Replica
+	state    *state
+	catalog  *catalog.Catalog
+	exec     *exec.Executor
+	runs     *run.Runs
+	results  *results
+
+	nodes   atomic.Pointer[[]mesh.NodeID] // the live ones
+	waiting atomic.Pointer[string]        // for what, until ready
+
+	ctx   context.Context // of background work
+	stop  context.CancelFunc
+	tasks sync.WaitGroup
+}
+
+// open makes the rooms, from the store up. On an error it closes what it opened.
+func open(n *Node) (*rooms, error) {
+	credential, bootstrap, err := n.cfg.identity(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	r := &rooms{
+		cfg: n.cfg, log: n.cfg.Log, self: credential.ID(), meshID: credential.MeshID(),
+		natives: n.natives, started: time.Now(),
+	}
+	r.ctx, r.stop = context.WithCancel(context.Background())
+	r.waitFor("the node is starting")
+	for _, step := range []func() error{
+		r.openStore,
+		r.openExecutor,
+		func() error { return r.openNetwork(n, credential, bootstrap) },
+		r.openState,
+	} {
+		if err := step(); err != nil {
+			r.close()
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func (r *rooms) openStore() (err error) {
+	r.store, err = store.Open(store.Options{
+		Dir: r.cfg.storeDir(), FS: r.cfg.FS, Node: r.self, Clock: hlc.New(r.self, time.Now, 0),
+		MemoryBytes: r.cfg.MemoryBytes, SyncInterval: r.cfg.SyncInterval, Log: r.log,
+	})
+	return err
+}
+
+func (r *rooms) openExecutor() (err error) {
+	r.exec, err = exec.New(exec.Options{
+		CacheDir: r.cfg.modulesDir(), Modules: moduleSource{r},
+		Concurrency: r.cfg.Concurrency, Queue: r.cfg.Queue,
+		Limits: mesh.Limits{Memory: r.cfg.FuncMemory, Time: r.cfg.FuncTime}, Log: r.log,
+	})
+	if err != nil {
+		return err
+	}
+	for _, native := range r.natives {
+		if err := r.exec.Handle(native.ref, native.raw, native.limits); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *rooms) openNetwork(handler link.Handler, credential admission.Credential, bootstrap []string) (err error) {
+	r.dht, err = dht.New(dht.Config{
+		Credential: credential, Bootstrap: bootstrap, MDNS: r.cfg.MDNS,
+		Book: r.cfg.file(bookFile), Heartbeat: r.cfg.Heartbeat, Log: r.log,
+	})
+	if err != nil {
+		return err
+	}
+	r.endpoint, err = link.Listen(link.Config{
+		Credential: credential, Listen: r.cfg.Listen, Advertise: r.cfg.Advertise,
+		Handler: handler, Observer: r.dht, ListenPacket: r.cfg.ListenPacket, Log: r.log,
+	})
+	if err != nil {
+		return err
+	}
+	r.peers = &peers{self: r.self, endpoint: r.endpoint, serve: r.serve}
+	r.dht.Watch(r.viewChanged)
+	r.noteLive()
+	return nil
+}
+
+const bookFile = "peers.json"
+
+func (r *rooms) openState() error {
+	r.replica = replica.New(replica.Options{
+		Self: r.self, Local: r.store, Placement: placement{r}, Peers: r.peers,
+		Replicas: r.cfg.Replicas, WriteQuorum: r.cfg.WriteQuorum, Durability: r.cfg.Durability, Log: r.log,
+	})
+	r.state = &state{replica: r.replica, readQuorum: r.cfg.Replicas - r.cfg.WriteQuorum + 1, live: r.live}
+	r.catalog = catalog.New(r.state, r.announce)
+	r.results = newResults(r.state, r.log)
+	r.runs = run.New(run.Config{
+		Self: r.self, Catalog: r.catalog, Executor: executor{r}, Peers: r.peers,
+		Placer:     &placer{self: r.self, live: r.live, owners: r.dht.Owners, n: r.cfg.Replicas},
+		References: references{r.replica}, Results: r.results, ResultTTL: r.cfg.ResultTTL, Log: r.log,
+	})
+	return nil
+}
+
+// run lets the rooms work until ctx ends, then closes them. It calls ready
+// once the node has joined.
+func (r *rooms) run(ctx context.Context, ready func()) error {
+	defer r.close()
+	failed := make(chan error, 3)
+	r.background(func(ctx context.Context) { failed <- r.dht.Run(ctx, r.endpoint) })
+	r.background(func(ctx context.Context) { failed <- r.serveAdmin(ctx) })
+	r.background(r.replica.Run)
+	r.background(r.results.run)
+	r.background(func(ctx context.Context) {
+		if err := r.join(ctx); err != nil {
+			failed <- err
+			return
+		}
+		ready()
+	})
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// join waits until the node has found the mesh, and tells it what it hosts.
+func (r *rooms) join(ctx context.Context) error {
+	r.waitFor("it has not joined the mesh yet")
+	select {
+	case <-r.dht.Ready():
+	case <-ctx.Done():
+		return nil
+	}
+	r.waitFor("the mesh does not know yet what it hosts")
+	if err := r.hostNatives(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	r.waiting.Store(nil)
+	return nil
+}
+
+// close ends background work and closes the rooms, from the top down.
+func (r *rooms) close() {
+	if r.dht != nil && r.endpoint != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+		r.dht.Leave(ctx)
+		cancel()
+	}
+	if r.runs != nil {
+		r.runs.Close()
+	}
+	r.stop()
+	r.tasks.Wait()
+	var errs []error
+	if r.exec != nil {
+		errs = append(errs, r.exec.Close())
+	}
+	if r.endpoint != nil {
+		errs = append(errs, r.endpoint.Close())
+	}
+	if r.store != nil {
+		errs = append(errs, r.store.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		r.log.Error("the node did not close cleanly", "err", err)
+	}
+}
+
+// leaveTimeout bounds how long a departing node takes to say so.
+const leaveTimeout = 500 * time.Millisecond
+
+// background runs f until it returns; its context ends when the node closes.
+func (r *rooms) background(f func(context.Context)) {
+	r.tasks.Go(func() { f(r.ctx) })
+}
+
+func (r *rooms) waitFor(what string) { r.waiting.Store(&what) }
+
+// notReady says what the node is waiting for; empty when it is ready.
+func (r *rooms) notReady() string {
+	if err := r.store.Failed(); err != nil {
+		return err.Error()
+	}
+	if what := r.waiting.Load(); what != nil {
+		return *what
+	}
+	return ""
+}

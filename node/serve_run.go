@@ -1,0 +1,71 @@
+package node
+
+import (
+	"context"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+	"github.com/virga-mesh/virga/node/run"
+)
+
+func (r *rooms) call(ctx context.Context, m *pb.Call) (wire.Message, error) {
+	request, err := run.ParseCall(m)
+	if err != nil {
+		return nil, err
+	}
+	return r.answerCall(ctx, request)
+}
+
+func (r *rooms) callDAG(ctx context.Context, m *pb.CallDAG) (wire.Message, error) {
+	request, err := run.ParseCallDAG(m)
+	if err != nil {
+		return nil, err
+	}
+	return r.answerCall(ctx, request)
+}
+
+func (r *rooms) answerCall(ctx context.Context, request run.Request) (wire.Message, error) {
+	reply, err := r.runs.Call(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	return reply.Message(), nil
+}
+
+func (r *rooms) awaitRun(ctx context.Context, m *pb.AwaitRun) (wire.Message, error) {
+	id, err := wire.ToRunID(m.GetRunId())
+	if err != nil {
+		return nil, err
+	}
+	record, err := r.runs.Await(ctx, id, m.GetNoWait())
+	if err != nil {
+		return nil, err
+	}
+	return record.Message(), nil
+}
+
+func (r *rooms) cancelRun(ctx context.Context, m *pb.CancelRun) (wire.Message, error) {
+	id, err := wire.ToRunID(m.GetRunId())
+	if err != nil {
+		return nil, err
+	}
+	return nil, r.runs.Cancel(ctx, id)
+}
+
+// sendMessage hands a message to an invocation: here, or on the node in its id.
+func (r *rooms) sendMessage(ctx context.Context, m *pb.SendMessage) (wire.Message, error) {
+	to, err := mesh.ParseInvocationID(m.GetTo())
+	if err != nil {
+		return nil, err
+	}
+	if to.Node != r.self {
+		_, err := r.peers.Call(ctx, to.Node, m)
+		return nil, err
+	}
+	message, err := parseMessage(m)
+	if err != nil {
+		return nil, err
+	}
+	return nil, r.exec.Deliver(to, message)
+}

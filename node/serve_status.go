@@ -1,0 +1,63 @@
+package node
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+func (r *rooms) status() *pb.StatusReply {
+	stored := r.store.Stats()
+	meshID := r.meshID
+	reply := &pb.StatusReply{
+		Node: []byte(r.self), Addrs: r.endpoint.Addrs(), MeshId: meshID[:], Software: softwareVersion(),
+		StartedUnixMs: r.started.UnixMilli(), NotReadyReason: r.notReady(),
+		Keys: uint64(stored.Keys), StoredBytes: uint64(stored.DiskBytes),
+		Running: uint64(r.exec.Running()), ResidentBytes: residentBytes(),
+	}
+	reply.Ready = reply.NotReadyReason == ""
+	for _, peer := range r.dht.View() {
+		if peer.ID == r.self {
+			continue
+		}
+		status := &pb.PeerStatus{Node: []byte(peer.ID), Addrs: peer.Addrs, Live: true}
+		if conn, ok := r.endpoint.Conn(peer.ID); ok {
+			status.RoundTripUs = uint64(conn.RTT().Microseconds())
+		}
+		reply.Peers = append(reply.Peers, status)
+	}
+	return reply
+}
+
+// softwareVersion is the module's version, or the revision that it was built from.
+func softwareVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" && len(setting.Value) >= 12 {
+			return "devel-" + setting.Value[:12]
+		}
+	}
+	return info.Main.Version
+}
+
+// residentBytes is the memory of this process that is in RAM, or what the Go
+// runtime holds where the system does not tell.
+func residentBytes() uint64 {
+	if statm, err := os.ReadFile("/proc/self/statm"); err == nil {
+		if fields := strings.Fields(string(statm)); len(fields) > 1 {
+			if pages, err := strconv.ParseUint(fields[1], 10, 64); err == nil {
+				return pages * uint64(os.Getpagesize())
+			}
+		}
+	}
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return memory.Sys
+}

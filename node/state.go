@@ -1,0 +1,45 @@
+package node
+
+import (
+	"context"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/node/replica"
+)
+
+// state is the replicated store as the node itself uses it, for what it
+// knows of functions, DAGs and runs: a read sees every acknowledged write,
+// since it asks so many owners that one of them holds it.
+type state struct {
+	replica    *replica.Replica
+	readQuorum int
+	live       func() []mesh.NodeID
+}
+
+// Get implements catalog.State.
+func (s *state) Get(ctx context.Context, key mesh.Key) (lattice.Value, error) {
+	return s.replica.Get(ctx, key, min(s.readQuorum, len(s.live())))
+}
+
+// Put implements catalog.State.
+func (s *state) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error {
+	_, err := s.replica.Put(ctx, key, kind, op, replica.WriteOptions{})
+	return err
+}
+
+// Delete implements catalog.State.
+func (s *state) Delete(ctx context.Context, key mesh.Key) error {
+	_, err := s.replica.Delete(ctx, key, replica.WriteOptions{})
+	return err
+}
+
+// List implements catalog.State.
+func (s *state) List(ctx context.Context, prefix, after string, limit int) ([]string, bool, error) {
+	keys, more, err := s.replica.List(ctx, mesh.SystemNamespace, prefix, after, limit)
+	names := make([]string, len(keys))
+	for i, key := range keys {
+		names[i] = key.Name
+	}
+	return names, more, err
+}
