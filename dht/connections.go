@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/quic-go/quic-go"
-
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/admission"
 	"github.com/virga-mesh/virga/mesh/link"
@@ -46,12 +44,8 @@ func addrOf(addr net.Addr) string {
 // connection or started anew, after a dial that fails if it fell silent. It
 // is part of link.Observer.
 func (d *DHT) ConnDown(c *link.Conn, reason error) {
-	d.update(func(now time.Time) { d.roster.down(c.Peer().ID, c, fellSilent(reason), now) })
-}
-
-func fellSilent(reason error) bool {
-	var idle *quic.IdleTimeoutError
-	return errors.As(reason, &idle)
+	silently := errors.Is(reason, link.ErrSilent)
+	d.update(func(now time.Time) { d.roster.down(c.Peer().ID, c, silently, now) })
 }
 
 // dialLoop dials what is missing, for ever.
@@ -99,7 +93,7 @@ func (d *DHT) dueDials(limit int) (dials []dial, wait time.Duration) {
 func (d *DHT) dial(ctx context.Context, x dial) {
 	timeout := dialTimeout
 	if x.suspect {
-		timeout = d.config.Heartbeat
+		timeout = min(timeout, d.config.Heartbeat)
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

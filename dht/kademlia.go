@@ -82,7 +82,7 @@ func newHost(c Config, endpoint *link.Endpoint, lent *lender) (host.Host, error)
 		libp2p.ListenAddrs(lent.listenAddrs()...),
 		libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return advertised }),
 		libp2p.ResourceManager(limits), libp2p.ConnectionManager(conns),
-		libp2p.SwarmOpts(swarm.WithDialTimeout(dialTimeout)), libp2p.DialRanker(swarm.NoDelayDialRanker),
+		libp2p.SwarmOpts(swarm.WithDialTimeout(dialTimeout), swarm.WithDialRanker(swarm.NoDelayDialRanker)),
 		libp2p.UDPBlackHoleSuccessCounter(nil), libp2p.IPv6BlackHoleSuccessCounter(nil),
 		libp2p.DisableIdentifyAddressDiscovery(), libp2p.DisableRelay(), libp2p.DisableMetrics(),
 	)

@@ -83,6 +83,28 @@ func TestACrashIsSeenWithinTwoSeconds(t *testing.T) {
 	})
 }
 
+// Without heartbeats the connections themselves notice.
+func TestACrashIsSeenWithoutHeartbeats(t *testing.T) {
+	simulated(t, lan, func(t *testing.T, m *testMesh) {
+		var nodes []*testNode
+		for range 3 {
+			s := m.settings()
+			s.config.Heartbeat = time.Hour
+			if len(nodes) > 0 {
+				s.config.Bootstrap = []string{nodes[0].addr()}
+			}
+			nodes = append(nodes, m.start(s))
+		}
+		m.await("the whole view", func() bool { return seeEachOther(nodes) })
+		nodes[2].kill(t)
+		began := time.Now()
+		m.await("the crash to be seen", func() bool { return seeEachOther(nodes[:2]) })
+		if took := time.Since(began); took < 5*time.Second || took > 8*time.Second+100*time.Millisecond {
+			t.Errorf("seen after %v, want the idle timeout and a dial", took)
+		}
+	})
+}
+
 func TestALeaveIsSeenAtOnce(t *testing.T) {
 	simulated(t, lan, func(t *testing.T, m *testMesh) {
 		nodes := m.startMany(5)
@@ -281,12 +303,50 @@ func TestLookUpsAgreeWithBruteForce(t *testing.T) {
 				t.Errorf("look-up: %v, %v, want %v", got, err, want)
 			}
 		}
+		for _, n := range []int{0, bucketSize + 1} {
+			if _, err := nodes[0].Lookup(context.Background(), mesh.Key{Namespace: "default", Name: "x"}, n); mesh.KindOf(err) != mesh.Invalid {
+				t.Errorf("look-up of %d nodes: %v, want Invalid", n, err)
+			}
+		}
 		addrs, err := nodes[0].FindPeer(context.Background(), nodes[1].self)
 		if err != nil || !slices.Contains(addrs, nodes[1].addr()) {
 			t.Errorf("find peer: %v, %v", addrs, err)
 		}
 		if _, err := nodes[0].FindPeer(context.Background(), m.settings().config.Credential.ID()); mesh.KindOf(err) != mesh.NotFound {
 			t.Errorf("find a stranger: %v, want NotFound", err)
+		}
+	})
+}
+
+// The Kademlia table is fed from the view: who crashed is out of both, and
+// look-ups do not wait for it.
+func TestTheKademliaTableFollowsTheView(t *testing.T) {
+	simulated(t, lan, func(t *testing.T, m *testMesh) {
+		nodes := m.startMany(6)
+		table := func(n *testNode) int { return n.kademlia.Load().dht.RoutingTable().Size() }
+		tables := func(size int) func() bool {
+			return func() bool {
+				return !slices.ContainsFunc(nodes, func(n *testNode) bool { return table(n) != size })
+			}
+		}
+		m.await("whole tables", tables(5))
+		key := mesh.Key{Namespace: "default", Name: "x"}
+		for _, n := range nodes {
+			if _, err := n.Lookup(context.Background(), key, 3); err != nil {
+				t.Error(err)
+			}
+		}
+		nodes[5].kill(t)
+		nodes = nodes[:5]
+		m.await("tables without who crashed", tables(4))
+		began := time.Now()
+		for _, n := range nodes {
+			if got, err := n.Lookup(context.Background(), key, 9); err != nil || len(got) != 5 {
+				t.Errorf("look-up: %d nodes, %v, want 5", len(got), err)
+			}
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("look-ups took %v", took)
 		}
 	})
 }
