@@ -38,9 +38,12 @@ func (c command) run(ctx context.Context, r *running, args []mesh.Value) (mesh.V
 		return mesh.Value{}, err
 	}
 	out := newOutput()
+	out.whole = true
 	r.attach(out, c.module.owner.options.Log)
 	defer out.end()
-	stdout := &bounded{limit: MaxCommandOutput}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	stdout := &bounded{limit: MaxCommandOutput, beyond: stop}
 	config := sandbox(&sleeper{ctx: ctx}).WithArgs(r.function.Ref.Name).
 		WithStdin(bytes.NewReader(stdin)).WithStdout(stdout).WithStderr(&out.stderr).WithStartFunctions(commandStart)
 	sandboxed, err := c.module.owner.runtime.InstantiateModule(memory.within(ctx), c.module.compiled, config)
@@ -49,10 +52,13 @@ func (c command) run(ctx context.Context, r *running, args []mesh.Value) (mesh.V
 	} else {
 		defer memory.Free()
 	}
+	if stdout.exceeded {
+		return mesh.Value{}, mesh.Errorf(mesh.UserError, "", "the command wrote more than %d bytes", stdout.limit)
+	}
 	if exit := (*sys.ExitError)(nil); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 0) {
 		return mesh.Value{}, trapped(ctx, memory, out, err)
 	}
-	return stdout.result()
+	return stdout.result(), nil
 }
 
 func asLines(args []mesh.Value) ([]byte, error) {
@@ -67,30 +73,29 @@ func asLines(args []mesh.Value) ([]byte, error) {
 	return lines, nil
 }
 
-// bounded keeps what is written to it, up to its limit.
+// bounded keeps what is written to it, up to its limit. Beyond it calls
+// beyond, for a command that does not heed that its writes fail.
 type bounded struct {
-	limit  int
-	data   []byte
-	beyond bool
+	limit    int
+	beyond   func()
+	data     []byte
+	exceeded bool
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
 	if len(b.data)+len(p) > b.limit {
-		b.beyond = true
+		b.exceeded = true
+		b.beyond()
 		return 0, errors.New("the output is too long")
 	}
 	b.data = append(b.data, p...)
 	return len(p), nil
 }
 
-// result is the output, without the newline that ends its last line.
-func (b *bounded) result() (mesh.Value, error) {
-	if b.beyond {
-		return mesh.Value{}, mesh.Errorf(mesh.UserError, "", "the command wrote more than %d bytes", b.limit)
+// result is the output: text without the newline that ends its last line, or bytes as they are.
+func (b *bounded) result() mesh.Value {
+	if !utf8.Valid(b.data) {
+		return mesh.Value{Format: mesh.Raw, Data: b.data}
 	}
-	data := bytes.TrimSuffix(b.data, []byte("\n"))
-	if utf8.Valid(data) {
-		return mesh.Value{Format: mesh.Text, Data: data}, nil
-	}
-	return mesh.Value{Format: mesh.Raw, Data: b.data}, nil
+	return mesh.Value{Format: mesh.Text, Data: bytes.TrimSuffix(b.data, []byte("\n"))}
 }

@@ -255,3 +255,5 @@ var builds struct {
 	sync.Mutex
 	byDir map[string][]byte
 }
+
+var fnMessage = fn.Message{Body: mesh.Value{Format: mesh.Raw}}

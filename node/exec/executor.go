@@ -124,10 +124,13 @@ func (e *Executor) Close() error {
 // the limits of concurrency and queue it is Overloaded at once.
 func (e *Executor) Invoke(ctx context.Context, inv Invocation) (mesh.Value, error) {
 	result, err := e.invoke(ctx, inv)
-	if err != nil {
-		return mesh.Value{}, e.explain(inv.Func.Ref, err)
+	if err == nil {
+		return result, nil
 	}
-	return result, nil
+	if ctx.Err() == nil && mesh.KindOf(err) == mesh.Cancelled && e.isClosed() {
+		err = errClosed
+	}
+	return mesh.Value{}, e.explain(inv.Func.Ref, err)
 }
 
 func (e *Executor) invoke(ctx context.Context, inv Invocation) (mesh.Value, error) {
@@ -155,7 +158,10 @@ func (e *Executor) invoke(ctx context.Context, inv Invocation) (mesh.Value, erro
 	limited, stop := context.WithTimeout(ctx, r.limits.Time)
 	defer stop()
 	result, err := target.run(fn.WithLibrary(limited, r), r, inv.Args)
-	return result, e.blame(ctx, limited, r, err)
+	if err != nil {
+		return mesh.Value{}, blame(ctx, limited, r.limits.Time, err)
+	}
+	return result, nil
 }
 
 func (e *Executor) newRunning(inv Invocation) *running {
@@ -205,24 +211,18 @@ func (e *Executor) end(r *running) {
 
 var errClosed = mesh.Errorf(mesh.Unavailable, "", "this node is shutting down")
 
-// blame says whose time was up when an invocation ended with its context.
-func (e *Executor) blame(ctx, limited context.Context, r *running, err error) error {
-	if err == nil || limited.Err() == nil {
-		return err
-	}
-	if kind := mesh.KindOf(err); kind != mesh.DeadlineExceeded && kind != mesh.Cancelled {
-		return err
-	}
-	e.mu.Lock()
-	closed := e.closed
-	e.mu.Unlock()
-	switch {
-	case ctx.Err() == nil:
-		return mesh.Errorf(mesh.DeadlineExceeded, "", "it ran longer than its limit of %v", r.limits.Time)
-	case closed && errors.Is(ctx.Err(), context.Canceled):
-		return errClosed
+// blame says so when it was the limit of time that ended an invocation, and not ctx.
+func blame(ctx, limited context.Context, limit time.Duration, err error) error {
+	if mesh.KindOf(err) == mesh.DeadlineExceeded && limited.Err() != nil && ctx.Err() == nil {
+		return mesh.Errorf(mesh.DeadlineExceeded, "", "it ran longer than its limit of %v", limit)
 	}
 	return err
+}
+
+func (e *Executor) isClosed() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.closed
 }
 
 // explain names the function in err, and writes the stack of a panic to the log.

@@ -3,6 +3,7 @@ package exec
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -137,12 +138,12 @@ func signature(f api.FunctionDefinition) string {
 }
 
 func nameList(exports map[string]api.FunctionDefinition) string {
+	return enumerate(slices.Sorted(maps.Keys(exports)))
+}
+
+// enumerate lists names for an error message.
+func enumerate(names []string) string {
 	const most = 10
-	names := make([]string, 0, len(exports))
-	for name := range exports {
-		names = append(names, name)
-	}
-	slices.Sort(names)
 	switch {
 	case len(names) == 0:
 		return "no function"

@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/tetratelabs/wazero"
 
@@ -32,6 +31,9 @@ type module struct {
 // started once, which also leaves a warm instance.
 func (m *modules) build(ctx context.Context, hash string, wasm []byte) (*module, error) {
 	if err := checkHeader(wasm); err != nil {
+		return nil, err
+	}
+	if err := checkTables(wasm); err != nil {
 		return nil, err
 	}
 	compiled, err := m.compile(ctx, wasm)
@@ -102,7 +104,7 @@ func (mod *module) target(info mesh.FuncInfo) (target, error) {
 		index = 0
 	}
 	if index < 0 {
-		return nil, mesh.Errorf(mesh.NotFound, "", "the module has no function %q: it has %s", export, strings.Join(mod.names, ", "))
+		return nil, mesh.Errorf(mesh.NotFound, "", "the module has no function %q: it has %s", export, enumerate(mod.names))
 	}
 	return guest{mod, uint32(index)}, nil
 }

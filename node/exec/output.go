@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"strings"
 )
 
 // Bounds of what a guest writes.
@@ -20,7 +21,8 @@ type output struct {
 	budget int
 	stdout line
 	stderr line
-	tail   []byte
+	tail   []byte // the end of standard error
+	whole  bool   // the tail belongs into error messages whole, not by its first line
 }
 
 // line is a writer for one stream, with what has not ended in a newline yet.
@@ -85,6 +87,20 @@ func (o *output) write(level slog.Level, stream, text string) {
 		return
 	}
 	log.Log(context.Background(), level, text, "stream", stream)
+}
+
+// lastWords is what goes into an error message of standard error, after a
+// colon. What a guest's language runtime writes as it dies has its stack
+// after the first line; that is for the log.
+func (o *output) lastWords() string {
+	text := strings.ToValidUTF8(strings.TrimSpace(string(o.tail)), "?")
+	if !o.whole {
+		text, _, _ = strings.Cut(text, "\n")
+	}
+	if text == "" {
+		return ""
+	}
+	return ": " + text
 }
 
 // keep holds on to the end of standard error.

@@ -21,21 +21,12 @@ func trapped(ctx context.Context, memory *linearMemory, out *output, err error) 
 	case memory != nil && memory.denied != nil:
 		return memory.denied
 	case errors.As(err, &exit):
-		return mesh.Errorf(mesh.UserError, "", "the module exited with code %d%s", exit.ExitCode(), lastWords(out))
+		return mesh.Errorf(mesh.UserError, "", "the module exited with code %d%s", exit.ExitCode(), out.lastWords())
 	case errors.As(err, &broken):
 		return broken
 	}
 	reason, _, _ := strings.Cut(err.Error(), "\n")
-	return mesh.Errorf(mesh.UserError, "", "the module trapped: %s%s", strings.TrimPrefix(reason, "wasm error: "), lastWords(out))
-}
-
-// lastWords is the end of what was written to standard error.
-func lastWords(out *output) string {
-	text := strings.ToValidUTF8(strings.TrimSpace(string(out.tail)), "?")
-	if text == "" {
-		return ""
-	}
-	return ": " + text
+	return mesh.Errorf(mesh.UserError, "", "the module trapped: %s%s", strings.TrimPrefix(reason, "wasm error: "), out.lastWords())
 }
 
 // brokenABI is what a module gets for answers that are none.
