@@ -93,16 +93,11 @@ func (r *Runs) callDAG(ctx context.Context, q *Request) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	functions := make([]mesh.FuncInfo, len(dag.Stages))
-	for i, s := range dag.Stages {
-		if functions[i], err = r.cfg.Catalog.Function(ctx, s.Func); err != nil {
-			failure := *mesh.AsError("", err)
-			failure.Stage = s.Name
-			return Reply{}, &failure
-		}
-	}
-	g, err := newGraph(dag, functions, q.StageArgs)
+	g, err := newGraph(dag, q.StageArgs)
 	if err != nil {
+		return Reply{}, err
+	}
+	if err := r.resolve(ctx, g); err != nil {
 		return Reply{}, err
 	}
 	args := make([][]Arg, len(g.stages))
@@ -116,35 +111,17 @@ func (r *Runs) callDAG(ctx context.Context, q *Request) (Reply, error) {
 	return r.run(ctx, q, g, args, places)
 }
 
-func (r *Runs) placeFunc(fn mesh.FuncInfo, q *Request) ([]Placement, error) {
-	stages := [1]PlaceStage{{Name: fn.Ref.Name, Func: fn, Refs: references(q.Args)}}
-	return r.placed(PlaceRequest{Stages: stages[:], Policy: q.Policy, Pins: q.Place})
-}
-
-func (r *Runs) place(g *graph, args [][]Arg, policy string, pins map[string]mesh.NodeID, without []mesh.NodeID) ([]Placement, error) {
-	stages := make([]PlaceStage, len(g.stages))
+// resolve looks up the stages' functions.
+func (r *Runs) resolve(ctx context.Context, g *graph) (err error) {
 	for i := range g.stages {
-		s := &g.stages[i]
-		stages[i] = PlaceStage{Name: s.name, Func: s.fn, Parents: s.parents, Refs: references(args[i])}
-	}
-	return r.placed(PlaceRequest{Stages: stages, Policy: policy, Pins: pins, Without: without})
-}
-
-func (r *Runs) placed(q PlaceRequest) ([]Placement, error) {
-	places, err := r.cfg.Placer.Place(q)
-	if err == nil && len(places) != len(q.Stages) {
-		err = mesh.Errorf(mesh.Internal, "plan", "%d placements for %d stages", len(places), len(q.Stages))
-	}
-	return places, err
-}
-
-func references(args []Arg) (keys []mesh.Key) {
-	for i := range args {
-		if args[i].Ref.Name != "" {
-			keys = append(keys, args[i].Ref)
+		st := &g.stages[i]
+		if st.fn, err = r.cfg.Catalog.Function(ctx, st.fn.Ref); err != nil {
+			failure := *mesh.AsError("", err)
+			failure.Stage = st.name
+			return &failure
 		}
 	}
-	return keys
+	return nil
 }
 
 // run makes a run of what has been planned.
@@ -192,49 +169,4 @@ func (c *coordination) reply() (Reply, error) {
 		return Reply{}, c.tracker.err
 	}
 	return Reply{ID: c.id, Results: c.tracker.answers()}, nil
-}
-
-// known finds a run that this node coordinates, or lately did.
-func (r *Runs) known(id mesh.RunID) *coordination {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if c := r.coordinated[id]; c != nil {
-		return c
-	}
-	return r.history.get(id, time.Now())
-}
-
-// admit takes a run on, or finds the one that has its id already.
-func (r *Runs) admit(c *coordination) (*coordination, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case r.closed:
-		return nil, errClosed()
-	case r.coordinated[c.id] != nil:
-		return r.coordinated[c.id], nil
-	case len(r.coordinated) >= r.cfg.MaxRuns:
-		return nil, mesh.Errorf(mesh.Overloaded, "", "the node coordinates %d runs already: retry later", r.cfg.MaxRuns)
-	}
-	r.coordinated[c.id] = c
-	return c, nil
-}
-
-// retire moves a run that is over to the history, without its arguments.
-func (r *Runs) retire(c *coordination) {
-	c.mu.Lock()
-	c.args, c.share = nil, nil
-	charged, size, refused := c.charged, c.tracker.held, c.refused
-	if c.settled != nil {
-		size = c.settled.bytes()
-	}
-	c.charged = 0
-	c.mu.Unlock()
-	r.charge(-charged)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.coordinated, c.id)
-	if !refused {
-		r.history.add(c, size, time.Now())
-	}
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/virga-mesh/virga/mesh"
-	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
@@ -35,7 +34,7 @@ type coordination struct {
 	tracker tracker
 	share   *share // of the current attempt
 	settled *Record
-	refused bool // it was not taken on; calling again may succeed
+	refused bool // it was not taken on, or not to its end, as if never called here
 	charged int64
 }
 
@@ -237,52 +236,6 @@ func (r *Runs) endElsewhere(sp *spec, lost []mesh.NodeID) {
 			r.cfg.Log.Debug("a node was not told that a run ended", "run", sp.run, "node", node.Short(), "err", err)
 		}
 	}
-}
-
-// HandleSinkResult takes the end of a sink or of a failed stage from the
-// node that ran it. What comes for a run that is over, or an attempt that
-// was given up, is ignored.
-func (r *Runs) HandleSinkResult(from mesh.NodeID, m *pb.SinkResult) error {
-	id, err := wire.ToRunID(m.GetRunId())
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	c := r.coordinated[id]
-	r.mu.Unlock()
-	if c == nil {
-		return nil
-	}
-	stage := int(m.Stage)
-	stages, ok := c.expects(from, m.Attempt, stage)
-	if !ok {
-		return nil
-	}
-	switch {
-	case len(m.Lost) > 0:
-		c.nodeDown(mesh.NodeID(m.Lost))
-	case m.Error != nil:
-		c.stageFailed(m.Attempt, stage, wire.ToError(m.Error))
-	default:
-		v, err := wire.ToValue(m.Value)
-		if err != nil {
-			c.stageFailed(m.Attempt, stage, err)
-			return err
-		}
-		c.sinkResult(m.Attempt, stage, v, parseReports(m.Reports, stages))
-	}
-	return nil
-}
-
-// expects reports whether the node runs the stage in the current attempt,
-// and how many stages that has.
-func (c *coordination) expects(from mesh.NodeID, attempt uint32, stage int) (stages int, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.tracker.current(attempt, stage) {
-		return 0, false
-	}
-	return len(c.tracker.spec.stages), c.tracker.spec.places[stage].Node == from
 }
 
 // record is how the run stands.

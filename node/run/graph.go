@@ -95,14 +95,13 @@ func (g *graph) sorted() bool {
 	return true
 }
 
-// newGraph gives the graph of a DAG whose functions are resolved, or of a
-// single function as one stage with its name.
-func newGraph(dag *mesh.DAG, functions []mesh.FuncInfo, args map[string][]Arg) (*graph, error) {
+// newGraph gives the graph of a DAG. Its functions are yet to be resolved.
+func newGraph(dag *mesh.DAG, args map[string][]Arg) (*graph, error) {
 	g := &graph{stages: make([]stage, len(dag.Stages))}
 	index := make(map[string]int, len(dag.Stages))
 	for i, s := range dag.Stages {
 		index[s.Name] = i
-		g.stages[i] = stage{name: s.Name, fn: functions[i]}
+		g.stages[i] = stage{name: s.Name, fn: mesh.FuncInfo{Ref: s.Func}}
 	}
 	for name := range args {
 		if _, declared := index[name]; !declared {
@@ -120,6 +119,7 @@ func newGraph(dag *mesh.DAG, functions []mesh.FuncInfo, args map[string][]Arg) (
 	return g, g.link()
 }
 
+// singleGraph gives the graph of a function alone: one stage with its name.
 func singleGraph(fn mesh.FuncInfo) *graph {
 	return &graph{stages: []stage{{name: fn.Ref.Name, fn: fn, hasArgs: true}}, sinks: []int{0}, single: true}
 }

@@ -16,7 +16,7 @@ import (
 
 // specMessage gives a spec of a chain a -> b, coordinated by n1, with both stages at n2.
 func specMessage() *pb.RunSpec {
-	g, err := newGraph(dagOf([]string{"a", "b"}, []string{"a:b"}), make([]mesh.FuncInfo, 2), nil)
+	g, err := newGraph(dagOf([]string{"a", "b"}, []string{"a:b"}), nil)
 	if err != nil {
 		panic(err)
 	}
@@ -226,6 +226,31 @@ func TestUnreachableNextNode(t *testing.T) {
 		synctest.Wait() // the end of an attempt is told in the background
 		if c.sent["EndRun"] == 0 {
 			t.Error("no run was planned again: the seed tries too little")
+		}
+	})
+}
+
+// A node that the coordinator cannot reach, though nobody saw it die, is
+// planned around too; when no other can run the function, the error says so.
+func TestUnreachableFirstNode(t *testing.T) {
+	simulate(t, 4, 1, func(t *testing.T, c *cluster) {
+		c.define("f", term, "n3", "n4")
+		c.define("g", term, "n3")
+		c.sendErr = func(to mesh.NodeID, m wire.Message) error {
+			if to == "n3" {
+				return mesh.Errorf(mesh.Unavailable, "send", "no route")
+			}
+			return nil
+		}
+		for range 8 {
+			reply, err := c.nodes["n1"].Call(t.Context(), callOf("f", "1"))
+			if got := one(t, reply, err); got != "f(1)" {
+				t.Errorf("Call = %s", got)
+			}
+		}
+		_, err := c.nodes["n1"].Call(t.Context(), callOf("g"))
+		if !errors.Is(err, mesh.Unavailable) || !strings.Contains(err.Error(), "no live node hosts") {
+			t.Errorf("Call = %v, want Unavailable", err)
 		}
 	})
 }

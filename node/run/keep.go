@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
-	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
 // keep starts a run whose record is kept: a future, or a run whose id the
@@ -43,10 +42,7 @@ func (c *coordination) attach(ctx context.Context, q *Request) (Reply, error) {
 	case <-ctx.Done():
 		return Reply{}, mesh.Errorf(mesh.KindOf(ctx.Err()), "", "waiting for run %s: %w", c.id, ctx.Err())
 	}
-	c.mu.Lock()
-	refused := c.refused
-	c.mu.Unlock()
-	if q.Future && !refused {
+	if q.Future && !c.isRefused() {
 		return Reply{ID: c.id}, nil
 	}
 	return c.reply()
@@ -65,6 +61,9 @@ func (c *coordination) own() {
 	}
 	c.accept()
 	c.execute()
+	if c.isRefused() {
+		return
+	}
 	ctx, cancel := context.WithTimeout(c.runs.ctx, saveTimeout)
 	defer cancel()
 	if err := c.save(ctx); err != nil {
@@ -84,13 +83,27 @@ func (c *coordination) accept() {
 	}
 }
 
-// refuse ends a run that cannot be taken on. Nothing of it has run.
+// refuse ends a run that cannot be taken on. Nothing of it has run. Only the
+// owner calls it.
 func (c *coordination) refuse(err error) {
-	c.mu.Lock()
-	c.refused = true
-	c.mu.Unlock()
-	c.fail(err)
+	c.abandon(err)
 	c.accept()
+}
+
+// abandon ends a run that is not over without that being its end: whoever
+// has its id may begin it again.
+func (c *coordination) abandon(err error) {
+	c.mu.Lock()
+	e := c.tracker.fail(err)
+	c.refused = c.refused || e.answer
+	c.mu.Unlock()
+	c.do(e)
+}
+
+func (c *coordination) isRefused() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refused
 }
 
 func (c *coordination) save(ctx context.Context) error {
@@ -148,83 +161,4 @@ func (c *coordination) settle(r Record) {
 		c.do(effect{answer: true})
 	}
 	c.accept()
-}
-
-// Await gives the record of a run: once the run is over or, with noWait, as
-// it stands. Where this node does not coordinate the run, the record comes
-// from the store and, while the run goes on, from its coordinator.
-//
-// Errors: NotFound for an id that is not known, or no longer; Unavailable when
-// the run's coordinator is gone, DeadlineExceeded and Cancelled by the
-// context. How the run itself failed is in the record.
-func (r *Runs) Await(ctx context.Context, id mesh.RunID, noWait bool) (Record, error) {
-	record, err := r.await(ctx, id, noWait)
-	if err != nil {
-		return Record{}, mesh.AsError("await run "+id.String(), err)
-	}
-	return record, nil
-}
-
-func (r *Runs) await(ctx context.Context, id mesh.RunID, noWait bool) (Record, error) {
-	if c := r.known(id); c != nil {
-		return c.await(ctx, noWait)
-	}
-	record, err := r.cfg.Results.Load(ctx, id)
-	if err != nil || record.ended() {
-		return record, err
-	}
-	if record.Coordinator == r.cfg.Self {
-		return Record{}, mesh.Errorf(mesh.Unavailable, "", "the node restarted while it coordinated the run: call again with the run's id to begin it anew")
-	}
-	return r.ask(ctx, record.Coordinator, id, noWait)
-}
-
-func (c *coordination) await(ctx context.Context, noWait bool) (Record, error) {
-	if noWait {
-		return c.record(), nil
-	}
-	select {
-	case <-c.done:
-		return c.record(), nil
-	case <-ctx.Done():
-		return Record{}, mesh.Errorf(mesh.KindOf(ctx.Err()), "", "the run goes on: %w", ctx.Err())
-	}
-}
-
-// ask gets a run's record from its coordinator.
-func (r *Runs) ask(ctx context.Context, coordinator mesh.NodeID, id mesh.RunID, noWait bool) (Record, error) {
-	m, err := r.cfg.Peers.Call(ctx, coordinator, &pb.AwaitRun{RunId: id[:], NoWait: noWait})
-	if err != nil {
-		if mesh.KindOf(err) == mesh.Unavailable {
-			return Record{}, mesh.Errorf(mesh.Unavailable, "", "the run's coordinator %s cannot be reached: call again with the run's id to begin it anew: %w", coordinator, err)
-		}
-		return Record{}, err
-	}
-	reply, ok := m.(*pb.AwaitRunReply)
-	if !ok {
-		return Record{}, mesh.Errorf(mesh.Internal, "", "node %s answered with %T: expected the record of a run", coordinator, m)
-	}
-	return ParseRecord(reply)
-}
-
-// Cancel ends a run with Cancelled, wherever it is coordinated. Cancelling a
-// run that is over changes nothing. Errors: as Await.
-func (r *Runs) Cancel(ctx context.Context, id mesh.RunID) error {
-	if c := r.known(id); c != nil {
-		c.fail(mesh.Errorf(mesh.Cancelled, "", "run %s was cancelled", id))
-		return nil
-	}
-	record, err := r.cfg.Results.Load(ctx, id)
-	switch {
-	case err != nil:
-	case record.ended():
-	case record.Coordinator == r.cfg.Self:
-		err = mesh.Errorf(mesh.Unavailable, "", "the node restarted while it coordinated the run: nothing of it is left to cancel")
-	default:
-		_, err = r.cfg.Peers.Call(ctx, record.Coordinator, &pb.CancelRun{RunId: id[:]})
-	}
-	if err != nil {
-		return mesh.AsError("cancel run "+id.String(), err)
-	}
-	return nil
 }

@@ -230,6 +230,62 @@ func TestSameIDIsTheSameRun(t *testing.T) {
 	})
 }
 
+// A node that waits for a run of another takes it over when that one goes.
+func TestFollowerTakesOver(t *testing.T) {
+	simulate(t, 2, 1, func(t *testing.T, c *cluster) {
+		g := &gate{open: make(chan struct{})}
+		c.define("f", g.run)
+		q := named(callOf("f", "1"), mesh.NewRunID())
+		go c.nodes["n1"].Call(t.Context(), q)
+		synctest.Wait()
+		answer := make(chan string)
+		go func() {
+			reply, err := c.nodes["n2"].Call(t.Context(), q)
+			answer <- one(t, reply, err)
+		}()
+		synctest.Wait()
+		if g.entered.Load() != 1 {
+			t.Errorf("%d invocations while the first coordinator lives", g.entered.Load())
+		}
+		c.kill("n1")
+		synctest.Wait()
+		close(g.open)
+		if got := <-answer; got != "f(1)" || g.entered.Load() != 2 {
+			t.Errorf("%s after %d invocations", got, g.entered.Load())
+		}
+		record, err := c.nodes["n2"].Await(t.Context(), q.ID, false)
+		if err != nil || record.Coordinator != "n2" || record.Attempt != 1+MaxAttempts {
+			t.Errorf("record %+v, %v", record, err)
+		}
+		waitForDeaths()
+	})
+}
+
+// Two nodes that are given one id at the same moment may both run it; each
+// answers, and neither gets the other's inputs.
+func TestSameIDAtTwoNodesAtOnce(t *testing.T) {
+	simulate(t, 3, 1, func(t *testing.T, c *cluster) {
+		c.delay = 10 * time.Millisecond
+		c.define("a", term, "n3")
+		c.define("b", term, "n3")
+		c.define("sum", term, "n3")
+		c.declare("d", []string{"a", "b", "sum"}, "a:sum", "b:sum")
+		q := named(dagCall("d", nil), mesh.NewRunID())
+		answers := make(chan string, 2)
+		for _, node := range []mesh.NodeID{"n1", "n2"} {
+			go func() {
+				reply, err := c.nodes[node].Call(t.Context(), q)
+				answers <- one(t, reply, err)
+			}()
+		}
+		for range 2 {
+			if got := <-answers; got != "sum(a() b())" {
+				t.Errorf("answer %s", got)
+			}
+		}
+	})
+}
+
 // A caller who drew the id may lose its connection, come back, and get the
 // result of the run that went on.
 func TestNamedRunGoesOnWithoutItsCaller(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,7 +82,7 @@ func New(c Config) *Runs {
 		cfg:         c,
 		coordinated: map[mesh.RunID]*coordination{},
 		shares:      map[runKey]*share{},
-		history:     newHistory(c.ResultTTL, c.MaxBytes/4),
+		history:     newHistory(c.ResultTTL, c.MaxBytes/16),
 		forgotten:   forgotten{attempts: map[runKey]uint32{}},
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
@@ -92,10 +94,10 @@ func New(c Config) *Runs {
 func (r *Runs) Close() {
 	r.mu.Lock()
 	r.closed = true
-	coordinated, shares := values(r.coordinated), values(r.shares)
+	coordinated, shares := slices.Collect(maps.Values(r.coordinated)), slices.Collect(maps.Values(r.shares))
 	r.mu.Unlock()
 	for _, c := range coordinated {
-		c.fail(errClosed())
+		c.abandon(errClosed())
 	}
 	for _, s := range shares {
 		s.drop()
@@ -105,14 +107,6 @@ func (r *Runs) Close() {
 }
 
 func errClosed() error { return mesh.Errorf(mesh.Unavailable, "", "the node is shutting down") }
-
-func values[K comparable, V any](m map[K]V) []V {
-	list := make([]V, 0, len(m))
-	for _, v := range m {
-		list = append(list, v)
-	}
-	return list
-}
 
 // spawn runs f in a goroutine that Close waits for; not at all once closed.
 func (r *Runs) spawn(f func()) bool {
@@ -139,7 +133,7 @@ func (r *Runs) charge(bytes int64) error {
 // again; stages of runs that it coordinated are dropped.
 func (r *Runs) PeerDown(node mesh.NodeID) {
 	r.mu.Lock()
-	coordinated := values(r.coordinated)
+	coordinated := slices.Collect(maps.Values(r.coordinated))
 	var orphans []*share
 	for _, s := range r.shares {
 		if s.spec.coordinator == node {

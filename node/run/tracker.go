@@ -33,8 +33,6 @@ const (
 	over
 )
 
-func (p phase) String() string { return [...]string{"planning", "running", "over"}[p] }
-
 // effect is what is to be done after an input.
 type effect struct {
 	end    *spec // an attempt that its executors must forget

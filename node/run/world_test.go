@@ -44,7 +44,7 @@ type letter struct {
 const leader = mesh.NodeID("n1")
 
 func newWorld(dag *mesh.DAG, args map[string][]Arg, attempts int) (*world, error) {
-	g, err := newGraph(dag, make([]mesh.FuncInfo, len(dag.Stages)), args)
+	g, err := newGraph(dag, args)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,53 @@
+package run
+
+import (
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// HandleSinkResult takes the end of a sink or of a failed stage from the
+// node that ran it. What comes for a run that is over, or an attempt that
+// was given up, is ignored.
+func (r *Runs) HandleSinkResult(from mesh.NodeID, m *pb.SinkResult) error {
+	id, err := wire.ToRunID(m.GetRunId())
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	c := r.coordinated[id]
+	r.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	stage := int(m.Stage)
+	stages, ok := c.expects(from, m.Attempt, stage)
+	if !ok {
+		return nil
+	}
+	switch {
+	case len(m.Lost) > 0:
+		c.nodeDown(mesh.NodeID(m.Lost))
+	case m.Error != nil:
+		c.stageFailed(m.Attempt, stage, wire.ToError(m.Error))
+	default:
+		v, err := wire.ToValue(m.Value)
+		if err != nil {
+			c.stageFailed(m.Attempt, stage, err)
+			return err
+		}
+		c.sinkResult(m.Attempt, stage, v, parseReports(m.Reports, stages))
+	}
+	return nil
+}
+
+// expects reports whether the node runs the stage in the current attempt,
+// and how many stages that has.
+func (c *coordination) expects(from mesh.NodeID, attempt uint32, stage int) (stages int, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.tracker.current(attempt, stage) {
+		return 0, false
+	}
+	return len(c.tracker.spec.stages), c.tracker.spec.places[stage].Node == from
+}
