@@ -786,8 +786,9 @@ func (x *FetchReply) GetSession() uint64 {
 	return 0
 }
 
-// Push tells a subscriber what changed. Node to node. Answered by Done: an
-// owner sends the next one only then, and repeats what was not answered.
+// Push tells a subscriber what changed. Node to node. Answered by
+// Unsubscribe: an owner sends the next one only then, and repeats what was
+// not answered.
 type Push struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Deltas        []*PushedDelta         `protobuf:"bytes,1,rep,name=deltas,proto3" json:"deltas,omitempty"`
@@ -892,7 +893,8 @@ func (x *PushedDelta) GetDelta() []byte {
 	return nil
 }
 
-// Unsubscribe ends pushes for keys. One way.
+// Unsubscribe answers a Push: the keys among its deltas, none mostly, that the
+// subscriber does not hold any more.
 type Unsubscribe struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Keys          []*Key                 `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
