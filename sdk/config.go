@@ -3,7 +3,6 @@ package sdk
 import (
 	"log/slog"
 	"net"
-	"slices"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -13,17 +12,18 @@ import (
 // Config says which mesh a client connects to, and who it is there. One of
 // Credential, Token and ContextDir is required.
 type Config struct {
-	// Addrs are nodes of the mesh, as host:port. They come before those of
-	// the token or context. One that lives is enough: the client asks it for
-	// the others.
+	// Addrs are nodes of the mesh, as host:port, in place of those of the
+	// token or context. One that lives is enough: the client asks it for the
+	// others.
 	Addrs []string
-	// Pinned keeps the client to the addresses that it was given: it learns of
-	// no others.
+	// Pinned keeps the client to those addresses: it learns of no others.
 	Pinned bool
-	// Credential is who the client is.
+	// Credential is who the client is. A node keeps one connection to each
+	// identity: processes that run at once need credentials of their own, or a
+	// Token.
 	Credential admission.Credential
-	// Token is a join token, with which the client makes itself a credential
-	// for its lifetime.
+	// Token is a join token, with which the client makes a key and a
+	// credential of its own for its lifetime.
 	Token string
 	// ContextDir is a folder with a saved context, such as virga up leaves.
 	ContextDir string
@@ -46,7 +46,9 @@ func (c Config) identity(now time.Time) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	id.addrs = union(c.Addrs, id.addrs)
+	if len(c.Addrs) > 0 {
+		id.addrs = c.Addrs
+	}
 	if len(id.addrs) == 0 {
 		return identity{}, mesh.Errorf(mesh.Invalid, "dial", "no address: expected at least one host:port of a node")
 	}
@@ -63,34 +65,25 @@ func (c Config) chosenIdentity(now time.Time) (identity, error) {
 	case !c.Credential.IsZero():
 		return identity{credential: c.Credential}, nil
 	case c.Token != "":
-		return joinAsClient(c.Token, now)
+		token, err := admission.ParseToken(c.Token)
+		if err != nil {
+			return identity{}, err
+		}
+		return joinAsClient(token, token.Bootstrap, now)
 	case c.ContextDir != "":
 		saved, err := LoadContext(c.ContextDir)
-		return identity{saved.Credential, saved.Addrs}, err
+		if err != nil {
+			return identity{}, err
+		}
+		return joinAsClient(saved.Token, saved.Addrs, now)
 	}
 	return identity{}, mesh.Errorf(mesh.Invalid, "dial", "nothing says who the client is: expected a credential, a join token or a context folder")
 }
 
-func joinAsClient(text string, now time.Time) (identity, error) {
-	token, err := admission.ParseToken(text)
-	if err != nil {
-		return identity{}, err
-	}
+// joinAsClient uses any token, a node's as well, for a client's credential.
+func joinAsClient(token admission.Token, addrs []string, now time.Time) (identity, error) {
 	grant := token.Grant()
 	grant.Role = admission.Client
 	credential, err := token.JoinAs(admission.NewKey(), grant, now)
-	return identity{credential, token.Bootstrap}, err
-}
-
-// union keeps the order of the first occurrences.
-func union(lists ...[]string) []string {
-	var all []string
-	for _, list := range lists {
-		for _, s := range list {
-			if !slices.Contains(all, s) {
-				all = append(all, s)
-			}
-		}
-	}
-	return all
+	return identity{credential, addrs}, err
 }

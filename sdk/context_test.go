@@ -36,17 +36,17 @@ func newCredential(t *testing.T) admission.Credential {
 
 func TestContextRoundTrip(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "home")
-	saved := SavedContext{Addrs: []string{"127.0.0.1:1", "[::1]:2"}, Credential: newCredential(t)}
+	saved := SavedContext{Addrs: []string{"127.0.0.1:1", "[::1]:2"}, Token: newToken(t, admission.Client)}
 	if err := saved.Save(dir); err != nil {
 		t.Fatal(err)
 	}
 	got, err := LoadContext(dir)
-	if err != nil || !slices.Equal(got.Addrs, saved.Addrs) || got.Credential.ID() != saved.Credential.ID() {
+	if err != nil || !slices.Equal(got.Addrs, saved.Addrs) || got.Token.ID() != saved.Token.ID() {
 		t.Errorf("LoadContext = %+v, %v", got, err)
 	}
-	info, err := os.Stat(filepath.Join(dir, credentialFile))
+	info, err := os.Stat(filepath.Join(dir, tokenFile))
 	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("the credential is readable by others: %v, %v", info.Mode(), err)
+		t.Errorf("the token is readable by others: %v, %v", info.Mode(), err)
 	}
 }
 
@@ -64,15 +64,15 @@ func TestBadContexts(t *testing.T) {
 	}{
 		{"missing", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, contextFile)) }, mesh.NotFound, "virga up"},
 		{"not JSON", func(t *testing.T, dir string) { write(t, dir, contextFile, "addrs: x") }, mesh.Invalid, contextFile},
-		{"no credential", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, credentialFile)) }, mesh.Invalid, credentialFile},
-		{"not a credential", func(t *testing.T, dir string) { write(t, dir, credentialFile, "secret") }, mesh.Invalid, "private key"},
+		{"no token", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, tokenFile)) }, mesh.Invalid, tokenFile},
+		{"not a token", func(t *testing.T, dir string) { write(t, dir, tokenFile, "secret") }, mesh.Invalid, "virga1"},
 		{"of another mesh", func(t *testing.T, dir string) {
-			write(t, dir, credentialFile, string(newCredential(t).Marshal()))
+			write(t, dir, tokenFile, newToken(t, admission.Client).Text())
 		}, mesh.Invalid, "of mesh"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := (SavedContext{Addrs: []string{"127.0.0.1:1"}, Credential: newCredential(t)}).Save(dir); err != nil {
+			if err := (SavedContext{Addrs: []string{"127.0.0.1:1"}, Token: newToken(t, admission.Client)}).Save(dir); err != nil {
 				t.Fatal(err)
 			}
 			c.spoil(t, dir)
@@ -86,7 +86,7 @@ func TestBadContexts(t *testing.T) {
 func TestIdentity(t *testing.T) {
 	token := newToken(t, admission.Node)
 	id, err := Config{Token: token.Text(), Addrs: []string{"10.0.0.1:1"}}.identity(time.Now())
-	if err != nil || !slices.Equal(id.addrs, []string{"10.0.0.1:1", "127.0.0.1:7001"}) {
+	if err != nil || !slices.Equal(id.addrs, []string{"10.0.0.1:1"}) {
 		t.Fatalf("identity = %v, %v", id.addrs, err)
 	}
 	if member, err := id.credential.Member(time.Now()); err != nil || member.Role != admission.Client {

@@ -112,6 +112,19 @@ func (r *remote) learn(ctx context.Context, conn *link.Conn) {
 	r.learnt.Store(&addrs)
 }
 
+// union keeps the order of the first occurrences.
+func union(lists ...[]string) []string {
+	var all []string
+	for _, list := range lists {
+		for _, s := range list {
+			if !slices.Contains(all, s) {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}
+
 func (r *remote) close() error {
 	if r.closed.Swap(true) {
 		return nil

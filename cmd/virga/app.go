@@ -42,7 +42,7 @@ const (
 
 func (a *app) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&a.home, "home", cmp.Or(os.Getenv("VIRGA_HOME"), ".virga"), "folder of the mesh's context; VIRGA_HOME sets it too")
-	flags.StringSliceVar(&a.addrs, "addr", nil, "node to connect to, as host:port, before those of the context")
+	flags.StringSliceVar(&a.addrs, "addr", nil, "node to connect to, as host:port, in place of those of the context")
 	flags.StringVar(&a.namespace, "namespace", mesh.DefaultNamespace, "namespace of functions, DAGs and keys")
 	flags.StringVarP(&a.output, "output", "o", outputText, "text or json")
 	flags.DurationVar(&a.timeout, "timeout", sdk.DefaultTimeout, "longest time the command may take")

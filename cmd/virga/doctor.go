@@ -117,12 +117,11 @@ func (a *app) checkContext() finding {
 	if err != nil {
 		return finding{check, false, err.Error(), "virga up starts a mesh on this machine, virga mesh join selects another"}
 	}
-	member, err := saved.Credential.Member(time.Now())
-	if err != nil {
-		return finding{check, false, err.Error(), "join again with a new token, in another --home"}
+	until := saved.Token.Grant().NotAfter
+	if time.Now().After(until) {
+		return finding{check, false, "its token expired at " + until.UTC().Format(time.RFC3339), "join again with a new token, in another --home"}
 	}
-	return finding{check, true, fmt.Sprintf("a %s of mesh %s until %s, in %s",
-		member.Role, saved.Credential.MeshID(), member.NotAfter.UTC().Format(time.RFC3339), a.home), ""}
+	return finding{check, true, fmt.Sprintf("of mesh %s until %s, in %s", saved.Token.MeshID(), until.UTC().Format(time.RFC3339), a.home), ""}
 }
 
 func (a *app) checkMesh(ctx context.Context) finding {

@@ -72,8 +72,8 @@ func meshJoinCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "join TOKEN",
 		Short: "Select a mesh, with a join token",
-		Long: `Make a client's credential with a join token, and save it with the addresses of
-nodes as the context of the home folder. With - the token is read from stdin,
+		Long: `Save a join token with the addresses of nodes as the context of the home folder.
+Each command makes a client's key and credential with it. With - the token is read from stdin,
 which keeps it out of the shell's history.`,
 		Example: "  virga mesh join - < client.token\n  virga mesh join virga1... --addr 10.0.0.1:7000",
 		Args:    exactly("TOKEN"),
@@ -86,23 +86,23 @@ func runMeshJoin(a *app, text string, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if until := token.Grant().NotAfter; now.After(until) {
+		return mesh.Errorf(mesh.Denied, "mesh join", "the token expired at %s", until.UTC().Format(time.RFC3339))
+	}
 	if _, err := sdk.LoadContext(a.home); err == nil {
 		return mesh.Errorf(mesh.Conflict, "mesh join", "%s has a context already: expected another --home", a.home)
 	}
-	addrs := append(a.addrs, token.Bootstrap...)
+	addrs := a.addrs
+	if len(addrs) == 0 {
+		addrs = token.Bootstrap
+	}
 	if len(addrs) == 0 {
 		return usagef("the token names no node: expected --addr with one")
 	}
-	grant := token.Grant()
-	grant.Role = admission.Client
-	credential, err := token.JoinAs(admission.NewKey(), grant, now)
-	if err != nil {
+	if err := (sdk.SavedContext{Addrs: addrs, Token: token}).Save(a.home); err != nil {
 		return err
 	}
-	if err := (sdk.SavedContext{Addrs: addrs, Credential: credential}).Save(a.home); err != nil {
-		return err
-	}
-	return a.show(done{"joined mesh " + token.MeshID().String() + " as client " + credential.ID().String()})
+	return a.show(done{"selected mesh " + token.MeshID().String() + " in " + a.home})
 }
 
 // readToken reads a token from an argument, or from stdin for "-".

@@ -3,7 +3,7 @@
 // of one mesh lies in its home folder:
 //
 //	root.pem                     the mesh's root key
-//	client.pem, context.json     the context with which clients connect
+//	client.token, context.json   the context with which clients connect
 //	nodes/n1/virgad.yaml         configuration of the first node
 //	nodes/n1/data/               its credential and state
 //	nodes/n1/virgad.log          what it said

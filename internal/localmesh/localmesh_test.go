@@ -192,7 +192,7 @@ func TestPortsAndIdentityAreKept(t *testing.T) {
 		t.Fatalf("prepare = %+v, %v", nodes, err)
 	}
 	after, _, err := prepare(home, nodes, 0)
-	if err != nil || after.Credential.ID() != before.Credential.ID() || len(after.Addrs) != 3 {
+	if err != nil || after.Token.ID() != before.Token.ID() || len(after.Addrs) != 3 {
 		t.Errorf("the context changed: %v, %v", after.Addrs, err)
 	}
 }

@@ -50,7 +50,7 @@ func (n Node) awaitReady(ctx context.Context, saved sdk.SavedContext, peers int)
 
 // askUntilReady gives with an error what was missing at last.
 func (n Node) askUntilReady(ctx context.Context, saved sdk.SavedContext, peers int) (string, error) {
-	client, err := sdk.Dial(ctx, sdk.Config{Addrs: []string{n.Addr}, Credential: saved.Credential, Pinned: true})
+	client, err := sdk.Dial(ctx, sdk.Config{Addrs: []string{n.Addr}, Token: saved.Token.Text(), Pinned: true})
 	if err != nil {
 		return "it does not answer at " + n.Addr, err
 	}

@@ -110,7 +110,7 @@ func (o Options) missing(nodes []Node) (int, error) {
 // lifetime is that of a local mesh's tokens.
 const lifetime = 10 * 365 * 24 * time.Hour
 
-// prepare makes the missing nodes, with a root and a client's credential if
+// prepare makes the missing nodes, with a root and a client's token if
 // there are none yet, and saves the context.
 func prepare(home string, nodes []Node, missing int) (sdk.SavedContext, []Node, error) {
 	root, err := loadRoot(home)
@@ -171,15 +171,11 @@ func loadRoot(home string) (admission.Root, error) {
 	return root, nil
 }
 
-// saveContext keeps the credential of a context that there is, and renews its addresses.
+// saveContext keeps the token of a context that there is, and renews its addresses.
 func saveContext(home string, root admission.Root, addrs []string) (sdk.SavedContext, error) {
 	saved, err := sdk.LoadContext(home)
-	if err != nil || saved.Credential.MeshID() != root.MeshID() {
-		token, err := newToken(root, admission.Client, addrs)
-		if err != nil {
-			return sdk.SavedContext{}, err
-		}
-		if saved.Credential, err = token.Join(admission.NewKey(), time.Now()); err != nil {
+	if err != nil || saved.Token.MeshID() != root.MeshID() {
+		if saved.Token, err = newToken(root, admission.Client, addrs); err != nil {
 			return sdk.SavedContext{}, err
 		}
 	}
