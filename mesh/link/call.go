@@ -20,10 +20,10 @@ func (c *Conn) Call(ctx context.Context, req wire.Message) (wire.Message, error)
 	if err != nil {
 		return nil, err
 	}
-	w := waiters.Get().(*waiter)
+	w := c.endpoint.waiters.Get().(*waiter)
+	defer func() { c.endpoint.waiters.Put(w.clean()) }()
 	id, ok := c.calls.add(w)
 	if !ok {
-		w.release()
 		return nil, c.lost()
 	}
 	mark, err := c.sendFrame(ctx, wire.Header{ID: id, Timeout: timeout}, req)
@@ -36,15 +36,12 @@ func (c *Conn) Call(ctx context.Context, req wire.Message) (wire.Message, error)
 	case <-ctx.Done():
 		if c.calls.take(id) != nil {
 			c.sendCancel(id)
-			w.release()
 			return nil, mesh.AsError("call", ctx.Err())
 		}
 		<-w.ready // the reply came at the same time
 	}
 	c.requests.arrived(mark)
-	reply, err := w.reply()
-	w.release()
-	return reply, err
+	return w.reply()
 }
 
 // abandon forgets a call whose request did not go out.
@@ -52,7 +49,6 @@ func (c *Conn) abandon(id uint64, w *waiter) {
 	if c.calls.take(id) == nil {
 		<-w.ready
 	}
-	w.release()
 }
 
 // Send sends a message that is not answered. Small messages arrive in the
@@ -185,7 +181,7 @@ func (t *callTable) alone() bool {
 	return len(t.waiting) <= 1
 }
 
-// take removes the waiter of a call. Who gets it, and nobody else, must deliver to it or release it.
+// take removes the waiter of a call. Who gets it, and nobody else, must deliver to it or let it go.
 func (t *callTable) take(id uint64) *waiter {
 	t.mu.Lock()
 	defer t.mu.Unlock()

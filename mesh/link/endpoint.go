@@ -31,6 +31,7 @@ type Endpoint struct {
 	tasks  sync.WaitGroup
 
 	workers workers
+	waiters sync.Pool // per endpoint: their channels must not cross bubbles of virtual time
 
 	mu      sync.Mutex
 	closed  bool
@@ -60,6 +61,7 @@ func listen(c Config, v versions) (*Endpoint, error) {
 	e := &Endpoint{
 		config: c, identity: id, member: member, log: c.Log, versions: v,
 		instance: rand.Uint64(), peers: newPeerTable(member.ID),
+		waiters: sync.Pool{New: newWaiter},
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.workers = workers{spawn: e.spawn, stop: e.ctx.Done(), jobs: make(chan func())}

@@ -56,12 +56,7 @@ func (e *Endpoint) answerHello(c *Conn) error {
 	if err := c.openRequests(ctx); err != nil {
 		return err
 	}
-	sequence, err := e.stand(c)
-	if err != nil {
-		return err
-	}
-	c.sendHello(sequence)
-	return nil
+	return e.stand(c)
 }
 
 // offerHello brings up a connection that was dialled here. It gives another
@@ -79,7 +74,7 @@ func (e *Endpoint) offerHello(ctx context.Context, c *Conn) (standing *Conn, err
 	c.sendHello(sequence)
 	err = c.awaitHello(ctx)
 	if err == nil {
-		_, err = e.stand(c)
+		err = e.stand(c)
 	}
 	e.mu.Lock()
 	e.peers.ungreet(c.peer.ID)
@@ -96,22 +91,23 @@ func (e *Endpoint) memberOn(qc *quic.Conn, roles []admission.Role) (admission.Me
 	return e.identity.member(certificates[0], roles...)
 }
 
-// stand enters c among the standing connections, tells the observer, and
-// gives the number for our Hello on it, if that is still to be sent.
-func (e *Endpoint) stand(c *Conn) (sequence uint64, err error) {
+// stand enters c among the standing connections and tells the observer. On a
+// connection that was taken, our Hello goes out before anyone can find c, so
+// that it is the first frame.
+func (e *Endpoint) stand(c *Conn) error {
 	e.mu.Lock()
 	if err := e.roomFor(c); err != nil {
 		e.mu.Unlock()
-		return 0, err
+		return err
 	}
 	replaced, ok := e.peers.admit(c)
 	if !ok {
 		e.mu.Unlock()
-		return 0, errDuplicate
+		return errDuplicate
 	}
 	if !c.dialled {
 		e.peers.hellos++
-		sequence = e.peers.hellos
+		c.sendHello(e.peers.hellos)
 	}
 	waiting := e.peers.attempts[c.peer.ID]
 	e.mu.Unlock()
@@ -125,7 +121,7 @@ func (e *Endpoint) stand(c *Conn) (sequence uint64, err error) {
 	if waiting != nil {
 		waiting.finish(c, nil)
 	}
-	return sequence, nil
+	return nil
 }
 
 // roomFor says why no connection may stand any more, if so. e.mu is held.

@@ -1,8 +1,10 @@
 package link
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -162,5 +164,52 @@ func wantKind(t *testing.T, err error, kind mesh.ErrorKind) {
 	t.Helper()
 	if mesh.KindOf(err) != kind || err == nil {
 		t.Fatalf("error %v, want kind %s", err, kind)
+	}
+}
+
+// logBuffer keeps what an endpoint logs.
+type logBuffer struct {
+	mu      sync.Mutex
+	buf     bytes.Buffer
+	written chan struct{} // gets an element, if there is room, for each line
+}
+
+func newLogBuffer() *logBuffer { return &logBuffer{written: make(chan struct{}, 1)} }
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	select {
+	case b.written <- struct{}{}:
+	default:
+	}
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func (b *logBuffer) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buf.Reset()
+}
+
+// config makes an endpoint log here.
+func (b *logBuffer) config(c *Config) { c.Log = slog.New(slog.NewTextHandler(b, nil)) }
+
+// await waits until the log holds text.
+func (b *logBuffer) await(t *testing.T, text string) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	for !strings.Contains(b.String(), text) {
+		select {
+		case <-b.written:
+		case <-deadline:
+			t.Fatalf("the log does not say %q:\n%s", text, b)
+		}
 	}
 }

@@ -16,12 +16,10 @@ type waiter struct {
 	err   error
 }
 
-// Waiters and frame buffers are pooled for the whole process: every call
-// needs one of each for a moment.
-var (
-	waiters = sync.Pool{New: func() any { return &waiter{ready: make(chan struct{}, 1)} }}
-	frames  = sync.Pool{New: func() any { return new(frameBuffer) }}
-)
+func newWaiter() any { return &waiter{ready: make(chan struct{}, 1)} }
+
+// frames are pooled for the whole process: every message needs one for a moment.
+var frames = sync.Pool{New: func() any { return new(frameBuffer) }}
 
 // maxPooled is the largest buffer that goes back to a pool, in bytes.
 const maxPooled = 64 << 10
@@ -51,12 +49,13 @@ func (w *waiter) reply() (wire.Message, error) {
 	return m, nil
 }
 
-func (w *waiter) release() {
+// clean readies the waiter for another call.
+func (w *waiter) clean() *waiter {
 	w.err = nil
 	if cap(w.body) > maxPooled {
 		w.body = nil
 	}
-	waiters.Put(w)
+	return w
 }
 
 // frameBuffer holds a frame while it is written.
