@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
 // alone is a node without peers, whose executor hands back its first argument.
@@ -44,6 +46,50 @@ func benchmarkCall(b *testing.B, q Request, dags map[string]*mesh.DAG) {
 
 func BenchmarkCallHere(b *testing.B) {
 	benchmarkCall(b, callOf("f", "1"), nil)
+}
+
+// BenchmarkCallElsewhere is what a hop and its result cost the two nodes,
+// with encoding and without a network.
+func BenchmarkCallElsewhere(b *testing.B) {
+	here, there := &wired{}, &wired{}
+	here.runs = New(Config{Self: "n0", Catalog: here, Executor: here, Placer: here, Peers: there})
+	there.runs = New(Config{Self: "n1", Catalog: there, Executor: there, Placer: there, Peers: here})
+	here.peer, there.peer = "n1", "n0"
+	defer here.runs.Close()
+	defer there.runs.Close()
+	q := callOf("f", "1")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := here.runs.Call(b.Context(), q); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// wired is a node that takes a peer's messages by function call.
+type wired struct {
+	alone
+	runs *Runs
+	peer mesh.NodeID
+}
+
+func (w *wired) Send(_ context.Context, _ mesh.NodeID, m wire.Message) error {
+	frame, err := wire.AppendFrame(nil, wire.Header{Flags: wire.OneWay}, m)
+	if err != nil {
+		return err
+	}
+	m, err = wire.ParseBody(wire.TypeOf(m), frame[wire.HeaderSize:])
+	if err != nil {
+		return err
+	}
+	if hop, ok := m.(*pb.Hop); ok {
+		return w.runs.HandleHop(w.peer, hop)
+	}
+	return w.runs.HandleSinkResult(w.peer, m.(*pb.SinkResult))
+}
+
+func (w *wired) Call(context.Context, mesh.NodeID, wire.Message) (wire.Message, error) {
+	return nil, mesh.Errorf(mesh.Unavailable, "call", "only one-way messages are wired")
 }
 
 func BenchmarkChainHere(b *testing.B) {

@@ -26,7 +26,7 @@ func (r *Runs) call(ctx context.Context, q *Request) (Reply, error) {
 	if r.ctx.Err() != nil {
 		return Reply{}, errClosed()
 	}
-	if q.named() {
+	if q.named() && !q.DryRun {
 		if c := r.known(q.ID); c != nil {
 			return c.attach(ctx, q)
 		}

@@ -44,43 +44,36 @@ func (r *Runs) read(ctx context.Context, args []Arg) ([]mesh.Value, error) {
 		return nil, nil
 	}
 	values := make([]mesh.Value, len(args))
-	refs := 0
+	var refs []int
 	for i := range args {
 		if args[i].Ref.Name != "" {
-			refs++
+			refs = append(refs, i)
 			continue
 		}
 		values[i] = args[i].Value
 	}
-	switch refs {
+	switch len(refs) {
 	case 0:
 		return values, nil
 	case 1:
-		return values, r.readRefs(ctx, args, func(read func() error) error { return read() }, values)
+		return values, r.readRef(ctx, args[refs[0]].Ref, &values[refs[0]])
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(readers)
-	if err := r.readRefs(ctx, args, func(read func() error) error { group.Go(read); return nil }, values); err != nil {
-		return nil, err
-	}
-	return values, group.Wait()
+	return values, r.readRefs(ctx, args, refs, values)
 }
 
-// readRefs hands the reading of each key to do.
-func (r *Runs) readRefs(ctx context.Context, args []Arg, do func(read func() error) error, values []mesh.Value) error {
-	for i := range args {
-		if args[i].Ref.Name == "" {
-			continue
-		}
-		err := do(func() (err error) {
-			if values[i], err = r.cfg.References.Get(ctx, args[i].Ref); err != nil {
-				err = mesh.AsError("argument "+args[i].Ref.String(), err)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
+// readRefs reads several keys at once.
+func (r *Runs) readRefs(ctx context.Context, args []Arg, refs []int, values []mesh.Value) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for _, i := range refs {
+		group.Go(func() error { return r.readRef(ctx, args[i].Ref, &values[i]) })
+	}
+	return group.Wait()
+}
+
+func (r *Runs) readRef(ctx context.Context, key mesh.Key, v *mesh.Value) (err error) {
+	if *v, err = r.cfg.References.Get(ctx, key); err != nil {
+		return mesh.AsError("argument "+key.String(), err)
 	}
 	return nil
 }

@@ -46,15 +46,18 @@ func (s *spec) stagesOn(node mesh.NodeID) (n int) {
 	return n
 }
 
-// message gives the spec as it travels with every hop: encoded once, or as
-// it came.
+// message gives the spec as it travels with every hop: made once, or as it
+// came. Why a stage runs where it does is for the coordinator alone.
 func (s *spec) message() *pb.RunSpec {
 	s.encode.Do(func() {
-		if s.encoded == nil {
-			s.encoded = &pb.RunSpec{
-				RunId: s.run[:], Attempt: s.attempt, Coordinator: []byte(s.coordinator), Plan: planMessage(s.planned()),
-			}
+		if s.encoded != nil {
+			return
 		}
+		plan := s.planned()
+		for i := range plan {
+			plan[i].Why = ""
+		}
+		s.encoded = &pb.RunSpec{RunId: s.run[:], Attempt: s.attempt, Coordinator: []byte(s.coordinator), Plan: planMessage(plan)}
 	})
 	return s.encoded
 }
