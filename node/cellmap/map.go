@@ -86,6 +86,18 @@ func (m *Map[M]) Get(key mesh.Key) (lattice.Cell, M, bool) {
 	return e.cell, e.meta, true
 }
 
+// Peek gives what stands beside the cell of a key. It does not count as use.
+func (m *Map[M]) Peek(key mesh.Key) (M, bool) {
+	s := m.shard(key)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if e, ok := s.entries[key]; ok {
+		return e.meta, true
+	}
+	var none M
+	return none, false
+}
+
 // View calls read with the cell of a key, which is valid until read returns
 // and is not copied for it. It reports whether there is one. read must be
 // short: changes to the keys of the same shard wait for it.
