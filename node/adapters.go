@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 
-	"github.com/virga-mesh/virga/dht"
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/node/exec"
@@ -53,26 +52,3 @@ func registerValue(value lattice.Value) (mesh.Value, error) {
 	}
 	return mesh.DecodeValue(payload)
 }
-
-// viewChanged tells the rooms that a node came or went.
-func (r *rooms) viewChanged(e dht.Event) {
-	r.noteLive()
-	r.catalog.ForgetAll() // announcements may have passed by
-	if e.Up {
-		r.replica.PeerUp(e.Peer.ID)
-	} else {
-		r.runs.PeerDown(e.Peer.ID)
-	}
-}
-
-func (r *rooms) noteLive() {
-	view := r.dht.View()
-	live := make([]mesh.NodeID, len(view))
-	for i, peer := range view {
-		live[i] = peer.ID
-	}
-	r.nodes.Store(&live)
-}
-
-// live lists the live nodes, this one included. It must not be changed.
-func (r *rooms) live() []mesh.NodeID { return *r.nodes.Load() }

@@ -120,6 +120,8 @@ func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Messag
 		return r.replica.HandleMerge(ctx, m)
 	case *pb.Fetch:
 		return r.replica.HandleFetch(ctx, from, m)
+	case *pb.Push:
+		return r.cache.HandlePush(from, m)
 	case *pb.Hop:
 		return nil, r.runs.HandleHop(from, m)
 	case *pb.SinkResult:

@@ -12,6 +12,7 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/admission"
 	"github.com/virga-mesh/virga/mesh/link"
+	"github.com/virga-mesh/virga/node/cache"
 	"github.com/virga-mesh/virga/node/catalog"
 	"github.com/virga-mesh/virga/node/exec"
 	"github.com/virga-mesh/virga/node/hlc"
@@ -29,19 +30,21 @@ type rooms struct {
 	natives []native
 	started time.Time
 
-	store    *store.Store
-	dht      *dht.DHT
-	endpoint *link.Endpoint
-	peers    *peers
-	replica  *replica.Replica
-	state    *state
-	catalog  *catalog.Catalog
-	exec     *exec.Executor
-	runs     *run.Runs
-	results  *results
+	store     *store.Store
+	dht       *dht.DHT
+	endpoint  *link.Endpoint
+	peers     *peers
+	cache     *cache.Cache     // of what others own
+	publisher *cache.Publisher // to the caches of others
+	replica   *replica.Replica
+	state     *state
+	catalog   *catalog.Catalog
+	exec      *exec.Executor
+	runs      *run.Runs
+	results   *results
 
-	nodes   atomic.Pointer[[]mesh.NodeID] // the live ones
-	waiting atomic.Pointer[string]        // for what, until ready
+	nodes   atomic.Pointer[liveNodes] // as of the last look at the view
+	waiting atomic.Pointer[string]    // for what, until ready
 
 	ctx   context.Context // of background work
 	stop  context.CancelFunc
@@ -60,6 +63,7 @@ func open(n *Node) (*rooms, error) {
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.waitFor("the node is starting")
+	r.peers = &peers{self: r.self, serve: r.serve}
 	for _, step := range []func() error{
 		r.openStore,
 		r.openExecutor,
@@ -75,9 +79,12 @@ func open(n *Node) (*rooms, error) {
 }
 
 func (r *rooms) openStore() (err error) {
+	r.cache = cache.New(cache.Options{Peers: r.peers, Bytes: r.cfg.CacheBytes, Log: r.log})
+	r.publisher = cache.NewPublisher(cache.PublisherOptions{Peers: r.peers, Log: r.log})
 	r.store, err = store.Open(store.Options{
 		Dir: r.cfg.storeDir(), FS: r.cfg.FS, Node: r.self, Clock: hlc.New(r.self, time.Now, 0),
-		MemoryBytes: r.cfg.MemoryBytes, SyncInterval: r.cfg.SyncInterval, Log: r.log,
+		MemoryBytes: r.cfg.MemoryBytes, SyncInterval: r.cfg.SyncInterval,
+		OnGrow: r.publisher.Changed, Log: r.log,
 	})
 	return err
 }
@@ -114,9 +121,8 @@ func (r *rooms) openNetwork(handler link.Handler, credential admission.Credentia
 	if err != nil {
 		return err
 	}
-	r.peers = &peers{self: r.self, endpoint: r.endpoint, serve: r.serve}
+	r.peers.endpoint = r.endpoint
 	r.dht.Watch(r.viewChanged)
-	r.noteLive()
 	return nil
 }
 
@@ -125,6 +131,7 @@ const bookFile = "peers.json"
 func (r *rooms) openState() error {
 	r.replica = replica.New(replica.Options{
 		Self: r.self, Local: r.store, Placement: placement{r}, Peers: r.peers,
+		Cache: r.cache, Subscriptions: r.publisher,
 		Replicas: r.cfg.Replicas, WriteQuorum: r.cfg.WriteQuorum, Durability: r.cfg.Durability, Log: r.log,
 	})
 	r.state = &state{replica: r.replica, readQuorum: r.cfg.Replicas - r.cfg.WriteQuorum + 1, live: r.live}
@@ -197,6 +204,10 @@ func (r *rooms) close() {
 	}
 	r.stop()
 	r.tasks.Wait()
+	if r.cache != nil {
+		r.cache.Close()
+		r.publisher.Close()
+	}
 	var errs []error
 	if r.exec != nil {
 		errs = append(errs, r.exec.Close())

@@ -11,12 +11,13 @@ import (
 )
 
 func (r *rooms) status() *pb.StatusReply {
-	stored := r.store.Stats()
+	stored, cached := r.store.Stats(), r.cache.Stats()
 	meshID := r.meshID
 	reply := &pb.StatusReply{
 		Node: []byte(r.self), Addrs: r.endpoint.Addrs(), MeshId: meshID[:], Software: softwareVersion(),
 		StartedUnixMs: r.started.UnixMilli(), NotReadyReason: r.notReady(),
 		Keys: uint64(stored.Keys), StoredBytes: uint64(stored.DiskBytes),
+		CachedKeys: uint64(cached.Keys), CachedBytes: uint64(cached.Bytes),
 		Running: uint64(r.exec.Running()), ResidentBytes: residentBytes(),
 	}
 	reply.Ready = reply.NotReadyReason == ""

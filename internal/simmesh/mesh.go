@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
 	"time"
 
@@ -166,7 +167,7 @@ func (m *Mesh) Kill(i int) error {
 		return errors.New("a kill needs a simulated network")
 	}
 	m.options.Network.Isolate(sim.HostIP(i + 1))
-	disk := at.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100})
+	disk := at.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))})
 	err := m.Stop(i)
 	at.disk = disk
 	m.options.Network.Rejoin(sim.HostIP(i + 1))
