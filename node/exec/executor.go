@@ -111,9 +111,10 @@ func (e *Executor) Close() error {
 	e.mu.Lock()
 	e.closed = true
 	for _, r := range e.running {
-		r.cancel()
+		r.clock.end()
 	}
 	e.mu.Unlock()
+	e.modules.stopLoading()
 	e.done.Wait()
 	return e.modules.close()
 }
@@ -135,8 +136,6 @@ func (e *Executor) Invoke(ctx context.Context, inv Invocation) (mesh.Value, erro
 
 func (e *Executor) invoke(ctx context.Context, inv Invocation) (mesh.Value, error) {
 	r := e.newRunning(inv)
-	ctx, r.cancel = context.WithCancel(ctx)
-	defer r.cancel()
 	if err := e.begin(r); err != nil {
 		return mesh.Value{}, err
 	}
@@ -155,13 +154,26 @@ func (e *Executor) invoke(ctx context.Context, inv Invocation) (mesh.Value, erro
 		return mesh.Value{}, err
 	}
 	defer r.leave()
-	limited, stop := context.WithTimeout(ctx, r.limits.Time)
-	defer stop()
-	result, err := target.run(fn.WithLibrary(limited, r), r, inv.Args)
+	if err := e.startClock(ctx, r); err != nil {
+		return mesh.Value{}, err
+	}
+	defer r.clock.end()
+	result, err := target.run(fn.WithLibrary(&r.clock, r), r, inv.Args)
 	if err != nil {
-		return mesh.Value{}, blame(ctx, limited, r.limits.Time, err)
+		return mesh.Value{}, blame(ctx, r, err)
 	}
 	return result, nil
+}
+
+// startClock begins what Close ends, unless it has been called meanwhile.
+func (e *Executor) startClock(ctx context.Context, r *running) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return errClosed
+	}
+	r.clock.start(ctx, r.limits.Time)
+	return nil
 }
 
 func (e *Executor) newRunning(inv Invocation) *running {
@@ -211,10 +223,10 @@ func (e *Executor) end(r *running) {
 
 var errClosed = mesh.Errorf(mesh.Unavailable, "", "this node is shutting down")
 
-// blame says so when it was the limit of time that ended an invocation, and not ctx.
-func blame(ctx, limited context.Context, limit time.Duration, err error) error {
-	if mesh.KindOf(err) == mesh.DeadlineExceeded && limited.Err() != nil && ctx.Err() == nil {
-		return mesh.Errorf(mesh.DeadlineExceeded, "", "it ran longer than its limit of %v", limit)
+// blame says so when it was the limit of time that ended r, and not ctx.
+func blame(ctx context.Context, r *running, err error) error {
+	if mesh.KindOf(err) == mesh.DeadlineExceeded && r.clock.Err() != nil && ctx.Err() == nil {
+		return mesh.Errorf(mesh.DeadlineExceeded, "", "it ran longer than its limit of %v", r.limits.Time)
 	}
 	return err
 }

@@ -83,6 +83,32 @@ func TestInspectSaysWhatIsWrong(t *testing.T) {
 	wantError(t, err, mesh.DeadlineExceeded, "")
 }
 
+func TestCompiledModulesSurviveARestart(t *testing.T) {
+	dir := t.TempDir()
+	var written [2]time.Time
+	for i := range written {
+		b := start(t, exec.Options{CacheDir: dir})
+		if _, err := b.Inspect(t.Context(), guestOf(opUnreachable).assemble()); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("files in the cache: %v, %v; expected one", files, err)
+		}
+		info, err := os.Stat(files[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		written[i] = info.ModTime()
+	}
+	if !written[0].Equal(written[1]) {
+		t.Error("the module was compiled again")
+	}
+}
+
 func TestADamagedCacheIsEmptied(t *testing.T) {
 	dir := t.TempDir()
 	module := guestOf(opUnreachable).assemble()

@@ -75,11 +75,16 @@ func newCache(dir string) (wazero.CompilationCache, error) {
 	return wazero.NewCompilationCacheWithDir(dir)
 }
 
-func (m *modules) close() error {
+// stopLoading ends waiting for modules; what is loaded goes on running.
+func (m *modules) stopLoading() {
 	m.mu.Lock()
 	m.closed = true
 	m.mu.Unlock()
 	m.cancel()
+}
+
+// close frees everything, after stopLoading and once nothing runs.
+func (m *modules) close() error {
 	m.loads.Wait()
 	for m.evictIdle() {
 	}
@@ -118,6 +123,8 @@ func (m *modules) acquire(ctx context.Context, hash string) (*module, error) {
 			}
 		case <-ctx.Done():
 			return nil, mesh.AsError("", ctx.Err())
+		case <-m.ctx.Done():
+			return nil, errClosed
 		}
 	}
 }

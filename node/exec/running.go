@@ -19,7 +19,7 @@ type running struct {
 	inbox    inbox
 	node     *gate
 	own      *sharedGate // nil if the function has no limit of its own
-	cancel   context.CancelFunc
+	clock    runContext
 
 	// For guests: where their words go, and the formats that they read.
 	output  *output

@@ -308,21 +308,3 @@ func TestTheNodesMemoryIsShared(t *testing.T) {
 		t.Errorf("square gave %d, %v", got, err)
 	}
 }
-
-func TestCompiledModulesSurviveARestart(t *testing.T) {
-	dir := t.TempDir()
-	wasm := built(t, "testdata/guest")
-	var took [2]time.Duration
-	for i := range took {
-		b := start(t, exec.Options{CacheDir: dir})
-		began := time.Now()
-		if _, err := b.Inspect(t.Context(), wasm); err != nil {
-			t.Fatal(err)
-		}
-		took[i] = time.Since(began)
-		if err := b.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("cold %v, from the cache %v", took[0], took[1])
-}
