@@ -28,7 +28,7 @@ func (o *object) putting(args putArgs, at Write) (*object, error) {
 	if err != nil {
 		return nil, inField(args.field, err)
 	}
-	if !isDead(store) {
+	if !store.empty() {
 		delta.store = &dotMap[string, fieldStore]{entries: map[string]fieldStore{}}
 		delta.store.put(args.field, fieldStore{{args.kind, store}}, 0, false)
 	}

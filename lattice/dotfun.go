@@ -76,6 +76,8 @@ func (f dotFun[V]) live() iter.Seq[Dot] {
 	}
 }
 
+func (f dotFun[V]) empty() bool { return len(f.entries) == 0 }
+
 func (f dotFun[V]) has(dot Dot) bool {
 	_, found := f.find(dot)
 	return found

@@ -33,7 +33,7 @@ func (m *dotMap[K, S]) len() int {
 
 // put sets the store at key, or removes the key if s is empty, keeping count of bytes.
 func (m *dotMap[K, S]) put(key K, s S, sizeBefore int, existed bool) {
-	if isEmpty(s) {
+	if s.empty() {
 		if existed {
 			delete(m.entries, key)
 			m.bytes -= entrySize + orderedSize(key) + sizeBefore
@@ -54,16 +54,24 @@ func (m *dotMap[K, S]) join(other *dotMap[K, S], own, theirs *CausalContext) (*d
 	if m.entries == nil {
 		m.entries = map[K]S{}
 	}
-	grew := false
-	if other != nil {
-		for key, s := range other.entries {
-			grew = m.joinAt(key, s, own, theirs) || grew
-		}
-	}
 	if theirs.Count() >= uint64(len(m.entries)) {
-		return m, m.bury(other, own, theirs) || grew
+		grew := m.joinKeys(other, own, theirs)
+		return m, m.buryAll(other, own, theirs) || grew
 	}
-	return m, m.buryIndexed(other, own, theirs) || grew
+	suspects := m.suspects(other, own, theirs)
+	grew := m.joinKeys(other, own, theirs)
+	return m, m.bury(suspects, other, own, theirs) || grew
+}
+
+// joinKeys joins what other holds.
+func (m *dotMap[K, S]) joinKeys(other *dotMap[K, S], own, theirs *CausalContext) (grew bool) {
+	if other == nil {
+		return false
+	}
+	for key, s := range other.entries {
+		grew = m.joinAt(key, s, own, theirs) || grew
+	}
+	return grew
 }
 
 // joinAt joins one key; s is the zero store where the other side has nothing.
@@ -85,8 +93,8 @@ func (m *dotMap[K, S]) joinAt(key K, s S, own, theirs *CausalContext) bool {
 	return grew
 }
 
-// bury ends what theirs has seen and other lacks, by looking at every key.
-func (m *dotMap[K, S]) bury(other *dotMap[K, S], own, theirs *CausalContext) (grew bool) {
+// buryAll ends what theirs has seen and other lacks, by looking at every key.
+func (m *dotMap[K, S]) buryAll(other *dotMap[K, S], own, theirs *CausalContext) (grew bool) {
 	m.index = nil
 	var none S
 	for key := range m.entries {
@@ -97,13 +105,38 @@ func (m *dotMap[K, S]) bury(other *dotMap[K, S], own, theirs *CausalContext) (gr
 	return grew
 }
 
-// buryIndexed does the same by looking at every dot of theirs.
-func (m *dotMap[K, S]) buryIndexed(other *dotMap[K, S], own, theirs *CausalContext) (grew bool) {
-	var none S
+// suspects are the dots of theirs that may live in m under keys that other
+// lacks. It is called before other's keys are joined.
+func (m *dotMap[K, S]) suspects(other *dotMap[K, S], own, theirs *CausalContext) (dots []Dot) {
 	for dot := range theirs.Dots() {
-		if !own.Contains(dot) {
-			continue
+		if own.Contains(dot) && !m.hasAmong(other, dot) {
+			dots = append(dots, dot)
 		}
+	}
+	return dots
+}
+
+// fewKeys is how many keys are worth a look to spare the index.
+const fewKeys = 4
+
+// hasAmong reports whether dot is known to live under a key of other; it looks
+// only where that is cheap and there is no index that must hear of every dot.
+func (m *dotMap[K, S]) hasAmong(other *dotMap[K, S], dot Dot) bool {
+	if m.index != nil || other.len() > fewKeys {
+		return false
+	}
+	for key := range other.keys() {
+		if s, has := m.entries[key]; has && s.has(dot) {
+			return true
+		}
+	}
+	return false
+}
+
+// bury ends the suspects that live under keys that other lacks.
+func (m *dotMap[K, S]) bury(suspects []Dot, other *dotMap[K, S], own, theirs *CausalContext) (grew bool) {
+	var none S
+	for _, dot := range suspects {
 		key, found := m.find(dot)
 		if !found {
 			continue
@@ -170,6 +203,8 @@ func (m *dotMap[K, S]) live() iter.Seq[Dot] {
 	}
 }
 
+func (m *dotMap[K, S]) empty() bool { return m.len() == 0 }
+
 func (m *dotMap[K, S]) has(dot Dot) bool {
 	_, found := m.find(dot)
 	return found
@@ -226,7 +261,7 @@ func decodeDotMap[K Element, S dotStore[S]](d *decoder, decodeStore func(*decode
 			return m
 		}
 		s := decodeStore(d)
-		if d.err == nil && isEmpty(s) {
+		if d.err == nil && s.empty() {
 			d.fail("an entry without a dot")
 		}
 		if d.err != nil {

@@ -20,20 +20,14 @@ type dotStore[S any] interface {
 	atMost(other S, own *CausalContext) bool
 	// live gives the dots in the store.
 	live() iter.Seq[Dot]
+	// empty reports whether the store holds no dot.
+	empty() bool
 	// has reports whether dot is in the store.
 	has(dot Dot) bool
 	clone() S
 	// size is the memory held, kept incrementally.
 	size() int
 	appendTo(dst []byte) []byte
-}
-
-// isEmpty reports whether a store holds no dot.
-func isEmpty[S dotStore[S]](s S) bool {
-	for range s.live() {
-		return false
-	}
-	return true
 }
 
 // dotted is a store under its context: the state of a causal lattice.
@@ -128,6 +122,8 @@ func (s dotSet) atMost(other dotSet, own *CausalContext) bool {
 }
 
 func (s dotSet) live() iter.Seq[Dot] { return slices.Values(s) }
+
+func (s dotSet) empty() bool { return len(s) == 0 }
 
 func (s dotSet) has(dot Dot) bool {
 	_, found := slices.BinarySearchFunc(s, dot, Dot.Compare)

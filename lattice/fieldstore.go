@@ -24,6 +24,7 @@ type innerStore interface {
 	join(other innerStore, own, theirs *CausalContext) (innerStore, bool)
 	atMost(other innerStore, own *CausalContext) bool
 	live() iter.Seq[Dot]
+	empty() bool
 	has(dot Dot) bool
 	clone() innerStore
 	size() int
@@ -43,18 +44,11 @@ func (i inner[S]) atMost(other innerStore, own *CausalContext) bool {
 }
 
 func (i inner[S]) live() iter.Seq[Dot]        { return i.s.live() }
+func (i inner[S]) empty() bool                { return i.s.empty() }
 func (i inner[S]) has(dot Dot) bool           { return i.s.has(dot) }
 func (i inner[S]) clone() innerStore          { return inner[S]{i.s.clone()} }
 func (i inner[S]) size() int                  { return i.s.size() }
 func (i inner[S]) appendTo(dst []byte) []byte { return i.s.appendTo(dst) }
-
-// isDead reports whether nothing lives in a store.
-func isDead(store innerStore) bool {
-	for range store.live() {
-		return false
-	}
-	return true
-}
 
 // emptyStore is the store of a kind that holds nothing.
 func emptyStore(kind Kind) innerStore {
@@ -121,7 +115,7 @@ func (f fieldStore) join(other fieldStore, own, theirs *CausalContext) (joined f
 	for _, kind := range f.kinds(other) {
 		store, changed := f.at(kind).join(other.at(kind), own, theirs)
 		grew = grew || changed
-		if !isDead(store) {
+		if !store.empty() {
 			joined = append(joined, kindStore{kind, store})
 		}
 	}
@@ -148,6 +142,8 @@ func (f fieldStore) live() iter.Seq[Dot] {
 		}
 	}
 }
+
+func (f fieldStore) empty() bool { return len(f) == 0 }
 
 func (f fieldStore) has(dot Dot) bool {
 	return slices.ContainsFunc(f, func(k kindStore) bool { return k.store.has(dot) })
@@ -189,7 +185,7 @@ func decodeFieldStore(d *decoder) (f fieldStore) {
 			return nil
 		}
 		store := decodeInner(d, kind)
-		if d.err == nil && isDead(store) {
+		if d.err == nil && store.empty() {
 			d.fail("a %s without a dot", kind)
 		}
 		if d.err != nil {
