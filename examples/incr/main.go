@@ -6,10 +6,11 @@ import (
 	"context"
 
 	"github.com/virga-mesh/virga/sdk/fn"
+	"github.com/virga-mesh/virga/sdk/worker"
 )
 
 var _ = fn.Export("incr", incr)
 
 func incr(_ context.Context, x int) (int, error) { return x + 1, nil }
 
-func main() {}
+func main() { worker.Main() }

@@ -7,10 +7,11 @@ import (
 	"context"
 
 	"github.com/virga-mesh/virga/sdk/fn"
+	"github.com/virga-mesh/virga/sdk/worker"
 )
 
 var _ = fn.Export("square", square)
 
 func square(_ context.Context, x int) (int, error) { return x * x, nil }
 
-func main() {}
+func main() { worker.Main() }
