@@ -32,6 +32,9 @@ current folder, else taken from PATH.`,
 }
 
 func runUp(ctx context.Context, a *app, nodes int) error {
+	if nodes < 0 || nodes > localmesh.MaxNodes {
+		return usagef("--nodes %d: expected up to %d", nodes, localmesh.MaxNodes)
+	}
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	virgad, err := localmesh.Virgad(ctx, filepath.Join(a.home, "bin"))
