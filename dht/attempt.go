@@ -13,6 +13,10 @@ const (
 	longestRedial = 2 * time.Second
 )
 
+// refusedRedial is the wait after a dial that was refused: its certificate
+// expired, or another node is at its address. Nothing but time may mend that.
+const refusedRedial = 30 * time.Second
+
 // attempt is how dialling something stands. Nothing is given up.
 type attempt struct {
 	dialling bool

@@ -3,7 +3,7 @@ package dht
 import (
 	"context"
 	"errors"
-	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,19 +25,10 @@ func (d *DHT) ConnUp(c *link.Conn) {
 	if peer.Role != admission.Node {
 		return
 	}
-	addrs := dialable(append(append([]string(nil), c.PeerAddrs()...), addrOf(c.RemoteAddr())))
+	// It dials from the port that it listens on, so its packets come from where it can be reached.
+	addrs := dialable(append(slices.Clone(c.PeerAddrs()), c.RemoteAddr().String()))
 	d.update(func(now time.Time) { d.roster.up(peer.ID, c, addrs, now) })
 	d.greet.raise()
-}
-
-// addrOf is the address that a node's packets come from: it dials from the
-// port that it listens on.
-func addrOf(addr net.Addr) string {
-	if udp, ok := addr.(*net.UDPAddr); ok {
-		at := udp.AddrPort()
-		return net.UDPAddrFromAddrPort(at).String()
-	}
-	return ""
 }
 
 // ConnDown takes a node out of the view: at once if it closed the
@@ -106,7 +97,8 @@ func (d *DHT) dial(ctx context.Context, x dial) {
 		answered = conn.Peer().ID
 	}
 	d.config.Log.Debug("dialled", "node", x.id.Short(), "addrs", x.addrs, "err", err)
-	d.update(func(now time.Time) { d.roster.dialled(x, answered, now) })
+	refused := err != nil && mesh.KindOf(err) == mesh.Denied
+	d.update(func(now time.Time) { d.roster.dialled(x, answered, refused, now) })
 }
 
 // Leave tells all neighbours that this node departs on purpose, so that they

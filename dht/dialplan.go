@@ -105,9 +105,13 @@ func (r *roster) wanted() func(*record) bool {
 	return func(n *record) bool { return mesh.CompareDistance(r.selfID, n.place, farthest) < 0 }
 }
 
-// dialled notes the outcome of a dial: who answered, or the empty id.
-func (r *roster) dialled(d dial, answered mesh.NodeID, now time.Time) {
+// dialled notes the outcome of a dial: who answered, or the empty id; and
+// whether that is because one side refused the other.
+func (r *roster) dialled(d dial, answered mesh.NodeID, refused bool, now time.Time) {
 	d.attempt().end(answered != "", now)
+	if refused {
+		d.attempt().retryAt(now.Add(refusedRedial))
+	}
 	r.planChanged = true
 	if d.bootstrap != nil && answered != "" {
 		d.bootstrap.id = answered

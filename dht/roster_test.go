@@ -112,7 +112,7 @@ func TestASilentNodeStaysUntilADialFails(t *testing.T) {
 		t.Fatalf("silent are %+v, want bob", silent)
 	}
 	expectLive(t, r, "suspected", bob, carol)
-	r.dialled(silent[0].dial, "", start)
+	r.dialled(silent[0].dial, "", false, start)
 	expectLive(t, r, "the dial failed", carol)
 }
 
@@ -123,7 +123,7 @@ func TestASilentNodeThatAnswersTheDialStays(t *testing.T) {
 	expectLive(t, r, "lost", bob)
 	dials := r.due(start, 1)
 	r.up(bob, new(link.Conn), atBob, start)
-	r.dialled(dials[0], bob, start)
+	r.dialled(dials[0], bob, false, start)
 	expectLive(t, r, "dialled again", bob)
 	if due := dueIDs(r, start.Add(time.Hour)); len(due) != 0 {
 		t.Errorf("due are %v, want nobody", due)
@@ -161,7 +161,7 @@ func TestWhatIsMissingIsDialledForEver(t *testing.T) {
 	now, dials := start, 0
 	for now.Before(start.Add(time.Hour)) {
 		for _, d := range r.due(now, 100) {
-			r.dialled(d, "", now)
+			r.dialled(d, "", false, now)
 			dials++
 		}
 		next, planned := r.nextDue(now)
@@ -172,6 +172,18 @@ func TestWhatIsMissingIsDialledForEver(t *testing.T) {
 	}
 	if atLeast := 2 * int(time.Hour/(longestRedial*5/4)); dials < atLeast {
 		t.Errorf("%d dials in an hour, want at least %d", dials, atLeast)
+	}
+}
+
+func TestWhoWasRefusedIsDialledSeldom(t *testing.T) {
+	r := newTestRoster()
+	r.learn(bob, atBob, true, start, start)
+	r.dialled(r.due(start, 1)[0], "", true, start)
+	if due := dueIDs(r, start.Add(refusedRedial-1)); len(due) != 0 {
+		t.Errorf("due too early: %v", due)
+	}
+	if due := dueIDs(r, start.Add(refusedRedial)); !slices.Equal(due, []mesh.NodeID{bob}) {
+		t.Errorf("due are %v, want bob", due)
 	}
 }
 
@@ -287,7 +299,7 @@ func TestViewsAreComparedOncePerDifference(t *testing.T) {
 func TestSettled(t *testing.T) {
 	tried := func(r *roster) {
 		for _, d := range r.due(start.Add(time.Minute), 100) {
-			r.dialled(d, "", start)
+			r.dialled(d, "", false, start)
 		}
 	}
 	alone := newTestRoster()
