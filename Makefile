@@ -2,7 +2,7 @@
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages with concurrency: what the race detector is run on.
-CONCURRENT  := ./dht/... ./mesh/link/... ./node/... ./sdk/... ./internal/sim/...
+CONCURRENT  := ./dht/... ./mesh/link/... ./node/... ./sdk/... ./internal/sim/... ./internal/simmesh/... ./internal/localmesh/...
 FUZZTIME    ?= 10s
 
 .PHONY: all build test check race fuzz bench generate fmt-check drift-check smoke
