@@ -55,7 +55,7 @@ func newDelegation(root Root, token ed25519.PublicKey, grant Grant) delegation {
 	body := append(append([]byte{}, root.public()...), token...)
 	body = appendGrant(body, grant)
 	signature := ed25519.Sign(root.key, append([]byte(delegationDomain), body...))
-	return delegation{root: root.public(), token: token, grant: grant, raw: append(body, signature...)}
+	return delegation{root: root.public(), token: token, grant: grant.toSecond(), raw: append(body, signature...)}
 }
 
 func (d delegation) signatureValid() bool {
@@ -73,7 +73,7 @@ type certificate struct {
 func newCertificate(d delegation, tokenKey ed25519.PrivateKey, peer ed25519.PublicKey, grant Grant) certificate {
 	body := appendGrant(append([]byte{}, peer...), grant)
 	signature := ed25519.Sign(tokenKey, certificateSigned(d, body))
-	return certificate{peer: peer, grant: grant, raw: append(body, signature...)}
+	return certificate{peer: peer, grant: grant.toSecond(), raw: append(body, signature...)}
 }
 
 func (c certificate) signatureValid(d delegation) bool {

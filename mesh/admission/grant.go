@@ -128,6 +128,12 @@ func (g Grant) Validate() error {
 	return nil
 }
 
+// toSecond is g as its encoding says it.
+func (g Grant) toSecond() Grant {
+	g.NotAfter = time.Unix(g.NotAfter.Unix(), 0)
+	return g
+}
+
 // exceeds names the first thing that g allows and wider does not; empty when
 // g is as narrow or narrower. A longer NotAfter exceeds nothing: the chain
 // ends when its first link does.

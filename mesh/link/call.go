@@ -2,9 +2,12 @@ package link
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 	"time"
+
+	"github.com/quic-go/quic-go"
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
@@ -91,6 +94,9 @@ func (c *Conn) sendFrame(ctx context.Context, h wire.Header, m wire.Message) (ma
 	}
 	if len(frame.bytes) > maxBuffer {
 		err = c.writeLarge(ctx, frame.bytes)
+		if refused(err) && h.Flags&wire.OneWay == 0 {
+			return 0, nil // the reply says why
+		}
 	} else {
 		mark, err = c.requests.write(ctx, frame.bytes, c.calls.alone())
 	}
@@ -98,6 +104,12 @@ func (c *Conn) sendFrame(ctx context.Context, h wire.Header, m wire.Message) (ma
 		return 0, c.sendError(ctx, err)
 	}
 	return mark, nil
+}
+
+// refused reports whether the peer did not want to read a stream.
+func refused(err error) bool {
+	var stream *quic.StreamError
+	return errors.As(err, &stream) && stream.Remote
 }
 
 func (c *Conn) checkSize(m wire.Message, frameBytes int) error {
@@ -145,15 +157,22 @@ func (c *Conn) readReplies() {
 	}
 }
 
-// streamEnded ends the connection, unless its end is why the stream did.
+// streamEnded ends the connection because of what came of reading a stream,
+// unless the connection is ending already and that came of it.
 func (c *Conn) streamEnded(which string, err error) {
-	if c.quic.Context().Err() != nil {
+	var (
+		broken *mesh.Error
+		reset  *quic.StreamError
+	)
+	switch {
+	case err == io.EOF:
+		err = mesh.Errorf(mesh.Invalid, "frame", "the peer closed the stream of %s", which)
+	case errors.As(err, &reset):
+		err = mesh.Errorf(mesh.Invalid, "frame", "the peer reset the stream of %s", which)
+	case !errors.As(err, &broken):
 		return
 	}
-	if err == io.EOF {
-		err = mesh.Errorf(mesh.Invalid, "frame", "the peer closed the stream of %s", which)
-	}
-	c.violated(mesh.AsError("read "+which, err))
+	c.violated(err)
 }
 
 // callTable knows who waits for which reply.

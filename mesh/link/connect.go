@@ -174,12 +174,13 @@ func hopeless(err error) bool {
 // connectError says that connecting was given up because of ended; last is
 // why the last attempt failed.
 func (e *Endpoint) connectError(id mesh.NodeID, addrs []string, ended, last error) error {
+	if last == nil {
+		last = ended
+	}
 	kind := mesh.Unavailable
 	switch {
 	case e.ctx.Err() != nil:
 		last = errShutdown
-	case last == nil:
-		last = ended
 	case errors.Is(ended, context.Canceled):
 		kind = mesh.Cancelled
 	}

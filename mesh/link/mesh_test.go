@@ -35,7 +35,7 @@ func (m testMesh) credentialFor(g admission.Grant) admission.Credential {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	c, err := token.Join(admission.NewKey(), time.Now())
+	c, err := token.Join(admission.NewKey(), g.NotAfter.Add(-time.Second))
 	if err != nil {
 		m.t.Fatal(err)
 	}
