@@ -46,11 +46,10 @@ func (c command) run(ctx context.Context, r *running, args []mesh.Value) (mesh.V
 	stdout := &bounded{limit: MaxCommandOutput, beyond: stop}
 	config := sandbox(&sleeper{ctx: ctx}).WithArgs(r.function.Ref.Name).
 		WithStdin(bytes.NewReader(stdin)).WithStdout(stdout).WithStderr(&out.stderr).WithStartFunctions(commandStart)
+	defer memory.Free() // closing does not where the context's end has closed the module before
 	sandboxed, err := c.module.owner.runtime.InstantiateModule(memory.within(ctx), c.module.compiled, config)
 	if sandboxed != nil {
 		defer sandboxed.Close(context.WithoutCancel(ctx))
-	} else {
-		defer memory.Free()
 	}
 	if stdout.exceeded {
 		return mesh.Value{}, mesh.Errorf(mesh.UserError, "", "the command wrote more than %d bytes", stdout.limit)

@@ -13,6 +13,7 @@ import (
 type runContext struct {
 	parent   context.Context
 	deadline time.Time
+	own      bool // the deadline is that of the limit, not the parent's
 
 	mu     sync.Mutex
 	timed  context.Context // made by the first Done
@@ -22,9 +23,9 @@ type runContext struct {
 
 // start sets the parent and the deadline, limit from now or the parent's own.
 func (c *runContext) start(parent context.Context, limit time.Duration) {
-	c.parent, c.deadline = parent, time.Now().Add(limit)
+	c.parent, c.deadline, c.own = parent, time.Now().Add(limit), true
 	if earlier, ok := parent.Deadline(); ok && earlier.Before(c.deadline) {
-		c.deadline = earlier
+		c.deadline, c.own = earlier, false
 	}
 }
 

@@ -119,6 +119,9 @@ func start(t testing.TB, options exec.Options) bench {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
+		if n := e.MemoryInUse(); n != 0 {
+			t.Errorf("%d bytes of the guests' memory were not given back", n)
+		}
 	})
 	return b
 }

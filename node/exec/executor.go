@@ -172,7 +172,7 @@ func (e *Executor) startClock(ctx context.Context, r *running) error {
 	if e.closed {
 		return errClosed
 	}
-	r.clock.start(ctx, r.limits.Time)
+	r.clock.start(ctx, min(r.limits.Time, mesh.MaxFuncTime))
 	return nil
 }
 
@@ -225,7 +225,7 @@ var errClosed = mesh.Errorf(mesh.Unavailable, "", "this node is shutting down")
 
 // blame says so when it was the limit of time that ended r, and not ctx.
 func blame(ctx context.Context, r *running, err error) error {
-	if mesh.KindOf(err) == mesh.DeadlineExceeded && r.clock.Err() != nil && ctx.Err() == nil {
+	if mesh.KindOf(err) == mesh.DeadlineExceeded && r.clock.own && r.clock.Err() != nil && ctx.Err() == nil {
 		return mesh.Errorf(mesh.DeadlineExceeded, "", "it ran longer than its limit of %v", r.limits.Time)
 	}
 	return err

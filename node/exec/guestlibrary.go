@@ -61,7 +61,7 @@ func exchange(handle func(request, context.Context) ([]byte, error)) api.GoModul
 	return func(ctx context.Context, guest api.Module, stack []uint64) {
 		r := runningIn(ctx)
 		if r == nil {
-			stack[0] = uint64(answer(guest, &running{}, stack[4:6], abi.AppendError(nil, errOutsideCall)))
+			stack[0] = uint64(answer(guest, stack[4:6], abi.AppendError(nil, errOutsideCall)))
 			return
 		}
 		q := request{running: r, formats: r.formats}
@@ -73,32 +73,28 @@ func exchange(handle func(request, context.Context) ([]byte, error)) api.GoModul
 		} else {
 			r.held = abi.AppendPayload(r.held[:0], payload)
 		}
-		stack[0] = uint64(answer(guest, r, stack[4:6], r.held))
+		stack[0] = uint64(answer(guest, stack[4:6], r.held))
 	}
 }
 
 var errOutsideCall = mesh.Errorf(mesh.Invalid, "", "the library is there during a call of %s only", abi.CallExport)
 
-// answer writes what fits, and gives the whole length.
-func answer(guest api.Module, r *running, out []uint64, held []byte) int {
+// answer writes held to where out says if it fits there, and gives its length.
+func answer(guest api.Module, out []uint64, held []byte) int {
 	if len(held) <= int(uint32(out[1])) {
 		copy(view(guest, out[0], uint64(len(held))), held)
 	}
 	return len(held)
 }
 
-// take gives the guest the answer that did not fit before.
+// take gives the guest the answer that did not fit before, if it fits now.
 func take(ctx context.Context, guest api.Module, stack []uint64) {
 	r := runningIn(ctx)
 	if r == nil {
 		stack[0] = 0
 		return
 	}
-	copy(view(guest, stack[0], stack[1]), r.held)
-	stack[0] = uint64(len(r.held))
-	if cap(r.held) > maxKeptBuffer {
-		r.held = nil
-	}
+	stack[0] = uint64(answer(guest, stack, r.held))
 }
 
 func deadline(ctx context.Context, _ api.Module, stack []uint64) {

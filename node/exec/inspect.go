@@ -14,8 +14,8 @@ import (
 	"github.com/virga-mesh/virga/sdk/fn/abi"
 )
 
-// MaxModule bounds the bytes of a module.
-const MaxModule = 64 << 20
+// MaxModule bounds the bytes of a module: it travels in one frame.
+const MaxModule = 48 << 20
 
 // ModuleInfo is what a module offers.
 type ModuleInfo struct {

@@ -45,7 +45,7 @@ func TestInspectSaysWhatIsWrong(t *testing.T) {
 		"other version":  {[]byte("\x00asm\x02\x00\x00\x00"), "version 02 00 00 00: expected 01 00 00 00"},
 		"truncated":      {valid[:len(valid)-3], "does not compile"},
 		"garbage inside": {append(bytes.Clone(valid[:8]), 0xff, 0x01, 0x02), "does not compile"},
-		"too large":      {make([]byte, exec.MaxModule+1), "expected at most 67108864"},
+		"too large":      {make([]byte, exec.MaxModule+1), "expected at most 50331648"},
 		"no memory":      {changed(func(w *wat) { w.noExport = true }), `exports no memory called "memory"`},
 		"much memory":    {changed(func(w *wat) { w.pages = 100 }), "starts with 6553600 bytes of memory: expected at most 1048576"},
 		"a huge table":   {changed(func(w *wat) { w.table = 1 << 24 }), "a table of 16777216 elements: expected at most 1048576"},

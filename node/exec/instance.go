@@ -13,6 +13,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/sdk/fn"
 	"github.com/virga-mesh/virga/sdk/fn/abi"
 )
 
@@ -58,8 +59,10 @@ func (mod *module) instantiate(ctx context.Context, limit uint64) (*instance, er
 	return in, nil
 }
 
-// within gives a context for wazero to instantiate a module in that uses m.
+// within gives a context for wazero to instantiate a module in that uses m,
+// and that has no library: that is for calls of functions only.
 func (m *linearMemory) within(ctx context.Context) context.Context {
+	ctx = fn.WithLibrary(ctx, nil)
 	allocate := func(_, _ uint64) experimental.LinearMemory { return m }
 	return experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(allocate))
 }

@@ -1,0 +1,8 @@
+package exec
+
+// MemoryInUse is what guests hold of the node's memory, idle ones included.
+func (e *Executor) MemoryInUse() uint64 {
+	e.modules.budget.mu.Lock()
+	defer e.modules.budget.mu.Unlock()
+	return e.modules.budget.used
+}
