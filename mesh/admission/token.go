@@ -110,7 +110,7 @@ func ParseToken(text string) (Token, error) {
 		return invalid("character %q at position %d: expected letters a-z and digits 2-7 only", encoded[at], len(tokenPrefix)+at+1)
 	}
 	raw, err := tokenText.DecodeString(encoded)
-	if err != nil || len(raw) < checksumSize {
+	if err != nil || len(raw) < checksumSize || tokenText.EncodeToString(raw) != encoded {
 		return invalid("%d characters: it is cut short or has some too many", len(tokenPrefix)+len(encoded))
 	}
 	body, checksum := raw[:len(raw)-checksumSize], raw[len(raw)-checksumSize:]
