@@ -15,7 +15,6 @@ type groupSync struct {
 
 	dirty  chan struct{} // something was written
 	urgent chan struct{} // somebody waits
-
 	ended  chan struct{} // Run has returned
 
 	mu   sync.Mutex

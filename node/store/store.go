@@ -73,7 +73,11 @@ func Open(o Options) (*Store, error) {
 }
 
 func openError(dir string, err error) error {
-	return mesh.Errorf(mesh.Unavailable, "open store", "folder %s: %w", dir, err)
+	kind := mesh.KindOf(err)
+	if kind == mesh.Internal {
+		kind = mesh.Unavailable
+	}
+	return mesh.Errorf(kind, "open store", "folder %s: %w", dir, err)
 }
 
 func (s *Store) abortOpen(err error) error {

@@ -371,3 +371,13 @@ func TestAClosedStoreSaysSo(t *testing.T) {
 		t.Errorf("List = %v, want Unavailable", err)
 	}
 }
+
+func TestWhatGetGaveDoesNotChange(t *testing.T) {
+	s := open(t, options(vfs.NewMem()))
+	apply(t, s, "tags", lattice.SetKind, lattice.AddOp("a"))
+	before, _, _ := s.Get(key("tags"))
+	apply(t, s, "tags", lattice.SetKind, lattice.AddOp("b"))
+	if before.Compare(addDelta("a")) != lattice.Equal {
+		t.Errorf("a cell that was handed out became %v", before)
+	}
+}
