@@ -29,6 +29,9 @@ func Apply(state Value, op Op, at Write) (delta Value, err error) {
 	if err := state.kind.mustHave(op.verb); err != nil {
 		return Value{}, err
 	}
+	if op.depth() > maxOpDepth {
+		return Value{}, fmt.Errorf("%w: operation nested %d deep: expected at most %d", ErrInvalid, op.depth(), maxOpDepth)
+	}
 	switch state.kind {
 	case BoolKind:
 		return applied(state, op, at, applyBool)

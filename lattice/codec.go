@@ -6,8 +6,13 @@ import (
 	"math/bits"
 )
 
-// maxDepth is how deep maps may nest in an encoding or an operation.
-const maxDepth = 16
+const (
+	// maxOpDepth is how deep operations on fields may nest.
+	maxOpDepth = 16
+	// maxDepth is how deep an encoding may nest: an operation, or what the
+	// deepest one can build, which is two deeper in an or-map.
+	maxDepth = maxOpDepth + 2
+)
 
 func appendUvarint(dst []byte, v uint64) []byte { return binary.AppendUvarint(dst, v) }
 

@@ -1,8 +1,6 @@
 package lattice
 
-import (
-	"slices"
-)
+import "slices"
 
 // Op is an operation that a client asks for: a verb and its arguments. It does
 // not say who writes or when; Apply is told that by a Write. An Op is never
@@ -52,7 +50,7 @@ func EnableOp() Op { return Op{verb: VerbEnable} }
 func DisableOp() Op { return Op{verb: VerbDisable} }
 
 // PutOp applies op to a field of a map or or-map. Where there is no such
-// field it is created with kind, which must be Valid.
+// field it is created with kind, which must be Valid. Fields nest at most 15 deep.
 func PutOp(field string, kind Kind, op Op) Op { return Op{VerbPut, putArgs{field, kind, op}} }
 
 // DropOp takes a field out of an or-map.
@@ -63,6 +61,15 @@ func TickOp() Op { return Op{verb: VerbTick} }
 
 // ObserveOp merges seen, which must not be changed afterwards, into a clock.
 func ObserveOp(seen *VectorClock) Op { return Op{VerbObserve, observeArgs{seen}} }
+
+// depth is 1, and one more for each field that the operation descends into.
+func (o Op) depth() int {
+	depth := 1
+	for put, is := o.args.(putArgs); is; put, is = put.op.args.(putArgs) {
+		depth++
+	}
+	return depth
+}
 
 // normalised is ascending, each once.
 func normalised(elements []string) []string {
@@ -90,7 +97,13 @@ func (o Op) AppendBinary(dst []byte) []byte {
 // DecodeOp reads what AppendBinary wrote, and nothing else; the error wraps
 // ErrMalformed. It keeps nothing of b.
 func DecodeOp(b []byte) (Op, error) {
-	return decodeWhole(b, decodeOp)
+	return decodeWhole(b, func(d *decoder) Op {
+		op := decodeOp(d)
+		if op.depth() > maxOpDepth {
+			d.fail("operation nested deeper than %d", maxOpDepth)
+		}
+		return op
+	})
 }
 
 func decodeOp(d *decoder) Op {

@@ -100,16 +100,37 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func TestDecodeBoundsDepth(t *testing.T) {
-	value := lattice.New(lattice.BoolKind)
-	encoded := value.AppendBinary(nil)
-	for depth := 1; depth < 40; depth++ {
+	encoded := lattice.New(lattice.BoolKind).AppendBinary(nil)
+	for depth := 1; depth < 25; depth++ {
+		if _, err := lattice.Decode(encoded); (err == nil) != (depth <= 18) {
+			t.Errorf("depth %d: %v", depth, err)
+		}
 		inner := append([]byte{byte(len(encoded))}, encoded...)
 		encoded = append([]byte{byte(lattice.MapKind), 1, 1, 'f'}, inner...)
-		if len(encoded) > 120 {
-			break
-		}
-		if _, err := lattice.Decode(encoded); (err == nil) != (depth < 16) {
-			t.Errorf("depth %d: %v", depth, err)
+	}
+}
+
+// What Apply accepts can be decoded, however deep; deeper is refused, not stored.
+func TestApplyBoundsDepth(t *testing.T) {
+	kinds := []lattice.Kind{lattice.MapKind, lattice.ORMapKind}
+	for pattern := range 8 {
+		op, kind := lattice.AddOp("x"), lattice.SetKind
+		for depth := 2; depth < 20; depth++ {
+			op, kind = lattice.PutOp("f", kind, op), kinds[pattern>>(depth%3)&1]
+			delta, err := lattice.Apply(lattice.New(kind), op, lattice.Write{Writer: "w"})
+			_, opErr := lattice.DecodeOp(op.AppendBinary(nil))
+			if depth > 16 {
+				if !errors.Is(err, lattice.ErrInvalid) || !errors.Is(opErr, lattice.ErrMalformed) {
+					t.Errorf("depth %d: got %v, %v", depth, err, opErr)
+				}
+				continue
+			}
+			if err != nil || opErr != nil {
+				t.Fatalf("depth %d: got %v, %v", depth, err, opErr)
+			}
+			if _, err := lattice.Decode(delta.AppendBinary(nil)); err != nil {
+				t.Errorf("depth %d: what was made does not decode: %v", depth, err)
+			}
 		}
 	}
 }
