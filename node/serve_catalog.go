@@ -15,9 +15,6 @@ import (
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
-// MaxModule bounds a WebAssembly module, in bytes.
-const MaxModule = 48 << 20
-
 // defaultPage is how many functions, DAGs or keys a list gives when the
 // request says none, and maxPage the most that it gives.
 const (
@@ -39,9 +36,6 @@ func (r *rooms) deploy(ctx context.Context, m *pb.Deploy) (wire.Message, error) 
 	}
 	if ref.Version != "" {
 		return nil, mesh.Errorf(mesh.Invalid, "deploy "+ref.String(), "the version is the hash of the content: expected a name alone")
-	}
-	if len(m.Module) > MaxModule {
-		return nil, mesh.Errorf(mesh.Invalid, "deploy "+ref.String(), "the module has %d bytes: expected at most %d", len(m.Module), MaxModule)
 	}
 	inspected, err := r.exec.Inspect(ctx, m.Module)
 	if err != nil {

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,6 +23,18 @@ type ModuleInfo struct {
 	Kind      mesh.FuncKind // Wasm or Command
 	Hash      string        // hex SHA-256
 	Functions []string      // for Wasm: the names it exports; sorted if the guest sorts them
+}
+
+// Inspect compiles a module, checks its shape and starts it within the
+// default limits, and says what it offers. A module that a node cannot run is
+// an Invalid error that names what was wrong and what was expected.
+func (e *Executor) Inspect(ctx context.Context, wasm []byte) (ModuleInfo, error) {
+	hash := hashOf(wasm)
+	mod, err := e.modules.add(ctx, hash, wasm)
+	if err != nil {
+		return ModuleInfo{}, mesh.AsError("inspect module", err)
+	}
+	return ModuleInfo{Kind: mod.kind, Hash: hash, Functions: mod.names}, nil
 }
 
 const (
