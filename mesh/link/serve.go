@@ -168,9 +168,8 @@ func (c *Conn) appendReply(dst []byte, h wire.Header, m wire.Message, err error)
 		err = failed
 	}
 	out, failed := wire.AppendFrame(dst, answer, wire.FromError(err, c.endpoint.ID()))
-	if failed != nil { // its text is not UTF-8
-		plain := mesh.Errorf(mesh.KindOf(err), "reply", "the error's text cannot be sent: %q", err.Error())
-		out, _ = wire.AppendFrame(dst, answer, wire.FromError(plain, c.endpoint.ID()))
+	if failed != nil {
+		panic("link: an error cannot be encoded: " + failed.Error())
 	}
 	return out
 }

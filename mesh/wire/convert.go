@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"strings"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -36,14 +37,22 @@ func ToValue(v *pb.Value) (mesh.Value, error) {
 	return mesh.Value{Format: f, Data: v.Data}, nil
 }
 
-// FromError gives err as a message. An error that arose here is marked as self's.
+// maxErrorText bounds the text of an error on the wire, in bytes.
+const maxErrorText = 8 << 10
+
+// FromError gives err as a message that can always be encoded: long text is
+// cut and what is not UTF-8 replaced. An error that arose here is marked as self's.
 func FromError(err error, self mesh.NodeID) *pb.Error {
 	e := mesh.AsError("", err)
 	node := e.Node
 	if node == "" {
 		node = self
 	}
-	return &pb.Error{Kind: uint32(e.Kind), Op: e.Op, Node: []byte(node), Stage: e.Stage, Message: e.Text()}
+	return &pb.Error{Kind: uint32(e.Kind), Op: sendable(e.Op), Node: []byte(node), Stage: sendable(e.Stage), Message: sendable(e.Text())}
+}
+
+func sendable(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxErrorText)], "\uFFFD")
 }
 
 // ToError reads an error; a kind that this version does not know becomes Internal.

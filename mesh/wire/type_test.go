@@ -1,0 +1,47 @@
+package wire
+
+import (
+	"testing"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// numbers is the wire format as it was released: entries are added, never
+// changed or removed.
+var numbers = map[Type]protoreflect.Name{
+	1: "Hello", 2: "Error", 3: "Done", 4: "Cancel",
+	10: "Ping", 11: "Pong", 12: "Members", 13: "Leaving", 14: "Status", 15: "StatusReply",
+	20: "Get", 21: "GetReply", 22: "Put", 23: "PutReply", 24: "Delete", 25: "List", 26: "ListReply",
+	27: "Merge", 28: "MergeReply", 29: "Fetch", 30: "FetchReply", 31: "Push", 32: "Unsubscribe",
+	40: "Deploy", 41: "DeployReply", 42: "GetFunc", 43: "GetFuncReply", 44: "ListFuncs", 45: "ListFuncsReply",
+	46: "DeleteFunc", 47: "UseVersion", 48: "CatalogChanged", 49: "ServeFuncs", 50: "Invoke", 51: "InvokeReply",
+	52: "SendMessage", 53: "Receive", 54: "ReceiveReply",
+	60: "CreateDAG", 61: "GetDAG", 62: "GetDAGReply", 63: "ListDAGs", 64: "ListDAGsReply", 65: "DeleteDAG",
+	66: "Call", 67: "CallDAG", 68: "CallReply", 69: "Hop", 70: "SinkResult", 71: "EndRun",
+	72: "AwaitRun", 73: "AwaitRunReply", 74: "CancelRun",
+}
+
+func TestNumbersOfMessagesDoNotChange(t *testing.T) {
+	for number, name := range numbers {
+		m := number.New()
+		if m == nil || m.ProtoReflect().Descriptor().Name() != name {
+			t.Errorf("type %d is %T: expected %s", number, m, name)
+		}
+	}
+	for number, prototype := range prototypes {
+		if got := TypeOf(prototype); got != number {
+			t.Errorf("TypeOf(%T) is %d: expected %d", prototype, got, number)
+		}
+	}
+}
+
+func TestUnknownTypes(t *testing.T) {
+	if TypeOf(&pb.Key{}) != 0 || TypeOf(nil) != 0 {
+		t.Error("what is no message of the data plane has a type")
+	}
+	if m := Type(0).New(); m != nil {
+		t.Errorf("type 0 is %T", m)
+	}
+}
