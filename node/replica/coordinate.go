@@ -18,18 +18,13 @@ const maxReapplications = 3
 // was done is noted in w, which the caller alone holds; what w says was done
 // already is not done again.
 func (r *Replica) coordinate(ctx context.Context, c change, owners []mesh.NodeID, need int, d mesh.Durability, w *recentWrite) (mesh.Ack, error) {
-	others, self := r.split(owners)
 	for range maxReapplications {
 		if !w.applied {
-			if err := r.apply(ctx, c, others, need, d, w); err != nil {
+			if err := r.apply(ctx, c, r.others(owners), need, w); err != nil {
 				return mesh.Ack{}, err
 			}
 		}
-		here := mesh.DefaultDurability
-		if self {
-			here = w.merged.Durability
-		}
-		ack, result, err := r.spread(ctx, c, w, newWrite(need, here, others), d)
+		ack, result, err := r.spread(ctx, c, w, newWrite(need, owners), d)
 		switch result {
 		case acked:
 			w.acked, w.ack = true, ack
@@ -43,9 +38,10 @@ func (r *Replica) coordinate(ctx context.Context, c change, owners []mesh.NodeID
 	return mesh.Ack{}, mesh.Errorf(mesh.Conflict, c.String(), "the key was deleted by others %d times while it was written", maxReapplications)
 }
 
-// apply makes the delta of a change from this node's copy of the key. A node
-// that never heard of the key asks the other owners first: it may be new here.
-func (r *Replica) apply(ctx context.Context, c change, others []mesh.NodeID, need int, d mesh.Durability, w *recentWrite) error {
+// apply makes the delta of a change from this node's copy of the key, and
+// merges it there, in memory. A node that never heard of the key asks the
+// other owners first: it may be new here.
+func (r *Replica) apply(ctx context.Context, c change, others []mesh.NodeID, need int, w *recentWrite) error {
 	holds, err := r.Local.Holds(c.key)
 	if err != nil {
 		return err
@@ -56,9 +52,9 @@ func (r *Replica) apply(ctx context.Context, c change, others []mesh.NodeID, nee
 		}
 	}
 	if c.deletes {
-		w.delta, w.merged, err = r.Local.Delete(ctx, c.key, d)
+		w.delta, w.merged, err = r.Local.Delete(ctx, c.key, mesh.Memory)
 	} else {
-		w.delta, w.merged, err = r.Local.Apply(ctx, c.key, c.kind, c.op, d)
+		w.delta, w.merged, err = r.Local.Apply(ctx, c.key, c.kind, c.op, mesh.Memory)
 	}
 	w.applied = err == nil
 	return err
@@ -78,7 +74,7 @@ func (r *Replica) fill(ctx context.Context, c change, others []mesh.NodeID, need
 		if !answer.found {
 			continue
 		}
-		if _, err := r.Local.Merge(ctx, c.key, answer.cell, mesh.Logged); err != nil {
+		if _, err := r.Local.Merge(ctx, c.key, answer.cell, mesh.Memory); err != nil {
 			return err
 		}
 	}
@@ -114,11 +110,12 @@ func (r *Replica) spread(ctx context.Context, c change, w *recentWrite, state *w
 	if state.outcome != pending {
 		close(s.settled)
 	}
-	for _, owner := range state.owners {
+	for _, owner := range r.others(state.owners) {
 		if !r.spawn(func() { r.send(s, owner) }) {
 			return mesh.Ack{}, pending, mesh.Errorf(mesh.Unavailable, c.String(), "this node is stopping")
 		}
 	}
+	r.hold(ctx, s, d) // while the others are asked
 	select {
 	case <-s.settled:
 	case <-ctx.Done():
@@ -127,6 +124,19 @@ func (r *Replica) spread(ctx context.Context, c change, w *recentWrite, state *w
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return state.ack, state.outcome, s.shortError(ctx, c)
+}
+
+// hold makes this node's own copy as durable as the owners' must be.
+func (r *Replica) hold(ctx context.Context, s *spreading, d mesh.Durability) {
+	err := r.Local.Await(ctx, d)
+	s.update(func(w *write) {
+		if err == nil {
+			w.Acked(r.Self, d)
+			return
+		}
+		s.refusal = err
+		w.Lost(r.Self)
+	})
 }
 
 // update tells the state machine something, and the caller if that decided.

@@ -58,7 +58,7 @@ func (r *Replica) readAsOwner(ctx context.Context, key mesh.Key, owners []mesh.N
 	if found {
 		return cell, true, nil
 	}
-	others, _ := r.split(owners)
+	others := r.others(owners)
 	if len(others) == 0 {
 		return cell, false, err
 	}

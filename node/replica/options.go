@@ -16,6 +16,8 @@ type Local interface {
 	Holds(key mesh.Key) (bool, error)
 	// Get gives the cell, which must not be changed.
 	Get(key mesh.Key) (lattice.Cell, bool, error)
+	// Await returns when all writes before the call are as durable as d.
+	Await(ctx context.Context, d mesh.Durability) error
 	// Apply makes and merges the delta of an operation.
 	Apply(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, d mesh.Durability) (lattice.Cell, mesh.Merged, error)
 	// Delete resets the cell and gives the delta.

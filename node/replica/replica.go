@@ -67,13 +67,13 @@ func (r *Replica) attempt(ctx context.Context) (context.Context, context.CancelF
 
 func (r *Replica) owners(key mesh.Key) []mesh.NodeID { return r.Placement.Owners(key, r.Replicas) }
 
-// split parts the owners into this node and the others.
-func (r *Replica) split(owners []mesh.NodeID) (others []mesh.NodeID, self bool) {
+// others are the owners without this node.
+func (r *Replica) others(owners []mesh.NodeID) []mesh.NodeID {
 	at := slices.Index(owners, r.Self)
 	if at < 0 {
-		return owners, false
+		return owners
 	}
-	return slices.Concat(owners[:at], owners[at+1:]), true
+	return slices.Concat(owners[:at], owners[at+1:])
 }
 
 // fallsOver reports whether the next owner should be tried after an error.

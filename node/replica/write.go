@@ -29,19 +29,15 @@ type write struct {
 	outcome outcome
 	ack     mesh.Ack // with acked and short: what was reached then
 
-	owners []mesh.NodeID // those asked, without this node
-	heard  []bool        // by index of owners
-	silent int           // how many were not heard of
+	owners []mesh.NodeID
+	heard  []bool // by index of owners
+	silent int    // how many were not heard of
 }
 
-// newWrite starts the write of a delta to others. At self, which counts
-// where it is an owner, it has already reached a durability; 0 says that
-// self is none.
-func newWrite(need int, self mesh.Durability, others []mesh.NodeID) *write {
-	w := &write{need: need, owners: others, heard: make([]bool, len(others)), silent: len(others)}
-	if self != mesh.DefaultDurability {
-		w.hold(self)
-	}
+// newWrite starts the write of a delta to the owners of a key. The node that
+// coordinates it is one like the others, if it is one at all.
+func newWrite(need int, owners []mesh.NodeID) *write {
+	w := &write{need: need, owners: owners, heard: make([]bool, len(owners)), silent: len(owners)}
 	w.settle()
 	return w
 }

@@ -48,14 +48,13 @@ func TestWriteScripts(t *testing.T) {
 
 func scriptedWrite(command string) *write {
 	need, _ := strconv.Atoi(argument(command, "need"))
-	self, _ := mesh.ParseDurability(argument(command, "self"))
-	var others []mesh.NodeID
-	for name := range strings.SplitSeq(argument(command, "others"), ",") {
+	var owners []mesh.NodeID
+	for name := range strings.SplitSeq(argument(command, "owners"), ",") {
 		if name != "" {
-			others = append(others, mesh.NodeID(name))
+			owners = append(owners, mesh.NodeID(name))
 		}
 	}
-	return newWrite(need, self, others)
+	return newWrite(need, owners)
 }
 
 // event is one thing that can happen to a write.
@@ -65,13 +64,10 @@ type event struct {
 }
 
 // oracle says from the whole history, in the most naive way, how a write ended.
-func oracle(need int, self bool, owners []mesh.NodeID, history []event) (outcome, map[mesh.NodeID]bool) {
+func oracle(need int, owners []mesh.NodeID, history []event) (outcome, map[mesh.NodeID]bool) {
 	owed := map[mesh.NodeID]bool{}
 	heard := map[mesh.NodeID]bool{}
 	holders := 0
-	if self {
-		holders = 1
-	}
 	judge := func(dominated bool) outcome {
 		switch {
 		case holders >= need:
@@ -107,13 +103,9 @@ func TestWriteAgreesWithTheOracle(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for range 20000 {
-		owners := []mesh.NodeID{"b", "c", "d", "e"}[:rng.IntN(5)]
-		need, self := 1+rng.IntN(5), rng.IntN(2) == 0
-		level := mesh.DefaultDurability
-		if self {
-			level = mesh.Logged
-		}
-		w := newWrite(need, level, owners)
+		owners := []mesh.NodeID{"a", "b", "c", "d", "e"}[:rng.IntN(6)]
+		need := 1 + rng.IntN(5)
+		w := newWrite(need, owners)
 		var history []event
 		owed := map[mesh.NodeID]bool{}
 		for range rng.IntN(8) {
@@ -137,9 +129,9 @@ func TestWriteAgreesWithTheOracle(t *testing.T) {
 				t.Fatalf("outcome went from %v to %v in %v", before, w.outcome, history)
 			}
 		}
-		want, wantOwed := oracle(need, self, owners, history)
+		want, wantOwed := oracle(need, owners, history)
 		if w.outcome != want || fmt.Sprint(owed) != fmt.Sprint(wantOwed) {
-			t.Fatalf("need %d self %v owners %v, %v: got %v owed %v, want %v owed %v", need, self, owners, history, w.outcome, owed, want, wantOwed)
+			t.Fatalf("need %d of owners %v, %v: got %v owed %v, want %v owed %v", need, owners, history, w.outcome, owed, want, wantOwed)
 		}
 	}
 }

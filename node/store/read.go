@@ -75,8 +75,8 @@ func (s *Store) load(cell *cellmap.Locked[struct{}], key mesh.Key) (bool, error)
 	if cell.Cell() != nil {
 		return true, nil
 	}
-	scratch := takeScratch()
-	defer scratch.give()
+	scratch := s.takeScratch()
+	defer s.giveScratch(scratch)
 	scratch.key = appendCellKey(scratch.key[:0], key)
 	raw, closer, err := s.db.Get(scratch.key)
 	if errors.Is(err, pebble.ErrNotFound) {

@@ -38,6 +38,8 @@ type Store struct {
 	growMu  [64]sync.Mutex
 	seed    maphash.Seed // of growMu
 
+	scratches sync.Pool // of *scratch
+
 	gate   sync.RWMutex // held for reading while the engine is used
 	closed bool
 

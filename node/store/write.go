@@ -59,6 +59,23 @@ func (s *Store) Delete(ctx context.Context, key mesh.Key, d mesh.Durability) (la
 	return delta, merged, writeError("delete", key, err)
 }
 
+// Await returns when all that was written before the call is as durable as d
+// asks: for writes made with mesh.Memory that are to be safe after all, with
+// other work done meanwhile.
+func (s *Store) Await(ctx context.Context, d mesh.Durability) error {
+	switch d {
+	case mesh.Memory:
+		return s.fail.err()
+	case mesh.Synced:
+		return s.syncs.Wait(ctx)
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	return s.flushLog()
+}
+
 // write merges into a key's cell the delta that make gives, which sees the
 // cell under the key's lock and must not change it.
 func (s *Store) write(ctx context.Context, key mesh.Key, d mesh.Durability, make func(have lattice.Cell) (lattice.Cell, error)) (mesh.Merged, error) {
@@ -150,8 +167,8 @@ func (s *Store) mergeLocked(cell *cellmap.Locked[struct{}], key mesh.Key, d mesh
 
 // commit hands a delta to the engine: to merge, or in the place of a damaged record.
 func (s *Store) commit(key mesh.Key, delta lattice.Cell, d mesh.Durability, replace bool) (*pebble.Batch, error) {
-	scratch := takeScratch()
-	defer scratch.give()
+	scratch := s.takeScratch()
+	defer s.giveScratch(scratch)
 	scratch.key = appendCellKey(scratch.key[:0], key)
 	scratch.value = delta.AppendBinary(scratch.value[:0])
 	batch := s.db.NewBatch()

@@ -1,0 +1,49 @@
+package replica
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// Puts of 100 bytes to three owners in one process, whose disks are memory:
+// what replication itself costs.
+func BenchmarkPut(b *testing.B) {
+	op := lattice.SetOp(make([]byte, 100))
+	for _, quorum := range []int{1, 2, 3} {
+		b.Run(fmt.Sprint("W=", quorum), func(b *testing.B) {
+			m := newTestMesh(b, 3)
+			keys := make([]mesh.Key, 1000)
+			for i := range keys {
+				keys[i] = key(fmt.Sprint("k", i))
+				if _, err := m.nodes[0].Put(b.Context(), keys[i], lattice.LWWKind, op, WriteOptions{Quorum: 3}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				i++
+				if _, err := m.nodes[0].Put(b.Context(), keys[i%len(keys)], lattice.LWWKind, op, WriteOptions{Quorum: quorum}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkGetAtAnOwner(b *testing.B) {
+	m := newTestMesh(b, 3)
+	if _, err := m.nodes[0].set(key("k"), "v", WriteOptions{}); err != nil {
+		b.Fatal(err)
+	}
+	k := key("k")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := m.nodes[0].Get(b.Context(), k, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
