@@ -23,9 +23,9 @@ func allow(peer admission.Member, req wire.Message) error {
 	case *pb.Delete:
 		return peer.Allow(admission.Write, m.GetKey().GetNamespace(), m.GetKey().GetName())
 	case *pb.Call:
-		return peer.Allow(admission.Call, m.GetRef().GetNamespace(), m.GetRef().GetName())
+		return allowCall(peer, m)
 	case *pb.CallDAG:
-		return peer.Allow(admission.Call, m.Namespace, m.Name)
+		return allowCallDAG(peer, m)
 	case *pb.GetFunc:
 		return peer.Allow(admission.Call, m.GetRef().GetNamespace(), m.GetRef().GetName())
 	case *pb.GetDAG:
@@ -43,7 +43,7 @@ func allow(peer admission.Member, req wire.Message) error {
 	case *pb.ServeFuncs:
 		return allowServe(peer, m)
 	case *pb.CreateDAG:
-		return peer.Allow(admission.Deploy, m.GetDag().GetNamespace(), m.GetDag().GetName())
+		return allowCreateDAG(peer, m.GetDag())
 	case *pb.DeleteDAG:
 		return peer.Allow(admission.Deploy, m.Namespace, m.Name)
 	case *pb.AwaitRun, *pb.CancelRun, *pb.SendMessage, *pb.Receive:
@@ -52,6 +52,52 @@ func allow(peer admission.Member, req wire.Message) error {
 		return nil
 	}
 	return mesh.Errorf(mesh.Denied, "request", "%T is for nodes only: %s is a %s", req, peer.ID.Short(), peer.Role)
+}
+
+func allowCall(peer admission.Member, m *pb.Call) error {
+	if err := peer.Allow(admission.Call, m.GetRef().GetNamespace(), m.GetRef().GetName()); err != nil {
+		return err
+	}
+	return allowReferences(peer, m.Args)
+}
+
+func allowCallDAG(peer admission.Member, m *pb.CallDAG) error {
+	if err := peer.Allow(admission.Call, m.Namespace, m.Name); err != nil {
+		return err
+	}
+	for _, stage := range m.Args {
+		if err := allowReferences(peer, stage.GetArgs()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allowReferences lets a caller name as arguments only keys that it may read itself.
+func allowReferences(peer admission.Member, args []*pb.Arg) error {
+	for _, arg := range args {
+		key := arg.GetRef()
+		if key == nil {
+			continue
+		}
+		if err := peer.Allow(admission.Read, key.GetNamespace(), key.GetName()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allowCreateDAG lets a DAG reach only functions that its author may call.
+func allowCreateDAG(peer admission.Member, dag *pb.DAG) error {
+	if err := peer.Allow(admission.Deploy, dag.GetNamespace(), dag.GetName()); err != nil {
+		return err
+	}
+	for _, stage := range dag.GetStages() {
+		if err := peer.Allow(admission.Call, stage.GetFunc().GetNamespace(), stage.GetFunc().GetName()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func allowDeploy(peer admission.Member, ref *pb.FuncRef) error {

@@ -14,8 +14,8 @@ import (
 // Config says how a node runs. The zero value of a field means its default,
 // except where it is said to be required.
 type Config struct {
-	// DataDir holds the node's credential, its store and the compiled
-	// modules. Required. Two nodes never share one.
+	// DataDir holds the node's credential, its store and what it remembers of
+	// its peers. Required. Two nodes never share one.
 	DataDir string
 	// Listen are the UDP addresses to take connections on, as host:port.
 	// Default: 0.0.0.0:0, any free port on all interfaces.
@@ -57,6 +57,10 @@ type Config struct {
 	FuncMemory uint64
 	// FuncTime bounds one invocation. Default 30 s.
 	FuncTime time.Duration
+	// ModuleCache is a folder on the disk for compiled modules, which nodes of
+	// one machine may share. Default: modules in DataDir, or the memory where
+	// FS is not the disk.
+	ModuleCache string
 	// ResultTTL is how long the result of a future is kept. Default 15 min.
 	ResultTTL time.Duration
 
@@ -95,6 +99,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.FS == nil {
 		c.FS = vfs.Default
+	}
+	if c.ModuleCache == "" && c.FS == vfs.Default && c.DataDir != "" {
+		c.ModuleCache = filepath.Join(c.DataDir, "modules")
 	}
 	return c
 }
@@ -158,5 +165,4 @@ func (c Config) validateAdmin() error {
 	return nil
 }
 
-func (c Config) storeDir() string   { return filepath.Join(c.DataDir, "store") }
-func (c Config) modulesDir() string { return filepath.Join(c.DataDir, "modules") }
+func (c Config) storeDir() string { return filepath.Join(c.DataDir, "store") }

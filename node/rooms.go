@@ -91,7 +91,7 @@ func (r *rooms) openStore() (err error) {
 
 func (r *rooms) openExecutor() (err error) {
 	r.exec, err = exec.New(exec.Options{
-		CacheDir: r.cfg.modulesDir(), Modules: moduleSource{r},
+		CacheDir: r.cfg.ModuleCache, Modules: moduleSource{r},
 		Concurrency: r.cfg.Concurrency, Queue: r.cfg.Queue,
 		Limits: mesh.Limits{Memory: r.cfg.FuncMemory, Time: r.cfg.FuncTime}, Log: r.log,
 	})

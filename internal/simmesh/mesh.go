@@ -1,6 +1,7 @@
 // Package simmesh runs whole meshes in one process, for tests: real nodes,
 // with file systems in memory, on loopback sockets or on the simulated
-// network of internal/sim, where they can be killed.
+// network of internal/sim, where they can be killed. Clients dial them with
+// credentials of the mesh's own root.
 package simmesh
 
 import (
@@ -38,6 +39,7 @@ type Mesh struct {
 	options Options
 	root    admission.Root
 	members []*member
+	dialled int // clients so far
 }
 
 // member is one node's place in the mesh, whether the node runs or not.
