@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -36,10 +37,30 @@ func (r *remote) Do(ctx context.Context, req wire.Message) (wire.Message, error)
 			return nil, err
 		}
 		reply, err := conn.Call(ctx, req)
-		if err == nil || !repeatable || conn.Err() == nil || ctx.Err() != nil {
+		if err == nil || !repeatable || !broke(ctx, conn, err) {
 			return reply, err
 		}
 	}
+}
+
+// leaving is how long after its last answers a node that stops may keep the
+// connection.
+const leaving = 250 * time.Millisecond
+
+// broke reports whether a request failed because its connection ended, or
+// because its node is about to: one that stops answers first that it is
+// Unavailable.
+func broke(ctx context.Context, conn *link.Conn, err error) bool {
+	if conn.Err() == nil && errors.Is(err, mesh.Unavailable) {
+		timer := time.NewTimer(leaving)
+		defer timer.Stop()
+		select {
+		case <-conn.Done():
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	return conn.Err() != nil && ctx.Err() == nil
 }
 
 // connect gives the connection that stands, or a new one.
