@@ -51,9 +51,7 @@ func chaos(t *testing.T, seed uint64) {
 		acked := writeEverywhere(m, seed)
 		close(done)
 		faults.Wait()
-		m.mu.Lock()
-		m.drops = 0
-		m.mu.Unlock()
+		m.lose(0)
 		checkAcked(t, m, acked)
 	})
 }

@@ -111,7 +111,9 @@ func (r *Replica) spread(ctx context.Context, c change, w *recentWrite, state *w
 		close(s.settled)
 	}
 	for _, owner := range r.others(state.owners) {
+		r.sending.Add(1)
 		if !r.spawn(func() { r.send(s, owner) }) {
+			r.sending.Add(-1)
 			return mesh.Ack{}, pending, mesh.Errorf(mesh.Unavailable, c.String(), "this node is stopping")
 		}
 	}
@@ -170,6 +172,7 @@ func (s *spreading) shortError(ctx context.Context, c change) error {
 
 // send brings the delta to one owner and tells the state machine how it went.
 func (r *Replica) send(s *spreading, owner mesh.NodeID) {
+	defer r.sending.Add(-1)
 	ctx, cancel := r.attempt(r.background)
 	defer cancel()
 	reply, err := r.merge(ctx, owner, s.change.key, s.merge)

@@ -64,6 +64,13 @@ func newTestMesh(t testing.TB, n int) *testMesh {
 	return m
 }
 
+// lose sets how likely a message is lost.
+func (m *testMesh) lose(drops float64) {
+	m.mu.Lock()
+	m.drops = drops
+	m.mu.Unlock()
+}
+
 // start opens the node's store and runs its replica.
 func (n *testNode) start() {
 	s, err := store.Open(store.Options{

@@ -94,6 +94,9 @@ type Options struct {
 	RetryFirst, RetryLongest time.Duration
 	// RememberedWrites is how many write ids are remembered. Default 16384.
 	RememberedWrites int
+	// Sending bounds the deltas on their way to other owners, those included
+	// that nobody waits for any more. More writes are mesh.Overloaded. Default 8192.
+	Sending int
 	// Log receives what goes wrong. Default: slog.Default.
 	Log *slog.Logger
 }
@@ -106,6 +109,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.RetryFirst, 200*time.Millisecond)
 	setDefault(&o.RetryLongest, 10*time.Second)
 	setDefault(&o.RememberedWrites, 16384)
+	setDefault(&o.Sending, 8192)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}

@@ -70,6 +70,9 @@ func (r *Replica) change(ctx context.Context, c change, o WriteOptions) (mesh.Ac
 	if !o.Forwarded && len(owners) > 0 && !slices.Contains(owners, r.Self) {
 		return r.forward(ctx, c, owners, o)
 	}
+	if sending := r.sending.Load(); sending >= int64(r.Sending) {
+		return mesh.Ack{}, mesh.Errorf(mesh.Overloaded, c.String(), "%d deltas are on their way to other nodes: expected less than %d", sending, r.Sending)
+	}
 	need, err := r.writeQuorum(c, o.Quorum, len(owners))
 	if err != nil {
 		return mesh.Ack{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/virga-mesh/virga/mesh"
 )
@@ -12,7 +13,8 @@ import (
 // safe for concurrent use.
 type Replica struct {
 	Options
-	recent *recentWrites
+	recent  *recentWrites
+	sending atomic.Int64 // deltas on their way
 
 	// What still runs after the call that started it has returned: sending to
 	// owners that a write did not wait for.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -422,6 +424,29 @@ func TestAWriteThatNobodyWaitsForStillReachesItsOwners(t *testing.T) {
 	mustAck(t, ack, err, 1)
 	cancel()
 	m.becomes(m.nodes, key("k"), "a")
+}
+
+func TestSlowOwnersDoNotPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newTestMesh(t, 3)
+		m.nodes[0].Sending = 10
+		ack, err := m.nodes[0].set(key("k"), "v", WriteOptions{Quorum: 3})
+		mustAck(t, ack, err, 3)
+		m.lose(1)
+		overloaded := 0
+		for range 20 {
+			if _, err := m.nodes[0].set(key("k"), "v", WriteOptions{Quorum: 1}); errors.Is(err, mesh.Overloaded) {
+				overloaded++
+			}
+		}
+		if overloaded != 15 {
+			t.Errorf("%d of 20 writes were refused, want 15: 5 of two deltas each are on their way", overloaded)
+		}
+		m.lose(0)
+		time.Sleep(time.Second)
+		ack, err = m.nodes[0].set(key("k"), "last", WriteOptions{Quorum: 3})
+		mustAck(t, ack, err, 3)
+	})
 }
 
 func TestAStoppedReplicaRefuses(t *testing.T) {
