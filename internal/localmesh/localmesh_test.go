@@ -17,7 +17,7 @@ import (
 )
 
 // behave tells the test binary, started in the place of virgad, what to do.
-const behave = "VIRGA_TEST_DAEMON"
+const behave = "LOCALMESH_TEST_DAEMON"
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(behave) {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,6 +27,7 @@ func (n *Node) start(virgad string) error {
 	defer log.Close()
 	cmd := exec.Command(virgad, "--config", n.config())
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, n.dir
+	cmd.Env = slices.DeleteFunc(os.Environ(), isSetting)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return fail(err)
@@ -38,6 +41,9 @@ func (n *Node) start(virgad string) error {
 	}
 	return nil
 }
+
+// isSetting is for what would override the configuration of all nodes alike.
+func isSetting(variable string) bool { return strings.HasPrefix(variable, "VIRGA_") }
 
 // alive reports whether the process that start started still runs.
 func (n Node) alive() bool { return n.PID != 0 && runs(n.PID, n.config()) }
