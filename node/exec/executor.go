@@ -5,61 +5,10 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk/fn"
 )
-
-// ModuleSource gives the bytes of a WebAssembly module by its hash, the hex
-// SHA-256 that mesh.FuncInfo names. The executor checks that they fit.
-type ModuleSource interface {
-	Module(ctx context.Context, hash string) ([]byte, error)
-}
-
-// Options say how an executor runs. Zero means the default.
-type Options struct {
-	// CacheDir holds compiled modules, over restarts. Empty keeps them in memory only.
-	CacheDir string
-	// Modules is where modules come from. Without it, functions of modules are Unavailable.
-	Modules ModuleSource
-	// Concurrency bounds the invocations that run at once; those that wait
-	// for a call of their own, or for a message, do not count. Default 1024.
-	Concurrency int
-	// Queue bounds the invocations beyond those: together, at most
-	// Concurrency plus Queue are under way. Default 4096.
-	Queue int
-	// Limits are those of functions that bring none. Defaults: 128 MiB, 30 s,
-	// no bound of concurrency but the node's.
-	Limits mesh.Limits
-	// Memory bounds the linear memory of all WebAssembly instances together,
-	// idle ones included. Default 2 GiB.
-	Memory uint64
-	// CompiledModules bounds how many modules are kept ready to run. Default 64.
-	CompiledModules int
-	// Log receives the output of guests, and the stacks of panics. Default: slog.Default.
-	Log *slog.Logger
-}
-
-func (o Options) withDefaults() Options {
-	setDefault(&o.Concurrency, 1024)
-	setDefault(&o.Queue, 4096)
-	setDefault(&o.Limits.Memory, 128<<20)
-	setDefault(&o.Limits.Time, 30*time.Second)
-	setDefault(&o.Memory, 2<<30)
-	setDefault(&o.CompiledModules, 64)
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	return o
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
 
 // Invocation is one call of a function.
 type Invocation struct {
@@ -101,8 +50,10 @@ func New(options Options) (*Executor, error) {
 	}
 	e.functions.byName = map[name]*local{}
 	var err error
-	e.modules, err = newModules(options)
-	return e, err
+	if e.modules, err = newModules(options); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // Close cancels what runs, waits for it, and frees all sandboxes. A native

@@ -135,41 +135,6 @@ func (in *instance) ask(ctx context.Context, export string) (uint64, error) {
 	return results[0], nil
 }
 
-// guest is one function of a module.
-type guest struct {
-	module *module
-	index  uint32
-}
-
-func (g guest) limits() mesh.Limits { return mesh.Limits{} }
-
-func (g guest) release() { g.module.owner.release(g.module) }
-
-func (g guest) run(ctx context.Context, r *running, args []mesh.Value) (mesh.Value, error) {
-	args, err := readable(args, g.module.formats)
-	if err != nil {
-		return mesh.Value{}, err
-	}
-	in, err := g.module.take(ctx, r.limits.Memory)
-	if err != nil {
-		return mesh.Value{}, err
-	}
-	in.clock.ctx = ctx
-	r.begin(in)
-	answer, err := in.invoke(ctx, g.index, args)
-	in.out.end()
-	if err != nil {
-		in.free()
-		return mesh.Value{}, err
-	}
-	g.module.giveBack(ctx, in)
-	payload, _, err := abi.ReadAnswer(answer)
-	if err != nil {
-		return mesh.Value{}, err
-	}
-	return abi.ReadValue(payload)
-}
-
 // invoke calls a function and gives a copy of its answer, which is well
 // formed. After an error the instance must not be used again.
 func (in *instance) invoke(ctx context.Context, index uint32, args []mesh.Value) ([]byte, error) {

@@ -5,10 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -66,13 +62,6 @@ func newModules(options Options) (*modules, error) {
 		return nil, mesh.AsError("offer the library", err)
 	}
 	return m, nil
-}
-
-func newCache(dir string) (wazero.CompilationCache, error) {
-	if dir == "" {
-		return wazero.NewCompilationCache(), nil
-	}
-	return wazero.NewCompilationCacheWithDir(dir)
 }
 
 // stopLoading ends waiting for modules; what is loaded goes on running.
@@ -222,29 +211,6 @@ func (m *modules) surplus() (out []*module) {
 	return out
 }
 
-// compile also survives a damaged file in the cache.
-func (m *modules) compile(ctx context.Context, wasm []byte) (wazero.CompiledModule, error) {
-	compiled, err := m.runtime.CompileModule(ctx, wasm)
-	if err != nil && m.options.CacheDir != "" && strings.Contains(err.Error(), "compilationcache") {
-		m.options.Log.Warn("the cache of compiled modules is damaged and is emptied", "folder", m.options.CacheDir, "error", err)
-		removeFiles(m.options.CacheDir)
-		compiled, err = m.runtime.CompileModule(ctx, wasm)
-	}
-	if err != nil {
-		return nil, invalidModule("it does not compile: %w", err)
-	}
-	return compiled, nil
-}
-
-func removeFiles(dir string) {
-	filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Type().IsRegular() {
-			os.Remove(path)
-		}
-		return nil
-	})
-}
-
 // evictIdle frees the instance that has been idle longest.
 func (m *modules) evictIdle() bool {
 	m.mu.Lock()
@@ -258,18 +224,6 @@ func (m *modules) evictIdle() bool {
 	m.mu.Unlock()
 	in.free()
 	return true
-}
-
-// Inspect compiles a module, checks its shape and starts it within the
-// default limits, and says what it offers. A module that a node cannot run is
-// an Invalid error that names what was wrong and what was expected.
-func (e *Executor) Inspect(ctx context.Context, wasm []byte) (ModuleInfo, error) {
-	hash := hashOf(wasm)
-	mod, err := e.modules.add(ctx, hash, wasm)
-	if err != nil {
-		return ModuleInfo{}, mesh.AsError("inspect module", err)
-	}
-	return ModuleInfo{Kind: mod.kind, Hash: hash, Functions: mod.names}, nil
 }
 
 // Warm lists the hashes of the modules that are compiled and in memory here.

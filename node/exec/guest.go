@@ -1,0 +1,43 @@
+package exec
+
+import (
+	"context"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/sdk/fn/abi"
+)
+
+// guest is one function of a module.
+type guest struct {
+	module *module
+	index  uint32
+}
+
+func (g guest) limits() mesh.Limits { return mesh.Limits{} }
+
+func (g guest) release() { g.module.owner.release(g.module) }
+
+func (g guest) run(ctx context.Context, r *running, args []mesh.Value) (mesh.Value, error) {
+	args, err := readable(args, g.module.formats)
+	if err != nil {
+		return mesh.Value{}, err
+	}
+	in, err := g.module.take(ctx, r.limits.Memory)
+	if err != nil {
+		return mesh.Value{}, err
+	}
+	in.clock.ctx = ctx
+	r.begin(in)
+	answer, err := in.invoke(ctx, g.index, args)
+	in.out.end()
+	if err != nil {
+		in.free()
+		return mesh.Value{}, err
+	}
+	g.module.giveBack(ctx, in)
+	payload, _, err := abi.ReadAnswer(answer)
+	if err != nil {
+		return mesh.Value{}, err
+	}
+	return abi.ReadValue(payload)
+}
