@@ -79,7 +79,7 @@ func (r *Replica) fill(ctx context.Context, c change, others []mesh.NodeID, need
 		}
 	}
 	if answered+1 < need {
-		return mesh.Errorf(mesh.Unavailable, c.String(), "%d owners must hold the write, %d can be reached: %w", need, answered+1, last)
+		return mesh.Errorf(mesh.Unavailable, c.String(), "%d owners must hold the write, %d could be reached: %w", need, answered+1, last)
 	}
 	return ctx.Err()
 }
@@ -165,9 +165,9 @@ func (s *spreading) shortError(ctx context.Context, c change) error {
 		kind = mesh.KindOf(ctx.Err())
 	}
 	if s.refusal != nil {
-		return mesh.Errorf(kind, c.String(), "%d owners must hold the write, %d do: %w", s.write.need, s.write.ack.Replicas, s.refusal)
+		return mesh.Errorf(kind, c.String(), "%d owners must hold the write, %d could be reached: %w", s.write.need, s.write.reach, s.refusal)
 	}
-	return mesh.Errorf(kind, c.String(), "%d owners must hold the write, %d do", s.write.need, s.write.ack.Replicas)
+	return mesh.Errorf(kind, c.String(), "%d owners must hold the write, %d could be reached", s.write.need, s.write.reach)
 }
 
 // send brings the delta to one owner and tells the state machine how it went.

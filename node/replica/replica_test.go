@@ -103,7 +103,7 @@ func TestTooFewOwners(t *testing.T) {
 	owners[1].cut(true)
 	owners[2].cut(true)
 	o := WriteOptions{ID: "write 1"}
-	if _, err := at.inc(key("k"), o); !errors.Is(err, mesh.Unavailable) || !strings.Contains(err.Error(), "2 owners must hold the write, 1 do") {
+	if _, err := at.inc(key("k"), o); !errors.Is(err, mesh.Unavailable) || !strings.Contains(err.Error(), "2 owners must hold the write, 1 could be reached") {
 		t.Fatalf("put with two of three dead = %v, want Unavailable that names W", err)
 	}
 	if _, err := at.inc(key("new"), o); !errors.Is(err, mesh.Unavailable) {

@@ -27,7 +27,8 @@ type write struct {
 	holders int             // owners that do
 	weakest mesh.Durability // among the holders
 	outcome outcome
-	ack     mesh.Ack // with acked and short: what was reached then
+	ack     mesh.Ack // with acked: what was reached then
+	reach   int      // with short: how many owners hold it, or could come to
 
 	owners []mesh.NodeID
 	heard  []bool // by index of owners
@@ -72,6 +73,7 @@ func (w *write) Dominated(owner mesh.NodeID) {
 func (w *write) Expire() {
 	if w.outcome == pending {
 		w.finish(short)
+		w.reach = w.holders
 	}
 }
 
@@ -107,4 +109,5 @@ func (w *write) settle() {
 func (w *write) finish(o outcome) {
 	w.outcome = o
 	w.ack = mesh.Ack{Replicas: w.holders, Durability: w.weakest}
+	w.reach = w.holders + w.silent
 }

@@ -38,8 +38,11 @@ func TestWriteScripts(t *testing.T) {
 				return "unknown command " + verb
 			}
 			out += w.outcome.String()
-			if w.outcome == acked || w.outcome == short {
-				out += fmt.Sprintf(": %d held it, %v", w.ack.Replicas, w.ack.Durability)
+			switch w.outcome {
+			case acked:
+				out += fmt.Sprintf(": %d hold it, %v", w.ack.Replicas, w.ack.Durability)
+			case short:
+				out += fmt.Sprintf(": %d can hold it", w.reach)
 			}
 			return out
 		}
