@@ -155,3 +155,30 @@ func (h inOrder) Serve(_ context.Context, _ *Conn, req wire.Message) (wire.Messa
 	h.got <- req.(*pb.GetDAG).Name
 	return nil, nil
 }
+
+func TestNodesCallTheirClients(t *testing.T) {
+	m := newTestMesh(t)
+	node := m.node(serving(func(ctx context.Context, from *Conn, req wire.Message) (wire.Message, error) {
+		return from.Call(ctx, req) // back to who asked
+	}))
+	c := m.connect(m.client(), node)
+	for _, size := range []int{10, 200_000} {
+		reply, err := c.Call(t.Context(), &pb.Put{Op: make([]byte, size)})
+		if err != nil || len(cellOf(reply)) != size {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+	if addrs := node.Conns()[0].PeerAddrs(); len(addrs) != 0 {
+		t.Errorf("a client says that it listens at %v", addrs)
+	}
+}
+
+func TestCancelledLargeRequestsLeaveAtOnce(t *testing.T) {
+	m := newTestMesh(t)
+	e := m.node()
+	m.infiltrate(t, e, narrow()) // takes no stream, and reads nothing
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := e.Conns()[0].Call(ctx, &pb.Put{Op: make([]byte, 1<<20)})
+	wantKind(t, err, mesh.DeadlineExceeded)
+}

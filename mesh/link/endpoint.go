@@ -23,6 +23,8 @@ type Endpoint struct {
 	versions versions
 	instance uint64
 
+	arrivals chan struct{} // held by each connection that a peer dialled, until its Hello
+
 	listening []*socket // in the order of Config.Listen
 	addrs     []string
 
@@ -61,7 +63,8 @@ func listen(c Config, v versions) (*Endpoint, error) {
 	e := &Endpoint{
 		config: c, identity: id, member: member, log: c.Log, versions: v,
 		instance: rand.Uint64(), peers: newPeerTable(member.ID),
-		waiters: sync.Pool{New: newWaiter},
+		waiters:  sync.Pool{New: newWaiter},
+		arrivals: make(chan struct{}, maxArrivals),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.workers = workers{spawn: e.spawn, stop: e.ctx.Done(), jobs: make(chan func())}

@@ -11,12 +11,14 @@ import (
 	"github.com/virga-mesh/virga/mesh/wire"
 )
 
-// receive brings up a connection that a peer dialled, and works it until it ends.
-func (e *Endpoint) receive(qc *quic.Conn) {
+// receive brings up a connection that a peer dialled, and works it until it
+// ends. It calls settled when it is known whether the connection stands.
+func (e *Endpoint) receive(qc *quic.Conn, settled func()) {
 	c, err := e.begin(qc, false, rolesTaken)
 	if err == nil {
 		err = e.answerHello(c)
 	}
+	settled()
 	if err == nil {
 		c.run()
 		return

@@ -61,8 +61,8 @@ func reasonOf(err error, peer mesh.NodeID) error {
 		handshake   *quic.HandshakeTimeoutError
 		reset       *quic.StatelessResetError
 	)
-	unavailable := func(format string, args ...any) error {
-		return &mesh.Error{Kind: mesh.Unavailable, Op: "connection", Node: peer, Msg: mesh.Errorf(0, "", format, args...).Text()}
+	unavailable := func(why string) error {
+		return &mesh.Error{Kind: mesh.Unavailable, Op: "connection", Node: peer, Msg: why}
 	}
 	switch {
 	case errors.As(err, &own):
@@ -87,11 +87,12 @@ func reasonOf(err error, peer mesh.NodeID) error {
 }
 
 func remoteReason(e *quic.ApplicationError, peer mesh.NodeID) error {
-	switch {
-	case e.ErrorCode == codeDuplicate:
+	if e.ErrorCode == codeDuplicate {
 		return &mesh.Error{Kind: mesh.Unavailable, Op: "connection", Node: peer, Err: errDuplicate}
-	case e.ErrorCode > codeKind && e.ErrorCode <= codeKind+quic.ApplicationErrorCode(mesh.Conflict):
-		return &mesh.Error{Kind: mesh.ErrorKind(e.ErrorCode - codeKind), Op: "connection", Node: peer, Msg: "closed by the peer: " + e.ErrorMessage}
 	}
-	return &mesh.Error{Kind: mesh.Unavailable, Op: "connection", Node: peer, Msg: "closed by the peer: " + e.ErrorMessage}
+	kind := mesh.Unavailable
+	if e.ErrorCode > codeKind && e.ErrorCode <= codeKind+quic.ApplicationErrorCode(mesh.Conflict) {
+		kind = mesh.ErrorKind(e.ErrorCode - codeKind)
+	}
+	return &mesh.Error{Kind: kind, Op: "connection", Node: peer, Msg: "closed by the peer: " + e.ErrorMessage}
 }

@@ -110,11 +110,26 @@ func (s *socket) accept(e *Endpoint) {
 			s.shared.deliver(qc)
 			continue
 		}
-		if !e.spawn(func() { e.receive(qc) }) {
-			code, text := closeWith(errShutdown)
+		if err := e.admitArrival(qc); err != nil {
+			code, text := closeWith(err)
 			qc.CloseWithError(code, text)
 		}
 	}
+}
+
+// maxArrivals is how many connections may be between handshake and Hello.
+const maxArrivals = 256
+
+func (e *Endpoint) admitArrival(qc *quic.Conn) error {
+	select {
+	case e.arrivals <- struct{}{}:
+	default:
+		return mesh.Errorf(mesh.Overloaded, "connection", "%d connections are being set up: expected less than that", maxArrivals)
+	}
+	if !e.spawn(func() { e.receive(qc, func() { <-e.arrivals }) }) {
+		return errShutdown
+	}
+	return nil
 }
 
 // close closes the socket and all that is on it; connections get no notice.
