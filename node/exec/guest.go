@@ -26,10 +26,7 @@ func (g guest) run(ctx context.Context, r *running, args []mesh.Value) (mesh.Val
 	if err != nil {
 		return mesh.Value{}, err
 	}
-	in.clock.ctx = ctx
-	r.begin(in)
-	answer, err := in.invoke(ctx, g.index, args)
-	in.out.end()
+	answer, err := in.invoke(ctx, r, g.index, args)
 	if err != nil {
 		in.free()
 		return mesh.Value{}, err

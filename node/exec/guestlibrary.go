@@ -60,14 +60,14 @@ func offerLibrary(ctx context.Context, runtime wazero.Runtime) error {
 func exchange(handle func(request, context.Context) ([]byte, error)) api.GoModuleFunc {
 	return func(ctx context.Context, guest api.Module, stack []uint64) {
 		r := runningIn(ctx)
-		if r == nil {
+		if r == nil { // while the instance starts
 			stack[0] = uint64(answer(guest, stack[4:6], abi.AppendError(nil, errOutsideCall)))
 			return
 		}
 		q := request{running: r, formats: r.formats}
 		q.a = bytes.Clone(view(guest, stack[0], stack[1]))
 		q.b = bytes.Clone(view(guest, stack[2], stack[3]))
-		payload, err := handle(q, ctx)
+		payload, err := handle(q, r.ctx)
 		if err != nil {
 			r.held = abi.AppendError(r.held[:0], err)
 		} else {

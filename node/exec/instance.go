@@ -24,6 +24,8 @@ type instance struct {
 	memory *linearMemory
 	out    *output
 	clock  *sleeper
+	watch  *watchdog
+	leave  func() bool // ends the watch for the shutdown of the node
 	alloc  api.Function
 	call   api.Function
 	place  *list.Element // in the list of idle instances
@@ -45,15 +47,15 @@ func (mod *module) instantiate(ctx context.Context, limit uint64) (*instance, er
 	if err != nil {
 		return nil, err
 	}
-	in := &instance{module: mod, memory: memory, out: newOutput(), clock: &sleeper{}}
-	in.clock.ctx = ctx
+	in := &instance{module: mod, memory: memory, out: newOutput(), clock: &sleeper{ctx: ctx}, watch: newWatchdog()}
 	config := sandbox(in.clock).WithStdout(&in.out.stdout).WithStderr(&in.out.stderr)
 	sandboxed, err := mod.owner.runtime.InstantiateModule(in.memory.within(ctx), mod.compiled, config.WithStartFunctions(abi.StartExport))
 	if err != nil {
 		defer memory.Free()
-		return nil, trapped(ctx, memory, in.out, err)
+		return nil, in.trapped(ctx, err)
 	}
 	in.api = sandboxed
+	in.leave = context.AfterFunc(mod.owner.ctx, in.watch.end)
 	in.alloc = sandboxed.ExportedFunction(abi.AllocExport)
 	in.call = sandboxed.ExportedFunction(abi.CallExport)
 	return in, nil
@@ -83,6 +85,10 @@ func (s *sleeper) sleep(ns int64) {
 	case <-timer.C:
 	case <-s.ctx.Done():
 	}
+}
+
+func (in *instance) trapped(ctx context.Context, err error) error {
+	return trapped(ctx, in.memory, in.out, err)
 }
 
 // describe asks a new instance what its module offers.
@@ -130,21 +136,37 @@ func readNames(text string) ([]string, error) {
 func (in *instance) ask(ctx context.Context, export string) (uint64, error) {
 	results, err := in.api.ExportedFunction(export).Call(ctx)
 	if err != nil {
-		return 0, trapped(ctx, in.memory, in.out, err)
+		return 0, in.trapped(ctx, err)
 	}
 	return results[0], nil
 }
 
-// invoke calls a function and gives a copy of its answer, which is well
+// invoke calls a function for r and gives a copy of its answer, which is well
 // formed. After an error the instance must not be used again.
-func (in *instance) invoke(ctx context.Context, index uint32, args []mesh.Value) ([]byte, error) {
-	offset, size, err := in.writeArgs(ctx, args)
+func (in *instance) invoke(ctx context.Context, r *running, index uint32, args []mesh.Value) ([]byte, error) {
+	r.enterGuest(ctx, in)
+	defer in.out.end()
+	in.watch.begin(ctx, r.clock.deadline)
+	defer in.watch.finish()
+	if caller := r.clock.parent; caller.Done() != nil {
+		defer context.AfterFunc(caller, in.watch.end)()
+	}
+	answer, err := in.callGuest(index, args)
+	if err != nil {
+		return nil, in.trapped(ctx, err)
+	}
+	return answer, nil
+}
+
+// callGuest passes on what wazero says of a sandbox that did not return.
+func (in *instance) callGuest(index uint32, args []mesh.Value) ([]byte, error) {
+	offset, size, err := in.writeArgs(args)
 	if err != nil {
 		return nil, err
 	}
 	stack := [3]uint64{uint64(index), uint64(offset), uint64(size)}
-	if err := in.call.CallWithStack(ctx, stack[:]); err != nil {
-		return nil, trapped(ctx, in.memory, in.out, err)
+	if err := in.call.CallWithStack(in.watch, stack[:]); err != nil {
+		return nil, err
 	}
 	answer, err := in.read(stack[0])
 	if err != nil {
@@ -170,7 +192,7 @@ func checkAnswer(answer []byte) error {
 }
 
 // writeArgs puts the arguments where the guest wants them.
-func (in *instance) writeArgs(ctx context.Context, args []mesh.Value) (offset, size uint32, err error) {
+func (in *instance) writeArgs(args []mesh.Value) (offset, size uint32, err error) {
 	need := abi.ArgsSize(args)
 	if need == 0 {
 		return 0, 0, nil
@@ -179,7 +201,7 @@ func (in *instance) writeArgs(ctx context.Context, args []mesh.Value) (offset, s
 		return 0, 0, mesh.Errorf(mesh.Invalid, "", "the arguments have %d bytes: expected at most the %d of the function's memory", need, in.memory.limit)
 	}
 	if uint32(need) > in.bufferSize || in.bufferSize > maxKeptBuffer && need <= maxKeptBuffer {
-		if err := in.allocate(ctx, max(uint32(need), minBuffer)); err != nil {
+		if err := in.allocate(max(uint32(need), minBuffer)); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -191,11 +213,11 @@ func (in *instance) writeArgs(ctx context.Context, args []mesh.Value) (offset, s
 	return in.buffer, uint32(need), nil
 }
 
-func (in *instance) allocate(ctx context.Context, size uint32) error {
+func (in *instance) allocate(size uint32) error {
 	in.bufferSize = 0
 	stack := [1]uint64{uint64(size)}
-	if err := in.alloc.CallWithStack(ctx, stack[:]); err != nil {
-		return trapped(ctx, in.memory, in.out, err)
+	if err := in.alloc.CallWithStack(in.watch, stack[:]); err != nil {
+		return err
 	}
 	if in.buffer = uint32(stack[0]); in.buffer == 0 {
 		return mesh.Errorf(mesh.UserError, "", "the module has no room for arguments of %d bytes", size)
@@ -217,6 +239,8 @@ func (in *instance) read(span uint64) ([]byte, error) {
 // free ends the sandbox. The memory is given back by hand: wazero does not
 // when the context's end has closed the module before.
 func (in *instance) free() {
+	in.leave()
+	in.watch.free()
 	if err := in.api.Close(context.Background()); err != nil {
 		in.module.owner.options.Log.Debug("close a sandbox", "error", err)
 	}

@@ -146,11 +146,12 @@ func (mod *module) takeOut(in *instance) {
 	mod.idle = slices.DeleteFunc(mod.idle, func(other *instance) bool { return other == in })
 }
 
-// giveBack keeps an instance for the next call. One whose context has ended
-// meanwhile may have been marked as closed, and is freed; so is a surplus one.
+// giveBack keeps an instance for the next call. One whose time was up, or
+// whose caller has gone, may have been marked as closed, and is freed; so is a
+// surplus one.
 func (mod *module) giveBack(ctx context.Context, in *instance) {
 	mod.owner.mu.Lock()
-	if keep := ctx.Err() == nil && !mod.gone && !mod.owner.closed && len(mod.idle) < maxIdle; !keep {
+	if keep := ctx.Err() == nil && in.watch.Err() == nil && !mod.gone && !mod.owner.closed && len(mod.idle) < maxIdle; !keep {
 		mod.owner.mu.Unlock()
 		in.free()
 		return

@@ -21,7 +21,9 @@ type running struct {
 	own      *sharedGate // nil if the function has no limit of its own
 	clock    runContext
 
-	// For guests: where their words go, and the formats that they read.
+	// For guests: the context of what they ask of the library, where their
+	// words go, and the formats that they read.
+	ctx     context.Context
 	output  *output
 	formats uint32
 	// held is the last answer to a guest, until it takes it. Only the
@@ -29,9 +31,10 @@ type running struct {
 	held []byte
 }
 
-// begin readies an instance for r.
-func (r *running) begin(in *instance) {
-	r.formats = in.module.formats
+// enterGuest readies an instance for r.
+func (r *running) enterGuest(ctx context.Context, in *instance) {
+	r.ctx, r.formats = ctx, in.module.formats
+	in.clock.ctx = ctx
 	in.memory.denied = nil
 	r.attach(in.out, in.module.owner.options.Log)
 }

@@ -14,16 +14,16 @@ import (
 // memory was refused, it exited, or it trapped.
 func trapped(ctx context.Context, memory *linearMemory, out *output, err error) error {
 	var exit *sys.ExitError
-	var broken *mesh.Error
+	var known *mesh.Error
 	switch {
+	case errors.As(err, &known):
+		return known
 	case ctx.Err() != nil:
 		return mesh.AsError("", ctx.Err())
-	case memory != nil && memory.denied != nil:
+	case memory.denied != nil:
 		return memory.denied
 	case errors.As(err, &exit):
 		return mesh.Errorf(mesh.UserError, "", "the module exited with code %d%s", exit.ExitCode(), out.lastWords())
-	case errors.As(err, &broken):
-		return broken
 	}
 	reason, _, _ := strings.Cut(err.Error(), "\n")
 	return mesh.Errorf(mesh.UserError, "", "the module trapped: %s%s", strings.TrimPrefix(reason, "wasm error: "), out.lastWords())
