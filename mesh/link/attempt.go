@@ -10,6 +10,7 @@ import (
 // attempt is a dial that callers share. It ends when none of them is left.
 type attempt struct {
 	callers int
+	addrs   *addrList // of all callers
 	cancel  context.CancelFunc
 	last    lastError
 	once    sync.Once
@@ -38,14 +39,16 @@ func (e *Endpoint) join(id mesh.NodeID, addrs []string) (*attempt, *Conn, error)
 		return nil, c, nil
 	}
 	a := e.peers.attempts[id]
-	if a == nil {
-		a = &attempt{done: make(chan struct{})}
+	if a != nil {
+		a.addrs.add(addrs)
+	} else {
+		a = &attempt{addrs: newAddrList(addrs), done: make(chan struct{})}
 		ctx, cancel := context.WithCancel(e.ctx)
 		a.cancel = cancel
 		e.peers.attempts[id] = a
 		e.tasks.Go(func() {
 			defer cancel()
-			a.finish(e.dialNoting(ctx, id, addrs, &a.last))
+			a.finish(e.dialNoting(ctx, id, a.addrs, &a.last))
 			e.forget(id, a)
 		})
 	}

@@ -25,7 +25,7 @@ const (
 // answers first. It tries again, with growing pauses, until the context ends
 // or nothing can come of it: it ends at once when all addresses are Denied or
 // Invalid, as for ErrSelf, or speak other versions (Conflict). Calls for the
-// same id share one attempt, with the addresses of the first of them.
+// same id share one attempt, at the addresses of all of them.
 func (e *Endpoint) Connect(ctx context.Context, id mesh.NodeID, addrs []string) (*Conn, error) {
 	if id == e.ID() {
 		return nil, mesh.Errorf(mesh.Invalid, "connect", "%w", ErrSelf)
@@ -51,28 +51,28 @@ func (e *Endpoint) dialUntil(ctx context.Context, id mesh.NodeID, addrs []string
 	defer cancel()
 	defer context.AfterFunc(e.ctx, cancel)()
 	var last lastError
-	return e.dialNoting(ctx, id, addrs, &last)
+	return e.dialNoting(ctx, id, newAddrList(addrs), &last)
 }
 
 // dialNoting dials again and again, with growing pauses.
-func (e *Endpoint) dialNoting(ctx context.Context, id mesh.NodeID, addrs []string, last *lastError) (*Conn, error) {
-	if len(addrs) == 0 {
+func (e *Endpoint) dialNoting(ctx context.Context, id mesh.NodeID, addrs *addrList, last *lastError) (*Conn, error) {
+	if len(addrs.from(0)) == 0 {
 		return nil, mesh.Errorf(mesh.Invalid, "connect", "no address: expected at least one host:port")
 	}
 	pause := firstPause
 	for {
-		c, err := e.dialAny(ctx, id, addrs)
+		c, tried, err := e.dialAny(ctx, id, addrs)
 		if err == nil {
 			return c, nil
 		}
 		last.set(err)
-		if hopeless(err) {
+		if hopeless(err) && len(addrs.from(tried)) == 0 {
 			return nil, err
 		}
 		jittered := pause/2 + rand.N(pause)
 		select {
 		case <-ctx.Done():
-			return nil, e.connectError(id, addrs, ctx.Err(), err)
+			return nil, e.connectError(id, addrs.from(0), ctx.Err(), err)
 		case <-time.After(jittered):
 		}
 		pause = min(2*pause, longestWait)
@@ -112,49 +112,53 @@ func listAddrs(addrs []string) string {
 	return strings.Join(addrs, ", ")
 }
 
+// dialled is what came of dialling one address.
+type dialled struct {
+	conn *Conn
+	err  error
+}
+
 // dialAny dials the addresses, one beside the other after a while, and takes
-// the first that answers. Its error is one that leaves hope, if there is any.
-func (e *Endpoint) dialAny(ctx context.Context, id mesh.NodeID, addrs []string) (*Conn, error) {
+// the first that answers. It also says how many it tried. Its error is one
+// that leaves hope, if there is any.
+func (e *Endpoint) dialAny(ctx context.Context, id mesh.NodeID, addrs *addrList) (c *Conn, tried int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, e.config.Limits.HandshakeTimeout)
 	defer cancel()
-	type result struct {
-		conn *Conn
-		err  error
-	}
-	results := make(chan result, len(addrs))
-	begin := func(addr string) {
-		if !e.spawn(func() {
-			c, err := e.dial(ctx, id, addr)
-			results <- result{c, err}
-		}) {
-			results <- result{err: errShutdown}
-		}
-	}
-	waiting, under := slices.Clone(addrs), 0
-	var failed error
-	for {
+	results := make(chan dialled, maxAddrs)
+	for done := 0; ; {
+		waiting := addrs.from(tried)
 		if len(waiting) > 0 {
-			begin(waiting[0])
-			waiting, under = waiting[1:], under+1
+			tried++
+			e.begin(ctx, id, waiting[0], results)
 		}
 		var next <-chan time.Time
-		if len(waiting) > 0 {
+		if len(waiting) > 1 {
 			next = time.After(stagger)
 		}
 		select {
 		case r := <-results:
-			under--
 			if r.err == nil {
-				return r.conn, nil
+				return r.conn, tried, nil
 			}
-			if failed == nil || hopeless(failed) {
-				failed = r.err
+			if err == nil || hopeless(err) {
+				err = r.err
 			}
-			if under == 0 && len(waiting) == 0 {
-				return nil, failed
+			if done++; done == tried && len(addrs.from(tried)) == 0 {
+				return nil, tried, err
 			}
 		case <-next:
+		case <-addrs.grown:
 		}
+	}
+}
+
+// begin dials one address on a goroutine of its own.
+func (e *Endpoint) begin(ctx context.Context, id mesh.NodeID, addr string, results chan<- dialled) {
+	if !e.spawn(func() {
+		c, err := e.dial(ctx, id, addr)
+		results <- dialled{c, err}
+	}) {
+		results <- dialled{err: errShutdown}
 	}
 }
 
@@ -173,7 +177,7 @@ func (e *Endpoint) dial(ctx context.Context, id mesh.NodeID, address string) (*C
 	if err != nil {
 		return nil, e.dialFailed(address, reasonOf(err, id))
 	}
-	c, err := e.begin(qc, true, rolesDialled)
+	c, err := e.meet(qc, true, rolesDialled)
 	var standing *Conn
 	if err == nil {
 		standing, err = e.offerHello(ctx, c)

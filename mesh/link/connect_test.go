@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -148,4 +149,36 @@ func TestAdvertisedAddresses(t *testing.T) {
 	if six.Peer().ID != both.ID() {
 		t.Error("not reached over IPv6")
 	}
+}
+
+func TestLaterCallersBringTheirAddresses(t *testing.T) {
+	m := newTestMesh(t)
+	a, b, wrong := m.node(), m.node(), m.node()
+	closed := m.node()
+	dead := closed.Addrs()
+	closed.Close()
+	for name, first := range map[string][]string{"nobody there": dead, "somebody else there": append(dead, wrong.Addrs()...)} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		result := make(chan error, 1)
+		go func() { _, err := a.Connect(ctx, b.ID(), first); result <- err }()
+		for !a.attempts(b.ID()) {
+			runtime.Gosched() // the goroutine above has only to run
+		}
+		c, err := a.Connect(ctx, b.ID(), b.Addrs())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := <-result; err != nil {
+			t.Errorf("%s: the first caller: %v", name, err)
+		}
+		c.CloseWithReason(errors.New("next"))
+		<-c.Done()
+		cancel()
+	}
+}
+
+func (e *Endpoint) attempts(id mesh.NodeID) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.peers.attempts[id] != nil
 }

@@ -14,7 +14,7 @@ import (
 // receive brings up a connection that a peer dialled, and works it until it
 // ends. It calls settled when it is known whether the connection stands.
 func (e *Endpoint) receive(qc *quic.Conn, settled func()) {
-	c, err := e.begin(qc, false, rolesTaken)
+	c, err := e.meet(qc, false, rolesTaken)
 	if err == nil {
 		err = e.answerHello(c)
 	}
@@ -29,9 +29,9 @@ func (e *Endpoint) receive(qc *quic.Conn, settled func()) {
 	c.abort(err)
 }
 
-// begin makes a Conn of a connection whose handshake verified the peer. With
+// meet makes a Conn of a connection whose handshake verified the peer. With
 // an error, the Conn is good only for abort.
-func (e *Endpoint) begin(qc *quic.Conn, dialled bool, roles []admission.Role) (*Conn, error) {
+func (e *Endpoint) meet(qc *quic.Conn, dialled bool, roles []admission.Role) (*Conn, error) {
 	member, err := e.memberOn(qc, roles)
 	if err == nil && member.ID == e.ID() {
 		err = mesh.Errorf(mesh.Invalid, "connect", "%w", ErrSelf)
