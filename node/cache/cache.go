@@ -23,7 +23,8 @@ type Options struct {
 	Peers Peers
 	// Bytes bounds the cells held. Default 64 MiB.
 	Bytes int64
-	// AttemptTimeout bounds each request to one owner. Default 1 s.
+	// AttemptTimeout bounds each request to one owner that lives but does
+	// not answer. Default 5 s.
 	AttemptTimeout time.Duration
 	// Log receives what goes wrong. Default: slog.Default.
 	Log *slog.Logger
@@ -34,7 +35,7 @@ func (o Options) withDefaults() Options {
 		o.Bytes = 64 << 20
 	}
 	if o.AttemptTimeout == 0 {
-		o.AttemptTimeout = time.Second
+		o.AttemptTimeout = 5 * time.Second
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

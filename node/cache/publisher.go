@@ -24,7 +24,8 @@ type PublisherOptions struct {
 	// PendingBytes bounds the deltas collected for one subscriber, which is
 	// told to forget a key whose delta does not fit. Default 4 MiB.
 	PendingBytes int
-	// AttemptTimeout bounds each request to a subscriber. Default 1 s.
+	// AttemptTimeout bounds each request to a subscriber that lives but does
+	// not answer. Default 5 s.
 	AttemptTimeout time.Duration
 	// Log receives what goes wrong. Default: slog.Default.
 	Log *slog.Logger
@@ -35,7 +36,7 @@ func (o PublisherOptions) withDefaults() PublisherOptions {
 	setDefault(&o.Epoch, 10*time.Millisecond)
 	setDefault(&o.Subscriptions, 1<<20)
 	setDefault(&o.PendingBytes, 4<<20)
-	setDefault(&o.AttemptTimeout, time.Second)
+	setDefault(&o.AttemptTimeout, 5*time.Second)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}

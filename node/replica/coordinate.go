@@ -173,7 +173,7 @@ func (s *spreading) shortError(ctx context.Context, c change) error {
 // send brings the delta to one owner and tells the state machine how it went.
 func (r *Replica) send(s *spreading, owner mesh.NodeID) {
 	defer r.sending.Add(-1)
-	ctx, cancel := r.attempt(r.background)
+	ctx, cancel := r.attempt(r.background, len(s.merge.Delta))
 	defer cancel()
 	reply, err := r.merge(ctx, owner, s.change.key, s.merge)
 	switch {

@@ -110,11 +110,10 @@ func (r *Replica) sendHints(ctx context.Context, node mesh.NodeID) (more bool, e
 // sendHint brings one delta to a node. A delta that the node will never take
 // is reported, and taken as delivered.
 func (r *Replica) sendHint(ctx context.Context, node mesh.NodeID, key mesh.Key, delta lattice.Cell) error {
-	ctx, cancel := r.attempt(ctx)
+	merge := &pb.Merge{Key: wire.FromKey(key), Delta: delta.AppendBinary(nil), Durability: uint32(r.Durability), AddsToBase: true}
+	ctx, cancel := r.attempt(ctx, len(merge.Delta))
 	defer cancel()
-	reply, err := r.merge(ctx, node, key, &pb.Merge{
-		Key: wire.FromKey(key), Delta: delta.AppendBinary(nil), Durability: uint32(r.Durability), AddsToBase: true,
-	})
+	reply, err := r.merge(ctx, node, key, merge)
 	switch {
 	case err != nil && !owable(err):
 		r.Log.Warn("an owner refuses what it was owed", "node", node.Short(), "key", key.String(), "err", err)

@@ -24,7 +24,7 @@ func (r *Replica) fetch(ctx context.Context, key mesh.Key, owner mesh.NodeID) an
 		cell, found, err := r.Local.Get(key)
 		return answer{owner, cell, found, err}
 	}
-	ctx, cancel := r.attempt(ctx)
+	ctx, cancel := r.attempt(ctx, 0)
 	defer cancel()
 	reply, err := call[*pb.FetchReply](ctx, r.Peers, owner, &pb.Fetch{Key: wire.FromKey(key)})
 	if err != nil || len(reply.Cell) == 0 {

@@ -130,7 +130,7 @@ func (r *Replica) repair(key mesh.Key, merged lattice.Cell, answers []answer) {
 	merge := &pb.Merge{Key: wire.FromKey(key), Delta: merged.AppendBinary(nil), Durability: uint32(r.Durability)}
 	for _, owner := range stale {
 		r.spawn(func() {
-			ctx, cancel := r.attempt(r.background)
+			ctx, cancel := r.attempt(r.background, len(merge.Delta))
 			defer cancel()
 			if err := r.repairOne(ctx, owner, key, merged, merge); err != nil {
 				r.Log.Info("read repair", "node", owner.Short(), "key", key.String(), "err", err)

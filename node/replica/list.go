@@ -73,7 +73,7 @@ type page struct {
 }
 
 func (r *Replica) listAt(ctx context.Context, node mesh.NodeID, req *pb.List) page {
-	ctx, cancel := r.attempt(ctx)
+	ctx, cancel := r.attempt(ctx, 0)
 	defer cancel()
 	if node == r.Self {
 		keys, more, err := r.Local.List(ctx, req.Namespace, req.Prefix, req.After, int(req.Limit))

@@ -87,7 +87,9 @@ type Options struct {
 	// Durability that each owner's copy must have to count. Default mesh.Logged.
 	Durability mesh.Durability
 	// AttemptTimeout bounds each request to one node, so that a node that
-	// died unnoticed costs no more. Default 1 s.
+	// lives but does not answer costs no more; what is sent may take a
+	// second longer for each MiB. A node that dies costs what its connection
+	// takes to end. Default 5 s.
 	AttemptTimeout time.Duration
 	// RetryFirst and RetryLongest bound the wait before an owner that did
 	// not acknowledge is sent a delta again. Default 200 ms and 10 s.
@@ -105,7 +107,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Replicas, 3)
 	setDefault(&o.WriteQuorum, min(2, o.Replicas))
 	setDefault(&o.Durability, mesh.Logged)
-	setDefault(&o.AttemptTimeout, time.Second)
+	setDefault(&o.AttemptTimeout, 5*time.Second)
 	setDefault(&o.RetryFirst, 200*time.Millisecond)
 	setDefault(&o.RetryLongest, 10*time.Second)
 	setDefault(&o.RememberedWrites, 16384)

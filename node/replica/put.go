@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
@@ -132,7 +134,7 @@ func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o
 
 func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, req wire.Message) (mesh.Ack, error) {
 	// The owner may itself wait for one that died.
-	ctx, cancel := context.WithTimeout(ctx, 2*r.AttemptTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 2*r.patience(proto.Size(req)))
 	defer cancel()
 	reply, err := call[*pb.PutReply](ctx, r.Peers, owner, req)
 	if err != nil {

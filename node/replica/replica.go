@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/virga-mesh/virga/mesh"
 )
@@ -62,10 +63,18 @@ func (r *Replica) spawn(f func()) bool {
 	return !r.stopped
 }
 
-// attempt bounds a request to one node, within what the caller waits for.
-func (r *Replica) attempt(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, r.AttemptTimeout)
+// attempt bounds a request of so many bytes to one node, within what the caller waits for.
+func (r *Replica) attempt(ctx context.Context, bytes int) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, r.patience(bytes))
 }
+
+// patience is how long a request of so many bytes is waited for.
+func (r *Replica) patience(bytes int) time.Duration {
+	return r.AttemptTimeout + time.Duration(bytes)*time.Second/slowestRate
+}
+
+// slowestRate is how fast a request of many bytes is expected to travel, in bytes per second.
+const slowestRate = 1 << 20
 
 func (r *Replica) owners(key mesh.Key) []mesh.NodeID { return r.Placement.Owners(key, r.Replicas) }
 
