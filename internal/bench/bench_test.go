@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -44,32 +43,48 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestTightLoopCountsAllocations(t *testing.T) {
+	var kept []byte
+	sample, err := brief.RunTight(t.Context(), func() error { kept = make([]byte, 64); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(kept) != 64 || sample.N() < batch || sample.Allocs < 1 || sample.Bytes < 64 || sample.Percentile(50) <= 0 {
+		t.Errorf("n = %d, %v allocations of %v bytes, p50 = %v", sample.N(), sample.Allocs, sample.Bytes, sample.Percentile(50))
+	}
+}
+
+func TestTightLoopEndsWithAnErrorAndItsContext(t *testing.T) {
+	boom := errors.New("boom")
+	if _, err := brief.RunTight(t.Context(), func() error { return boom }); !errors.Is(err, boom) {
+		t.Errorf("RunTight = %v, want %v", err, boom)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Load{Measure: time.Hour}.RunTight(ctx, func() error { cancel(); return nil })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("RunTight = %v, want cancelled", err)
+	}
+}
+
 func TestFloorsEcho(t *testing.T) {
 	server, err := ListenEcho(&quic.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	floors := map[int]Sample{}
 	for _, callers := range []int{1, 8} {
 		load := brief
 		load.Callers = callers
-		if floors[callers], err = QUICFloor(t.Context(), server.QUICAddr(), &quic.Config{}, load); err != nil {
+		streamed, err := QUICFloor(t.Context(), server.QUICAddr(), &quic.Config{}, load)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	udp, err := UDPFloor(t.Context(), server.UDPAddr(), brief)
-	if err != nil {
-		t.Fatal(err)
-	}
-	report := NewReport(floors)
-	report.Add("udp", udp, "a note")
-	report.Add("quic", floors[8], "")
-	var table, json strings.Builder
-	if err := errors.Join(report.WriteTable(&table), report.WriteJSON(&json)); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(table.String(), "udp: a note") || !strings.Contains(json.String(), `"rate_ratio": 1`) {
-		t.Errorf("table:\n%s\njson:\n%s", table.String(), json.String())
+		datagrams, err := UDPFloor(t.Context(), server.UDPAddr(), load)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if streamed.N() < int64(callers) || datagrams.N() < int64(callers) {
+			t.Errorf("%d callers: %d messages, %d datagrams", callers, streamed.N(), datagrams.N())
+		}
 	}
 }

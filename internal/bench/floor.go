@@ -13,25 +13,34 @@ import (
 	"github.com/quic-go/quic-go"
 )
 
-// UDPFloor measures a datagram there and back.
+// UDPFloor measures a datagram of EchoSize bytes there and back, each caller
+// on a socket of its own.
 func UDPFloor(ctx context.Context, addr string, load Load) (Sample, error) {
-	load.Callers = 1
-	conn, err := net.Dial("udp4", addr)
-	if err != nil {
-		return Sample{}, err
+	conns := make([]net.Conn, load.Callers)
+	for i := range conns {
+		conn, err := net.Dial("udp4", addr)
+		if err != nil {
+			return Sample{}, err
+		}
+		defer conn.Close()
+		conns[i] = conn
 	}
-	defer conn.Close()
-	out, in := make([]byte, EchoSize), make([]byte, EchoSize)
-	return load.Run(ctx, func(context.Context, int) error {
-		if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-			return err
-		}
-		if _, err := conn.Write(out); err != nil {
-			return err
-		}
-		_, err := conn.Read(in)
+	return load.Run(ctx, func(_ context.Context, caller int) error { return echoDatagram(conns[caller]) })
+}
+
+// datagramTimeout is when a datagram counts as lost, which on loopback none is.
+const datagramTimeout = 5 * time.Second
+
+func echoDatagram(conn net.Conn) error {
+	var buf [EchoSize]byte
+	if err := conn.SetDeadline(time.Now().Add(datagramTimeout)); err != nil {
 		return err
-	})
+	}
+	if _, err := conn.Write(buf[:]); err != nil {
+		return err
+	}
+	_, err := conn.Read(buf[:])
+	return err
 }
 
 // QUICFloor measures messages of EchoSize bytes there and back, all callers

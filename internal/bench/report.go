@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"runtime"
 	"time"
 )
 
@@ -14,70 +14,98 @@ type Row struct {
 	Callers int     `json:"callers"`
 	N       int64   `json:"n"`
 	PerSec  float64 `json:"per_second"`
-	MeanUS  float64 `json:"mean_us"`
 	MinUS   float64 `json:"min_us"`
-	MaxUS   float64 `json:"max_us"`
-	P1US    float64 `json:"p1_us"`
-	P5US    float64 `json:"p5_us"`
-	P25US   float64 `json:"p25_us"`
+	MeanUS  float64 `json:"mean_us"`
 	P50US   float64 `json:"p50_us"`
-	P75US   float64 `json:"p75_us"`
 	P95US   float64 `json:"p95_us"`
 	P99US   float64 `json:"p99_us"`
+	MaxUS   float64 `json:"max_us"`
 	// P50Ratio and RateRatio compare with the floor of the same number of callers; 0 where there is none.
 	P50Ratio  float64 `json:"p50_ratio,omitempty"`
 	RateRatio float64 `json:"rate_ratio,omitempty"`
 	Note      string  `json:"note,omitempty"`
 }
 
-// Report collects rows and compares each with the floor measured in the same run.
+// Report collects rows, and compares each with the floor measured in the same run.
 type Report struct {
-	floors map[int]Sample
+	Goals  []Goal
 	rows   []Row
+	floors map[int]Row
 }
 
-// NewReport compares with floors, which are keyed by the number of callers.
-func NewReport(floors map[int]Sample) *Report { return &Report{floors: floors} }
+// AddFloor appends a sample to which the rows that follow, with as many
+// callers, are compared.
+func (r *Report) AddFloor(name string, s Sample) Row {
+	if r.floors == nil {
+		r.floors = map[int]Row{}
+	}
+	r.floors[s.Callers] = newRow(name, s)
+	return r.Add(name, s, "")
+}
 
 // Add appends a sample under a name.
 func (r *Report) Add(name string, s Sample, note string) Row {
-	row := Row{
-		Name: name, Callers: s.Callers, N: s.N(), PerSec: s.Throughput(),
-		MeanUS: micros(s.Mean()), MinUS: micros(s.Min()), MaxUS: micros(s.Max()),
-		P1US: micros(s.Percentile(1)), P5US: micros(s.Percentile(5)), P25US: micros(s.Percentile(25)),
-		P50US: micros(s.Percentile(50)), P75US: micros(s.Percentile(75)),
-		P95US: micros(s.Percentile(95)), P99US: micros(s.Percentile(99)), Note: note,
-	}
-	if floor, ok := r.floors[s.Callers]; ok {
-		row.P50Ratio = row.P50US / micros(floor.Percentile(50))
-		row.RateRatio = row.PerSec / floor.Throughput()
+	row := newRow(name, s)
+	row.Note = note
+	if floor, ok := r.floors[row.Callers]; ok {
+		row.P50Ratio, row.RateRatio = row.P50US/floor.P50US, row.PerSec/floor.PerSec
 	}
 	r.rows = append(r.rows, row)
 	return row
 }
 
-// Rows are the lines so far, in the order of Add.
-func (r *Report) Rows() []Row { return r.rows }
+// Floor is what rows with that many callers are compared to, if it was measured.
+func (r *Report) Floor(callers int) (Row, bool) {
+	row, ok := r.floors[callers]
+	return row, ok
+}
+
+// Row finds the first row with a name and a number of callers.
+func (r *Report) Row(name string, callers int) (Row, bool) {
+	for _, row := range r.rows {
+		if row.Name == name && row.Callers == callers {
+			return row, true
+		}
+	}
+	return Row{}, false
+}
+
+func newRow(name string, s Sample) Row {
+	return Row{
+		Name: name, Callers: s.Callers, N: s.N(), PerSec: s.Throughput(),
+		MinUS: micros(s.Min()), MeanUS: micros(s.Mean()), P50US: micros(s.Percentile(50)),
+		P95US: micros(s.Percentile(95)), P99US: micros(s.Percentile(99)), MaxUS: micros(s.Max()),
+	}
+}
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// WriteTable writes the report for people. Times are in microseconds.
-func (r *Report) WriteTable(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "what\tcallers\tn\tper second\tp50 µs\tp95 µs\tp99 µs\tp50/floor\trate/floor\t")
-	for _, row := range r.rows {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%.0f\t%.1f\t%.1f\t%.1f\t%s\t%s\t\n", row.Name, row.Callers, row.N, row.PerSec,
-			row.P50US, row.P95US, row.P99US, ratio(row.P50Ratio), ratio(row.RateRatio))
+// The columns of the table for people: fixed, so that rows can be written as
+// they are measured.
+const (
+	headerFormat = "%-30s %7s %9s %10s %9s %9s %9s %9s %9s  %s\n"
+	rowFormat    = "%-30s %7d %9d %10.0f %9s %9s %9s %9s %9s  %s\n"
+)
+
+// WriteHeader writes the first line of the table for people.
+func WriteHeader(w io.Writer) error {
+	_, err := fmt.Fprintf(w, headerFormat, "", "callers", "n", "per second", "p50 µs", "p95 µs", "p99 µs", "p50/floor", "rate/floor", "")
+	return err
+}
+
+// Write writes the row as a line of the table for people.
+func (r Row) Write(w io.Writer) error {
+	_, err := fmt.Fprintf(w, rowFormat, r.Name, r.Callers, r.N, r.PerSec, short(r.P50US), short(r.P95US), short(r.P99US),
+		ratio(r.P50Ratio), ratio(r.RateRatio), r.Note)
+	return err
+}
+
+// short keeps about three digits of a figure.
+func short(micros float64) string {
+	if micros < 10 {
+		return fmt.Sprintf("%.2f", micros)
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	for _, row := range r.rows {
-		if row.Note != "" {
-			fmt.Fprintf(w, "%s: %s\n", row.Name, row.Note)
-		}
-	}
-	return nil
+	return fmt.Sprintf("%.0f", micros)
 }
 
 func ratio(x float64) string {
@@ -87,9 +115,27 @@ func ratio(x float64) string {
 	return fmt.Sprintf("%.2f", x)
 }
 
-// WriteJSON writes the report as one JSON object.
-func (r *Report) WriteJSON(w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(map[string]any{"rows": r.rows})
+// WriteGoals writes, for people, which goals were reached.
+func (r *Report) WriteGoals(w io.Writer) error { return writeGoals(w, r.Goals) }
+
+// MarshalJSON gives rows, goals, and what machine they were measured on.
+func (r *Report) MarshalJSON() ([]byte, error) {
+	type goal struct {
+		Goal
+		Reached bool `json:"reached"`
+	}
+	goals := make([]goal, len(r.Goals))
+	for i, g := range r.Goals {
+		goals[i] = goal{g, g.Reached()}
+	}
+	return json.Marshal(struct {
+		Machine string `json:"machine"`
+		Rows    []Row  `json:"rows"`
+		Goals   []goal `json:"goals"`
+	}{Machine(), r.rows, goals})
+}
+
+// Machine tells what the figures were measured on.
+func Machine() string {
+	return fmt.Sprintf("%s/%s, %d CPUs, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 }

@@ -8,8 +8,12 @@ import (
 
 // Sample is what one load measured.
 type Sample struct {
-	Callers   int
-	Elapsed   time.Duration
+	Callers int
+	Elapsed time.Duration
+	// Allocs and Bytes are what the process allocated for each operation:
+	// measured by RunTight only, and negative where they were not.
+	Allocs, Bytes float64
+
 	latencies *hdrhistogram.Histogram
 }
 
