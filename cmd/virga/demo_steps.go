@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/virga-mesh/virga/internal/localmesh"
 	"github.com/virga-mesh/virga/internal/wasmbuild"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk"
@@ -169,9 +170,13 @@ func (d *demo) showWorker(ctx context.Context) error {
 	})
 }
 
+// showCrash kills the node that the client is connected to.
 func (d *demo) showCrash(ctx context.Context) error {
-	victim := d.nodes[0]
-	err := d.step(ctx, "kill -9 one of the nodes", func(context.Context) (string, error) {
+	victim, err := d.connectedNode(ctx)
+	if err != nil {
+		return err
+	}
+	err = d.step(ctx, "kill -9 the node that this client is connected to", func(context.Context) (string, error) {
 		return fmt.Sprintf("%s, pid %d", victim.Name, victim.PID), victim.Kill()
 	})
 	if err != nil {
@@ -181,17 +186,31 @@ func (d *demo) showCrash(ctx context.Context) error {
 		what string
 		do   func(context.Context) (string, error)
 	}{
-		{"call square 2", d.callSquare},
-		{"call dag pipeline incr=1", d.callPipeline},
-		{"get greeting", d.getGreeting},
+		{"get greeting, from another node", d.getGreeting},
 		{"get tags", d.getTags},
 		{"put greeting hello", func(ctx context.Context) (string, error) {
 			return "", sdk.Register[string](d.client, "greeting").Put(ctx, "hello")
 		}},
+		{"call square 2 (this node compiles the module first)", d.callSquare},
+		{"call dag pipeline incr=1 (likewise)", d.callPipeline},
+		{"call dag pipeline incr=1", d.callPipeline},
 	} {
-		if err := d.step(ctx, again.what+", with two nodes left", again.do); err != nil {
+		if err := d.step(ctx, again.what, again.do); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (d *demo) connectedNode(ctx context.Context) (localmesh.Node, error) {
+	status, err := d.client.Status(ctx)
+	if err != nil {
+		return localmesh.Node{}, err
+	}
+	for _, n := range d.nodes {
+		if slices.Contains(status.Addrs, n.Addr) {
+			return n, nil
+		}
+	}
+	return localmesh.Node{}, mesh.Errorf(mesh.Internal, "demo", "no node is at %v", status.Addrs)
 }

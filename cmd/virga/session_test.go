@@ -1,14 +1,43 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/virga-mesh/virga/internal/localmesh"
 )
+
+// programsDir is where programs builds, for the time of the tests.
+var programsDir string
+
+// programs builds both programs, once for all tests.
+var programs = sync.OnceValue(func() error {
+	out, err := exec.Command("go", "build", "-o", programsDir+"/", "../virga", "../virgad").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return nil
+})
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "virga-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	programsDir = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
 
 // session runs the programs as a user does: as processes, in one home.
 type session struct {
@@ -17,33 +46,44 @@ type session struct {
 	home string
 }
 
-// newSession builds both programs and starts a mesh of three nodes, which
-// ends with the test.
+// newSession gives a home without a mesh. A mesh there ends with the test.
 func newSession(t *testing.T) *session {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds the programs and starts processes")
 	}
-	s := &session{t: t, bin: t.TempDir(), home: filepath.Join(t.TempDir(), "home")}
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", s.bin+"/", "../virga", "../virgad").CombinedOutput()
-	if err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	if err := programs(); err != nil {
+		t.Fatal(err)
 	}
+	s := &session{t: t, bin: programsDir, home: filepath.Join(t.TempDir(), "home")}
 	t.Cleanup(func() {
 		if out, err := exec.Command(filepath.Join(s.bin, "virga"), "--home", s.home, "down").CombinedOutput(); err != nil {
 			t.Errorf("down: %v\n%s", err, out)
 		}
 	})
-	s.run("up", "-n", "3")
 	return s
 }
+
+// command makes a command of the program, in the clone, for the examples.
+// One that does not end with ctx is made to tell what its goroutines wait for.
+func (s *session) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "virga"), args...)
+	cmd.Env = append(os.Environ(), "VIRGA_HOME="+s.home, "TMPDIR="+s.t.TempDir())
+	cmd.Dir = "../.."
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// commandTimeout is longer than any command gives itself.
+const commandTimeout = 90 * time.Second
 
 // run gives what a command printed, and its exit code.
 func (s *session) run(args ...string) (stdout, stderr string, code int) {
 	s.t.Helper()
-	cmd := exec.CommandContext(s.t.Context(), filepath.Join(s.bin, "virga"), args...)
-	cmd.Env = append(os.Environ(), "VIRGA_HOME="+s.home)
-	cmd.Dir = "../.." // of the examples
+	ctx, cancel := context.WithTimeout(s.t.Context(), commandTimeout)
+	defer cancel()
+	cmd := s.command(ctx, args...)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
@@ -87,6 +127,7 @@ func (s *session) fails(code int, saying []string, args ...string) {
 // one of the three killed.
 func TestSession(t *testing.T) {
 	s := newSession(t)
+	s.succeeds("up", "-n", "3")
 	status, _, _ := s.run("status")
 	if !strings.Contains(status, "3 nodes, 3 ready") {
 		t.Errorf("status printed\n%s", status)
@@ -109,6 +150,23 @@ func TestSession(t *testing.T) {
 		t.Error("the killed node was not started again")
 	}
 	s.wants("hello\n", "kv", "get", "greeting")
+
+	ports := []string{s.nodes()[0].Addr, s.nodes()[1].Addr, s.nodes()[2].Addr}
+	s.succeeds("down")
+	s.succeeds("down")
+	s.fails(7, []string{"Unavailable"}, "kv", "get", "greeting", "--timeout", "200ms")
+	s.succeeds("up")
+	for i, n := range s.nodes() {
+		if n.Addr != ports[i] {
+			t.Errorf("%s moved from %s to %s", n.Name, ports[i], n.Addr)
+		}
+	}
+	s.wants("hello\n", "kv", "get", "greeting")
+	s.wants("a\nb\n", "kv", "get", "tags")
+	s.wants("4\n", "dag", "call", "pipeline", "incr=1")
+	if logs, _, _ := s.run("logs", "n1", "--lines", "1000"); !strings.Contains(logs, "n1 virgad") || !strings.Contains(logs, "is ready") {
+		t.Errorf("logs printed\n%s", logs)
+	}
 }
 
 // session is what a user types; it may be repeated.
