@@ -34,9 +34,9 @@ func (n Node) Log() string { return filepath.Join(n.dir, "virgad.log") }
 func (n Node) config() string  { return filepath.Join(n.dir, "virgad.yaml") }
 func (n Node) pidFile() string { return filepath.Join(n.dir, "virgad.pid") }
 
-// nodeConfig is what of virgad's configuration is set here.
-type nodeConfig struct {
-	Data      string   `yaml:"data"`
+// NodeConfig is what of virgad's configuration is set here.
+type NodeConfig struct {
+	Data      string   `yaml:"data"` // relative to the file's folder
 	Listen    []string `yaml:"listen"`
 	Bootstrap []string `yaml:"bootstrap,omitempty"`
 	Token     string   `yaml:"token"`
@@ -85,20 +85,30 @@ func nodeDir(home, name string) string { return filepath.Join(home, "nodes", nam
 
 func readNode(home, name string) (Node, error) {
 	n := Node{Name: name, dir: nodeDir(home, name)}
-	text, err := os.ReadFile(n.config())
+	config, err := ReadNodeConfig(n.config())
 	if err != nil {
-		return Node{}, mesh.Errorf(mesh.Invalid, "local mesh", "node %s: %w", name, err)
-	}
-	var config nodeConfig
-	if err := yaml.Unmarshal(text, &config); err != nil {
-		return Node{}, mesh.Errorf(mesh.Invalid, "local mesh", "%s: %w", n.config(), err)
-	}
-	if len(config.Listen) == 0 {
-		return Node{}, mesh.Errorf(mesh.Invalid, "local mesh", "%s: no listen address: expected one", n.config())
+		return Node{}, err
 	}
 	n.Addr = config.Listen[0]
 	n.PID = n.runningPID()
 	return n, nil
+}
+
+// ReadNodeConfig reads the configuration of a node that Up made. Keys that
+// it does not set are left to virgad.
+func ReadNodeConfig(path string) (NodeConfig, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return NodeConfig{}, mesh.Errorf(mesh.Invalid, "local mesh", "%w", err)
+	}
+	var config NodeConfig
+	if err := yaml.Unmarshal(text, &config); err != nil {
+		return NodeConfig{}, mesh.Errorf(mesh.Invalid, "local mesh", "%s: %w", path, err)
+	}
+	if len(config.Listen) == 0 {
+		return NodeConfig{}, mesh.Errorf(mesh.Invalid, "local mesh", "%s: no listen address: expected one", path)
+	}
+	return config, nil
 }
 
 // runningPID gives the process of the pid file if it still is this node's:
@@ -117,7 +127,7 @@ func (n Node) runningPID() int {
 
 // create writes the configuration of a new node.
 func (n Node) create(token string, bootstrap []string) error {
-	text, err := yaml.Marshal(nodeConfig{Data: "data", Listen: []string{n.Addr}, Bootstrap: bootstrap, Token: token})
+	text, err := yaml.Marshal(NodeConfig{Data: "data", Listen: []string{n.Addr}, Bootstrap: bootstrap, Token: token})
 	if err == nil {
 		err = os.MkdirAll(n.dir, 0o700)
 	}

@@ -16,7 +16,7 @@ import (
 
 // start runs the node's daemon in a session of its own, so that it outlives
 // this process and its terminal.
-func (n *Node) start(virgad string) error {
+func (n *Node) start(virgad string, args ...string) error {
 	fail := func(err error) error {
 		return mesh.Errorf(mesh.Internal, "local mesh", "start node %s: %w", n.Name, err)
 	}
@@ -25,7 +25,7 @@ func (n *Node) start(virgad string) error {
 		return fail(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(virgad, "--config", n.config())
+	cmd := exec.Command(virgad, slices.Concat(args, []string{"--config", n.config()})...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, n.dir
 	cmd.Env = slices.DeleteFunc(os.Environ(), isSetting)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -32,6 +32,9 @@ type Options struct {
 	Nodes int
 	// Virgad is the daemon's program file.
 	Virgad string
+	// Args go before --config on the daemon's command line, for a program
+	// that is a daemon by a command of its own.
+	Args []string
 }
 
 // Up starts the mesh of a home, which it creates if there is none, and
@@ -74,7 +77,7 @@ func Up(ctx context.Context, o Options) (_ []Node, err error) {
 	}()
 	for i := range nodes {
 		if nodes[i].PID == 0 {
-			if err := nodes[i].start(o.Virgad); err != nil {
+			if err := nodes[i].start(o.Virgad, o.Args...); err != nil {
 				return nil, err
 			}
 		}
