@@ -3,6 +3,7 @@ package mesh
 import (
 	"crypto/sha256"
 	"strings"
+	"unicode/utf8"
 )
 
 // Bounds of names.
@@ -20,7 +21,7 @@ const SystemNamespace = "virga"
 // Key names a piece of state.
 type Key struct {
 	Namespace string // 1 to MaxNamespace bytes of a-z, 0-9, '-', '_' and '.'
-	Name      string // 1 to MaxName bytes of any kind
+	Name      string // 1 to MaxName bytes of UTF-8
 }
 
 // String is "namespace/name".
@@ -33,6 +34,9 @@ func (k Key) Validate() error {
 	}
 	if len(k.Name) == 0 || len(k.Name) > MaxName {
 		return Errorf(Invalid, "key", "a key's name has %d bytes: expected 1 to %d", len(k.Name), MaxName)
+	}
+	if !utf8.ValidString(k.Name) {
+		return Errorf(Invalid, "key", "a key's name is %q: expected UTF-8", k.Name)
 	}
 	return nil
 }

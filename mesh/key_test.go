@@ -14,7 +14,8 @@ func TestKeyValidate(t *testing.T) {
 		ok  bool
 	}{
 		{Key{"default", "greeting"}, true},
-		{Key{"default", "any bytes: \x00\xff/.."}, true},
+		{Key{"default", "any text: \x00 é/.."}, true},
+		{Key{"default", "not UTF-8: \xff"}, false},
 		{Key{"a-b_c.9", long}, true},
 		{Key{"default", ""}, false},
 		{Key{"default", long + "x"}, false},

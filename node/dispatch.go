@@ -18,6 +18,12 @@ func (n *Node) Serve(ctx context.Context, from *link.Conn, req wire.Message) (wi
 	if err := allow(from.Peer(), req); err != nil {
 		return nil, err
 	}
+	if get, ok := req.(*pb.Get); ok && link.IsInline(ctx) {
+		if reply := r.getAtHand(get); reply != nil {
+			return reply, nil
+		}
+		return nil, link.ErrMustWait
+	}
 	switch m := req.(type) { // what concerns the connection itself
 	case *pb.ServeFuncs:
 		return r.serveFuncs(ctx, from, m)
@@ -31,14 +37,44 @@ func (n *Node) Serve(ctx context.Context, from *link.Conn, req wire.Message) (wi
 	return r.serve(ctx, from.Peer().ID, req)
 }
 
-// Inline implements link.Handler: what never waits is served at once.
-func (n *Node) Inline(t wire.Type) bool { return inline[t] }
-
-var inline = map[wire.Type]bool{
-	wire.TypeOf((*pb.Ping)(nil)):    true,
-	wire.TypeOf((*pb.Pong)(nil)):    true,
-	wire.TypeOf((*pb.Leaving)(nil)): true,
+// Inline implements link.Handler: what never waits is served at once, and a
+// get of what is at hand. Hops and results must not be lost to the bound on
+// what is served beside the reader.
+func (n *Node) Inline(t wire.Type) bool {
+	switch t {
+	case typeGet, typeHop, typeSinkResult, typeEndRun, typePing, typeLeaving:
+		return true
+	}
+	return false
 }
+
+var (
+	typeGet        = wire.TypeOf((*pb.Get)(nil))
+	typeHop        = wire.TypeOf((*pb.Hop)(nil))
+	typeSinkResult = wire.TypeOf((*pb.SinkResult)(nil))
+	typeEndRun     = wire.TypeOf((*pb.EndRun)(nil))
+	typePing       = wire.TypeOf((*pb.Ping)(nil))
+	typeLeaving    = wire.TypeOf((*pb.Leaving)(nil))
+)
+
+// getAtHand answers a get of a key that this node owns and has in memory; nil
+// when it takes more than that.
+func (r *rooms) getAtHand(m *pb.Get) *pb.GetReply {
+	key, err := wire.ToKey(m.GetKey())
+	if err != nil || m.GetQuorum() > 1 || r.store.Failed() != nil || !r.dht.Owns(key, r.cfg.Replicas) {
+		return nil
+	}
+	cell, _ := r.store.InMemory(key)
+	value, ok := cell.Value()
+	if !ok || value.Size() > maxAtHand {
+		return nil
+	}
+	return &pb.GetReply{Value: value.AppendBinary(nil)}
+}
+
+// maxAtHand is the size of the largest value that is encoded while the
+// connection's reader waits, in bytes.
+const maxAtHand = 16 << 10
 
 // Do takes a request from this process: the node as an sdk.Transport. The
 // node keeps nothing of req after it returned, and the reply is the caller's.

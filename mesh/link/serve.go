@@ -51,7 +51,9 @@ func (c *Conn) take(batch []byte, h wire.Header, body []byte) []byte {
 	if c.endpoint.config.Handler.Inline(h.Type) {
 		ctx := inlineContext{Context: c.ctx, timeout: h.Timeout, from: time.Now()}
 		reply, err := c.endpoint.config.Handler.Serve(&ctx, c, m)
-		return c.answer(batch, h, reply, err)
+		if err != ErrMustWait {
+			return c.answer(batch, h, reply, err)
+		}
 	}
 	if !c.startServing(h, m, nil) {
 		return c.answer(batch, h, nil, c.overloaded())

@@ -40,6 +40,13 @@ func (s *Store) Get(key mesh.Key) (lattice.Cell, bool, error) {
 	return cell, found, nil
 }
 
+// InMemory gives the cell of a key if it is in memory: Get without ever
+// waiting for the disk.
+func (s *Store) InMemory(key mesh.Key) (lattice.Cell, bool) {
+	cell, _, ok := s.cells.Get(key)
+	return cell, ok
+}
+
 // View calls read with the cell of a key, which is valid until read returns;
 // it is never copied for a View. It reports whether there is one. read must
 // be short, since writes wait for it, and must not call the store.

@@ -203,7 +203,7 @@ func TestAPutFollowsWhatTheKeyHolds(t *testing.T) {
 
 func TestListIsOrderedAndPaged(t *testing.T) {
 	s := open(t, options(vfs.NewMem()))
-	for _, name := range []string{"b", "a", "ab", "a\xff", "a\xff\xff", "c", "gone"} {
+	for _, name := range []string{"b", "a", "ab", "a\u00ff", "a\u00ff\u00ff", "c", "gone"} {
 		apply(t, s, name, lattice.SetKind, lattice.AddOp("x"))
 	}
 	if _, _, err := s.Delete(t.Context(), key("gone"), mesh.Logged); err != nil {
@@ -218,12 +218,12 @@ func TestListIsOrderedAndPaged(t *testing.T) {
 		want          string
 		more          bool
 	}{
-		{"", "", 100, `["a" "ab" "a\xff" "a\xff\xff" "b" "c"]`, false},
+		{"", "", 100, `["a" "ab" "a\u00ff" "a\u00ff\u00ff" "b" "c"]`, false},
 		{"", "", 2, `["a" "ab"]`, true},
-		{"", "ab", 2, `["a\xff" "a\xff\xff"]`, true},
-		{"", "a\xff\xff", 2, `["b" "c"]`, false},
-		{"a", "", 100, `["a" "ab" "a\xff" "a\xff\xff"]`, false},
-		{"a\xff", "", 100, `["a\xff" "a\xff\xff"]`, false},
+		{"", "ab", 2, `["a\u00ff" "a\u00ff\u00ff"]`, true},
+		{"", "a\u00ff\u00ff", 2, `["b" "c"]`, false},
+		{"a", "", 100, `["a" "ab" "a\u00ff" "a\u00ff\u00ff"]`, false},
+		{"a\u00ff", "", 100, `["a\u00ff" "a\u00ff\u00ff"]`, false},
 		{"a", "zzz", 100, `[]`, false},
 		{"b", "a", 100, `["b"]`, false},
 		{"nothing", "", 100, `[]`, false},
