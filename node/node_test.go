@@ -1,46 +1,13 @@
 package node_test
 
 import (
-	"context"
 	"errors"
 	"testing"
-	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/virga-mesh/virga/internal/simmesh"
 	"github.com/virga-mesh/virga/mesh"
-	"github.com/virga-mesh/virga/node"
 	"github.com/virga-mesh/virga/sdk"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func square(_ context.Context, n int) (int, error) { return n * n, nil }
-
-func incr(_ context.Context, n int) (int, error) { return n + 1, nil }
-
-// arithmetic makes square and incr native functions of the ith node.
-func arithmetic(int) []node.Option {
-	return []node.Option{node.Handle("square", square), node.Handle("incr", incr)}
-}
-
-// start runs a mesh on loopback until the test ends.
-func start(t *testing.T, o simmesh.Options) *simmesh.Mesh {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	m, err := simmesh.Start(ctx, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return m
-}
 
 func TestNativeCall(t *testing.T) {
 	m := start(t, simmesh.Options{Nodes: 1, Provide: arithmetic})

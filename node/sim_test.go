@@ -1,70 +1,15 @@
 package node_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"net/netip"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/virga-mesh/virga/internal/sim"
 	"github.com/virga-mesh/virga/internal/simmesh"
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk"
 )
-
-// simulate runs a test on a mesh over a simulated network, under virtual time.
-func simulate(t *testing.T, o simmesh.Options, test func(t *testing.T, m *simmesh.Mesh)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		if o.Network == nil {
-			o.Network = sim.NewNetwork(1, sim.Conditions{Delay: time.Millisecond})
-		}
-		m, err := simmesh.Start(within(t, time.Minute), o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		test(t, m)
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// within is a context for a part of a test, in virtual time.
-func within(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func put(t *testing.T, m *simmesh.Mesh, through int, name, text string) {
-	t.Helper()
-	payload := mesh.Value{Format: mesh.Text, Data: []byte(text)}.AppendBinary(nil)
-	_, err := sdk.Attach(m.Node(through)).Put(within(t, 30*time.Second), name, lattice.LWWKind, lattice.SetOp(payload))
-	if err != nil {
-		t.Fatalf("put %s through node %d: %v", name, through, err)
-	}
-}
-
-// get reads a key through a node: its text, or "(kind)" of the error.
-func get(t *testing.T, m *simmesh.Mesh, through int, name string) string {
-	t.Helper()
-	value, err := sdk.Attach(m.Node(through)).Get(within(t, 30*time.Second), name)
-	if err != nil {
-		return fmt.Sprintf("(%v)", mesh.KindOf(err))
-	}
-	payload, _ := value.Payload()
-	text, err := mesh.DecodeValue(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text.Data)
-}
 
 func TestStateOutlivesAKilledNode(t *testing.T) {
 	simulate(t, simmesh.Options{Nodes: 3, Provide: arithmetic}, func(t *testing.T, m *simmesh.Mesh) {
@@ -130,19 +75,21 @@ func TestWhatANodeMissedReachesIt(t *testing.T) {
 }
 
 func TestAHealedPartitionHealsTheMesh(t *testing.T) {
-	network := sim.NewNetwork(1, sim.Conditions{Delay: time.Millisecond})
-	simulate(t, simmesh.Options{Nodes: 3, Network: network}, func(t *testing.T, m *simmesh.Mesh) {
-		network.Partition([]netip.Addr{sim.HostIP(1), sim.HostIP(2)}, []netip.Addr{sim.HostIP(3)})
+	simulate(t, simmesh.Options{Nodes: 3}, func(t *testing.T, m *simmesh.Mesh) {
+		m.Partition([]int{0, 1}, []int{2})
+		if err := m.SettleApart(within(t, time.Minute), []int{0, 1}, []int{2}); err != nil {
+			t.Fatal(err)
+		}
 		put(t, m, 0, "greeting", "from the larger side")
-		network.Heal()
+		put(t, m, 2, "lonely", "from the node that is cut off")
+		m.Heal()
 		if err := m.Settle(within(t, time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		put(t, m, 2, "answer", "from the node that was cut off")
 		for i := range m.Len() {
-			if got := get(t, m, i, "answer"); got != "from the node that was cut off" {
-				t.Errorf("through node %d: %q", i, got)
-			}
+			wants(t, "the answer", get(t, m, i, "answer"), nil, "from the node that was cut off")
+			wants(t, "the greeting", get(t, m, i, "greeting"), nil, "from the larger side")
 		}
 	})
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/virga-mesh/virga/internal/sim"
-	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/admission"
 	"github.com/virga-mesh/virga/node"
 )
@@ -174,45 +173,6 @@ func (m *Mesh) Kill(i int) error {
 	at.disk = disk
 	m.options.Network.Rejoin(sim.HostIP(i + 1))
 	return err
-}
-
-// Settle waits until each running node sees just the running ones.
-func (m *Mesh) Settle(ctx context.Context) error {
-	for {
-		waiting := m.unsettled()
-		if waiting == "" {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the mesh did not settle: %s: %w", waiting, ctx.Err())
-		case <-time.After(settlePoll):
-		}
-	}
-}
-
-// settlePoll is how often Settle looks.
-const settlePoll = 5 * time.Millisecond
-
-// unsettled names a node that sees too many or too few others.
-func (m *Mesh) unsettled() string {
-	running := m.Running()
-	want := map[mesh.NodeID]bool{}
-	for _, i := range running {
-		want[m.Node(i).ID()] = true
-	}
-	for _, i := range running {
-		seen := m.Node(i).Peers()
-		if len(seen) != len(want) {
-			return fmt.Sprintf("node %d sees %d nodes of %d", i, len(seen), len(want))
-		}
-		for _, id := range seen {
-			if !want[id] {
-				return fmt.Sprintf("node %d sees %s, which does not run", i, id.Short())
-			}
-		}
-	}
-	return ""
 }
 
 // Close stops all nodes.
