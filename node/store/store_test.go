@@ -218,12 +218,12 @@ func TestListIsOrderedAndPaged(t *testing.T) {
 		want          string
 		more          bool
 	}{
-		{"", "", 100, `["a" "ab" "a\u00ff" "a\u00ff\u00ff" "b" "c"]`, false},
+		{"", "", 100, `["a" "ab" "aÿ" "aÿÿ" "b" "c"]`, false},
 		{"", "", 2, `["a" "ab"]`, true},
-		{"", "ab", 2, `["a\u00ff" "a\u00ff\u00ff"]`, true},
-		{"", "a\u00ff\u00ff", 2, `["b" "c"]`, false},
-		{"a", "", 100, `["a" "ab" "a\u00ff" "a\u00ff\u00ff"]`, false},
-		{"a\u00ff", "", 100, `["a\u00ff" "a\u00ff\u00ff"]`, false},
+		{"", "ab", 2, `["aÿ" "aÿÿ"]`, true},
+		{"", "aÿÿ", 2, `["b" "c"]`, false},
+		{"a", "", 100, `["a" "ab" "aÿ" "aÿÿ"]`, false},
+		{"aÿ", "", 100, `["aÿ" "aÿÿ"]`, false},
 		{"a", "zzz", 100, `[]`, false},
 		{"b", "a", 100, `["b"]`, false},
 		{"nothing", "", 100, `[]`, false},
