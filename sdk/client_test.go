@@ -101,7 +101,7 @@ func TestWhatIsRepeatable(t *testing.T) {
 }
 
 func TestARepeatedRequestKeepsItsID(t *testing.T) {
-	call, put := &pb.Call{}, &pb.Put{}
+	call, put := &pb.Call{Options: &pb.CallOptions{Future: true}}, &pb.Put{}
 	makeRepeatable(call)
 	makeRepeatable(put)
 	run, write := call.Options.RunId, put.WriteId
@@ -113,9 +113,9 @@ func TestARepeatedRequestKeepsItsID(t *testing.T) {
 	if !bytes.Equal(run, call.Options.RunId) || !bytes.Equal(write, put.WriteId) {
 		t.Error("an id changed")
 	}
-	dry := &pb.Call{Options: &pb.CallOptions{DryRun: true}}
-	if makeRepeatable(dry); len(dry.Options.RunId) != 0 {
-		t.Error("a plan got a run's id")
+	waited := &pb.Call{Options: &pb.CallOptions{}}
+	if makeRepeatable(waited); len(waited.Options.RunId) != 0 {
+		t.Error("a call that is waited for got a run's id")
 	}
 }
 

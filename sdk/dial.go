@@ -16,9 +16,10 @@ const DefaultDialTimeout = 10 * time.Second
 // Dial connects to a mesh: to whichever of the addresses answers first. When
 // that node dies, the next request goes to another one; the client learns
 // where the others are. A request that can be repeated without harm is,
-// within its deadline: reads, calls (the mesh runs a call once, by its id),
-// writes (a node counts a write once, by its id) and deployments. A request
-// that cannot fails with Unavailable.
+// within its deadline: reads, futures (the mesh runs one once, by its id),
+// writes (a node counts a write once, by its id) and deployments. A call that
+// is waited for is repeated too: it runs at least once, or once if its options
+// name the run. A request that cannot be repeated fails with Unavailable.
 //
 // The client must be closed. Errors: Invalid for what is wrong with c,
 // Denied when the mesh does not admit the client, Unavailable or

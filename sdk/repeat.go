@@ -9,14 +9,16 @@ import (
 )
 
 // makeRepeatable reports whether a request may be sent again when it is not
-// known whether it arrived. Calls and writes get an id for that, by which the
-// mesh takes the second one for the first.
+// known whether it arrived. Futures and writes get an id for that, by which
+// the mesh takes the second one for the first. A call that is waited for gets
+// none, since the mesh would have to write down each run by its id: stages
+// run at least once anyway.
 func makeRepeatable(req wire.Message) bool {
 	switch req := req.(type) {
 	case *pb.Call:
-		req.Options = withRunID(req.Options)
+		nameFuture(req.Options)
 	case *pb.CallDAG:
-		req.Options = withRunID(req.Options)
+		nameFuture(req.Options)
 	case *pb.Put:
 		if len(req.WriteId) == 0 {
 			req.WriteId = drawID()
@@ -31,15 +33,11 @@ func makeRepeatable(req wire.Message) bool {
 	return true
 }
 
-func withRunID(o *pb.CallOptions) *pb.CallOptions {
-	if o == nil {
-		o = &pb.CallOptions{}
-	}
-	if len(o.RunId) == 0 && !o.DryRun {
+func nameFuture(o *pb.CallOptions) {
+	if o.GetFuture() && len(o.RunId) == 0 {
 		id := mesh.NewRunID()
 		o.RunId = id[:]
 	}
-	return o
 }
 
 func drawID() []byte {
