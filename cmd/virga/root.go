@@ -39,7 +39,7 @@ current folder: virga up leaves a context there, and so does virga mesh join.
 	root.AddCommand(
 		upCommand(a), downCommand(a), demoCommand(a), statusCommand(a), nodeCommand(a), logsCommand(a), doctorCommand(a),
 		callCommand(a), dagCommand(a), runCommand(a), fnCommand(a), kvCommand(a),
-		meshCommand(a), tokenCommand(a), versionCommand(a),
+		meshCommand(a), tokenCommand(a), versionCommand(a), benchCommand(a), benchNodeCommand(a), benchEchoCommand(a),
 	)
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {

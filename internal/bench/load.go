@@ -43,7 +43,7 @@ func (l Load) Run(ctx context.Context, op Operation) (Sample, error) {
 	if err := l.drive(ctx, l.Measure, op, recorders); err != nil {
 		return Sample{}, err
 	}
-	sample := Sample{Callers: l.Callers, Elapsed: time.Since(started), Allocs: -1, Bytes: -1, latencies: recorders[0]}
+	sample := Sample{Callers: l.Callers, Elapsed: time.Since(started), latencies: recorders[0]}
 	for _, r := range recorders[1:] {
 		sample.latencies.Merge(r)
 	}

@@ -23,7 +23,8 @@ type Row struct {
 	// P50Ratio and RateRatio compare with the floor of the same number of callers; 0 where there is none.
 	P50Ratio  float64 `json:"p50_ratio,omitempty"`
 	RateRatio float64 `json:"rate_ratio,omitempty"`
-	Note      string  `json:"note,omitempty"`
+	// Allocs is how often the process allocated for each operation, where that was counted.
+	Allocs *float64 `json:"allocs,omitempty"`
 }
 
 // Report collects rows, and compares each with the floor measured in the same run.
@@ -40,13 +41,12 @@ func (r *Report) AddFloor(name string, s Sample) Row {
 		r.floors = map[int]Row{}
 	}
 	r.floors[s.Callers] = newRow(name, s)
-	return r.Add(name, s, "")
+	return r.Add(name, s)
 }
 
 // Add appends a sample under a name.
-func (r *Report) Add(name string, s Sample, note string) Row {
+func (r *Report) Add(name string, s Sample) Row {
 	row := newRow(name, s)
-	row.Note = note
 	if floor, ok := r.floors[row.Callers]; ok {
 		row.P50Ratio, row.RateRatio = row.P50US/floor.P50US, row.PerSec/floor.PerSec
 	}
@@ -71,11 +71,15 @@ func (r *Report) Row(name string, callers int) (Row, bool) {
 }
 
 func newRow(name string, s Sample) Row {
-	return Row{
+	row := Row{
 		Name: name, Callers: s.Callers, N: s.N(), PerSec: s.Throughput(),
 		MinUS: micros(s.Min()), MeanUS: micros(s.Mean()), P50US: micros(s.Percentile(50)),
 		P95US: micros(s.Percentile(95)), P99US: micros(s.Percentile(99)), MaxUS: micros(s.Max()),
 	}
+	if s.Counted {
+		row.Allocs = &s.Allocs
+	}
+	return row
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
@@ -83,8 +87,8 @@ func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsec
 // The columns of the table for people: fixed, so that rows can be written as
 // they are measured.
 const (
-	headerFormat = "%-30s %7s %9s %10s %9s %9s %9s %9s %9s  %s\n"
-	rowFormat    = "%-30s %7d %9d %10.0f %9s %9s %9s %9s %9s  %s\n"
+	headerFormat = "%-30s %7s %9s %10s %9s %9s %9s %9s %9s%s\n"
+	rowFormat    = "%-30s %7d %9d %10.0f %9s %9s %9s %9s %9s%s\n"
 )
 
 // WriteHeader writes the first line of the table for people.
@@ -95,8 +99,12 @@ func WriteHeader(w io.Writer) error {
 
 // Write writes the row as a line of the table for people.
 func (r Row) Write(w io.Writer) error {
+	note := ""
+	if r.Allocs != nil {
+		note = fmt.Sprintf("  %.2f allocations", *r.Allocs)
+	}
 	_, err := fmt.Fprintf(w, rowFormat, r.Name, r.Callers, r.N, r.PerSec, short(r.P50US), short(r.P95US), short(r.P99US),
-		ratio(r.P50Ratio), ratio(r.RateRatio), r.Note)
+		ratio(r.P50Ratio), ratio(r.RateRatio), note)
 	return err
 }
 

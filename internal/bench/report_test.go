@@ -22,11 +22,11 @@ func TestRowsAreComparedWithTheFloorOfAsManyCallers(t *testing.T) {
 	sample := sampleOf(t, 2)
 	var report Report
 	report.AddFloor("floor", sample)
-	same := report.Add("same", sample, "a note")
+	same := report.Add("same", sample)
 	if same.P50Ratio != 1 || same.RateRatio != 1 {
 		t.Errorf("a sample compared with itself: %+v", same)
 	}
-	if other := report.Add("other", sampleOf(t, 1), ""); other.P50Ratio != 0 || other.RateRatio != 0 {
+	if other := report.Add("other", sampleOf(t, 1)); other.P50Ratio != 0 || other.RateRatio != 0 {
 		t.Errorf("compared with a floor of other callers: %+v", other)
 	}
 	if found, ok := report.Row("same", 2); !ok || found != same {
@@ -35,8 +35,10 @@ func TestRowsAreComparedWithTheFloorOfAsManyCallers(t *testing.T) {
 	if _, ok := report.Row("same", 1); ok {
 		t.Error("Row found a row of other callers")
 	}
+	counted := sample
+	counted.Counted, counted.Allocs = true, 2
 	var table strings.Builder
-	if err := same.Write(&table); err != nil || !strings.Contains(table.String(), "1.00") || !strings.Contains(table.String(), "a note") {
+	if err := report.Add("counted", counted).Write(&table); err != nil || !strings.Contains(table.String(), "1.00  2.00 allocations") {
 		t.Errorf("%q, %v", table.String(), err)
 	}
 }

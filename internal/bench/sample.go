@@ -10,9 +10,10 @@ import (
 type Sample struct {
 	Callers int
 	Elapsed time.Duration
-	// Allocs and Bytes are what the process allocated for each operation:
-	// measured by RunTight only, and negative where they were not.
-	Allocs, Bytes float64
+	// Counted says that Allocs is known, which RunTight finds out: how often
+	// the process allocated for each operation.
+	Counted bool
+	Allocs  float64
 
 	latencies *hdrhistogram.Histogram
 }

@@ -21,7 +21,7 @@ func (l Load) RunTight(ctx context.Context, op func() error) (Sample, error) {
 		return Sample{}, err
 	}
 	var before, after runtime.MemStats
-	sample := Sample{Callers: 1, latencies: hdrhistogram.New(lowestLatency, highestLatency, digits)}
+	sample := Sample{Callers: 1, Counted: true, latencies: hdrhistogram.New(lowestLatency, highestLatency, digits)}
 	runtime.ReadMemStats(&before)
 	elapsed, err := tight(ctx, l.Measure, op, sample.latencies)
 	if err != nil {
@@ -30,7 +30,6 @@ func (l Load) RunTight(ctx context.Context, op func() error) (Sample, error) {
 	runtime.ReadMemStats(&after)
 	sample.Elapsed = elapsed
 	sample.Allocs = float64(after.Mallocs-before.Mallocs) / float64(sample.N())
-	sample.Bytes = float64(after.TotalAlloc-before.TotalAlloc) / float64(sample.N())
 	return sample, nil
 }
 

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/virga-mesh/virga/internal/bench"
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// benchOptions say what is measured, and how long.
+type benchOptions struct {
+	suites   []string
+	only     string // part of the names of the cases to measure
+	duration time.Duration
+	warmup   time.Duration
+	callers  []int
+	profiles string // folder
+}
+
+// benchSuite is a group of cases.
+type benchSuite struct {
+	name string
+	run  func(*benchRun, context.Context) error
+	mesh bool // needs the processes of the mesh
+}
+
+func benchSuites() []benchSuite {
+	return []benchSuite{
+		{"floor", (*benchRun).floor, false},
+		{"call", (*benchRun).call, true},
+		{"dag", (*benchRun).dag, true},
+		{"kv", (*benchRun).kv, true},
+		{"embedded", (*benchRun).embedded, false},
+	}
+}
+
+const allSuites = "all"
+
+func benchSuiteNames() []string {
+	names := []string{allSuites}
+	for _, s := range benchSuites() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+func benchCommand(a *app) *cobra.Command {
+	o := benchOptions{duration: time.Second, warmup: 250 * time.Millisecond, callers: []int{1, 16, 128}}
+	cmd := &cobra.Command{
+		Use:   "bench [floor|call|dag|kv|embedded|all]...",
+		Short: "Measure Virga on this machine",
+		Long: `Measure Virga on this machine: three nodes as processes of their own, started
+for the run in a temporary folder and stopped after it. Of each case it prints
+how many operations were measured, their rate, the 50th, 95th and 99th
+percentile of their latency, and the ratio to the floor.
+
+The floor is what the transport costs: 100 bytes there and back on one QUIC
+stream between two processes, with the settings that Virga has. It is measured
+first in each run. The other suites are calls of functions, DAGs, state, and
+the same within the process of a node. docs/performance.md tells more.
+
+It runs within a clone, since it builds a function, and needs a quiet machine.`,
+		Example: `  virga bench
+  virga bench floor kv --duration 5s
+  virga bench call --callers 1,64 --output json
+  virga bench kv --only "get 100 B" --profile ./profiles`,
+		ValidArgs: benchSuiteNames(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.suites = args
+			return runBench(cmd.Context(), a, o)
+		},
+	}
+	cmd.Flags().StringVar(&o.only, "only", "", "measure only the cases whose name has this in it")
+	cmd.Flags().DurationVar(&o.duration, "duration", o.duration, "how long each case is measured")
+	cmd.Flags().DurationVar(&o.warmup, "warmup", o.warmup, "how long each case runs before it is measured")
+	cmd.Flags().IntSliceVar(&o.callers, "callers", o.callers, "callers at once, for the cases that have several; 1 is measured in any case")
+	cmd.Flags().StringVar(&o.profiles, "profile", "", "folder to write CPU and allocation profiles of all processes to")
+	return cmd
+}
+
+// Bounds of the options.
+const (
+	maxBenchSpan    = time.Minute
+	maxBenchCallers = 1024
+)
+
+// validate also puts the options into order.
+func (o *benchOptions) validate() error {
+	if len(o.suites) == 0 {
+		o.suites = []string{allSuites}
+	}
+	for _, suite := range o.suites {
+		if !slices.Contains(benchSuiteNames(), suite) {
+			return usagef("suite %q: expected some of %s", suite, strings.Join(benchSuiteNames(), ", "))
+		}
+	}
+	if o.duration <= 0 || o.duration > maxBenchSpan {
+		return usagef("--duration %v: expected a positive duration of up to %v", o.duration, maxBenchSpan)
+	}
+	if o.warmup < 0 || o.warmup > maxBenchSpan {
+		return usagef("--warmup %v: expected up to %v", o.warmup, maxBenchSpan)
+	}
+	for _, n := range o.callers {
+		if n < 1 || n > maxBenchCallers {
+			return usagef("--callers %d: expected 1 to %d", n, maxBenchCallers)
+		}
+	}
+	o.callers = append(o.callers, 1)
+	slices.Sort(o.callers)
+	o.callers = slices.Compact(o.callers)
+	return nil
+}
+
+// chosen are the suites to run, in the order in which they are measured. The
+// floor is always among them: ratios refer to it.
+func (o *benchOptions) chosen() []benchSuite {
+	return slices.DeleteFunc(benchSuites(), func(s benchSuite) bool {
+		return s.name != "floor" && !slices.Contains(o.suites, s.name) && !slices.Contains(o.suites, allSuites)
+	})
+}
+
+// benchRun is one run of the benchmark.
+type benchRun struct {
+	benchOptions
+	out    io.Writer // for rows, as they are measured
+	report bench.Report
+	echo   *benchEcho
+	mesh   *benchMesh // while suites need it
+	module []byte     // examples/square, once it was needed
+
+	startup time.Duration // of the mesh, to the first call answered
+	idle    uint64        // resident bytes of a node without load
+}
+
+// benchReport is the result of a run.
+type benchReport struct{ *bench.Report }
+
+func (r benchReport) text(w io.Writer) {
+	fmt.Fprintf(w, "\n%s\n\n", bench.Machine())
+	_ = r.WriteGoals(w) // errors of standard output have no one to be told to
+}
+
+func runBench(ctx context.Context, a *app, o benchOptions) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	b := &benchRun{benchOptions: o, out: a.stdout}
+	if a.output == outputJSON {
+		b.out = io.Discard
+	}
+	if err := b.run(ctx); err != nil {
+		return err
+	}
+	b.report.Goals = b.goals()
+	return a.show(benchReport{&b.report})
+}
+
+// run measures, and stops what it started also after a failure or Ctrl-C.
+func (b *benchRun) run(ctx context.Context) (err error) {
+	stopProfile, err := startProfile(b.profiles, "bench")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopProfile()) }()
+	if b.echo, err = startBenchEcho(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.stopMesh(), b.echo.stop()) }()
+	if err := bench.WriteHeader(b.out); err != nil {
+		return err
+	}
+	for _, suite := range b.chosen() {
+		if err := b.ready(ctx, suite); err != nil {
+			return err
+		}
+		if err := suite.run(b, ctx); err != nil {
+			return err
+		}
+	}
+	return errors.Join(b.stopMesh(), b.floorAgain(ctx))
+}
+
+// ready starts the mesh for a suite that needs it, and stops it for one that does not.
+func (b *benchRun) ready(ctx context.Context, suite benchSuite) (err error) {
+	switch {
+	case !suite.mesh:
+		return b.stopMesh()
+	case b.mesh == nil:
+		b.mesh, err = b.startMesh(ctx)
+	}
+	return err
+}
+
+func (b *benchRun) stopMesh() error {
+	if b.mesh == nil {
+		return nil
+	}
+	stopping := b.mesh
+	b.mesh = nil
+	return stopping.stop()
+}
+
+func (b *benchRun) load(callers int) bench.Load {
+	return bench.Load{Callers: callers, Warmup: b.warmup, Measure: b.duration}
+}
+
+func (b *benchRun) wants(name string) bool { return strings.Contains(name, b.only) }
+
+// measure drives an operation, unless its case is not wanted.
+func (b *benchRun) measure(ctx context.Context, name string, callers int, op bench.Operation) error {
+	if !b.wants(name) {
+		return nil
+	}
+	sample, err := b.sample(ctx, name, func(ctx context.Context) (bench.Sample, error) { return b.load(callers).Run(ctx, op) })
+	if err != nil {
+		return err
+	}
+	return b.report.Add(name, sample).Write(b.out)
+}
+
+// caseGrace is how much longer than planned a case may take.
+const caseGrace = 20 * time.Second
+
+// sample bounds the time of a case, and names it in an error.
+func (b *benchRun) sample(ctx context.Context, name string, take func(context.Context) (bench.Sample, error)) (bench.Sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.warmup+b.duration+caseGrace)
+	defer cancel()
+	sample, err := take(ctx)
+	if err != nil {
+		return bench.Sample{}, mesh.AsError("bench "+name, err)
+	}
+	return sample, nil
+}
