@@ -29,12 +29,15 @@ type funcDescription struct {
 	MemoryBytes uint64   `json:"memory_bytes,omitempty"`
 	Time        string   `json:"time,omitempty"`
 	Concurrency int      `json:"concurrency,omitempty"`
+
+	anywhere bool
 }
 
 func describeFunc(info mesh.FuncInfo) funcDescription {
 	d := funcDescription{
 		Name: info.Ref.Name, Version: info.Ref.Version, Kind: info.Kind.String(), Size: info.Size, Export: info.Export,
 		MemoryBytes: info.Limits.Memory, Concurrency: info.Limits.Concurrency,
+		anywhere: info.Kind.Anywhere(),
 	}
 	if info.Limits.Time > 0 {
 		d.Time = info.Limits.Time.String()
@@ -47,8 +50,11 @@ func describeFunc(info mesh.FuncInfo) funcDescription {
 
 // where says which nodes can run the function.
 func (d funcDescription) where() string {
-	if len(d.Hosts) == 0 {
+	switch {
+	case d.anywhere:
 		return "any node"
+	case len(d.Hosts) == 0:
+		return "no node now"
 	}
 	return strings.Join(d.Hosts, " ")
 }
