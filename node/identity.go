@@ -32,8 +32,14 @@ func (c Config) identity(now time.Time) (admission.Credential, []string, error) 
 		return admission.Credential{}, nil, err
 	}
 	bootstrap = append(bootstrap, token.Bootstrap...)
-	if !credential.IsZero() && credential.MeshID() == token.MeshID() && inForce(credential, now) == nil {
-		return credential, bootstrap, nil
+	if !credential.IsZero() {
+		if credential.MeshID() != token.MeshID() {
+			return admission.Credential{}, nil, mesh.Errorf(mesh.Invalid, "node configuration",
+				"%s holds a node of mesh %s, and Token is for mesh %s: expected a folder of its own for each mesh", c.DataDir, credential.MeshID(), token.MeshID())
+		}
+		if inForce(credential, now) == nil {
+			return credential, bootstrap, nil
+		}
 	}
 	credential, err = c.join(token, credential.Key(), now)
 	return credential, bootstrap, err

@@ -14,7 +14,6 @@ import (
 
 	"github.com/virga-mesh/virga/internal/sim"
 	"github.com/virga-mesh/virga/internal/simmesh"
-	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/admission"
 	"github.com/virga-mesh/virga/node"
@@ -156,9 +155,18 @@ func get(t *testing.T, m *simmesh.Mesh, through int, name string) string {
 	return text
 }
 
-// setText is the operation that puts a text into a register.
-func setText(text string) lattice.Op {
-	return lattice.SetOp(mesh.Value{Format: mesh.Text, Data: []byte(text)}.AppendBinary(nil))
+// until waits until done says so, which it must within d. It is for what
+// nothing announces; the pauses are virtual where time is.
+func until(t *testing.T, d time.Duration, what string, done func() bool) {
+	t.Helper()
+	ctx := within(t, d)
+	for !done() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%v passed, and still not: %s", d, what)
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 func square(_ context.Context, n int) (int, error) { return n * n, nil }

@@ -89,9 +89,12 @@ func (m *Mesh) add(ctx context.Context, i int) error {
 	return m.Restart(ctx, i)
 }
 
-// Token makes a join token that is valid for as long as any test runs.
+// Token makes a join token, which is valid for as long as any test runs
+// unless the grant says otherwise.
 func (m *Mesh) Token(grant admission.Grant, bootstrap []string) (admission.Token, error) {
-	grant.NotAfter = time.Now().Add(lifetime)
+	if grant.NotAfter.IsZero() {
+		grant.NotAfter = time.Now().Add(lifetime)
+	}
 	return m.root.NewToken(grant, bootstrap)
 }
 
