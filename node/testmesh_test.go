@@ -65,11 +65,17 @@ func shareModules(o simmesh.Options) simmesh.Options {
 func simulate(t *testing.T, o simmesh.Options, test func(t *testing.T, m *simmesh.Mesh)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		if o.Network == nil {
-			o.Network = sim.NewNetwork(1, sim.Conditions{Delay: time.Millisecond})
-		}
-		test(t, start(t, o))
+		test(t, start(t, simulated(o)))
 	})
+}
+
+// simulated puts a mesh on a simulated network, for a test that makes its
+// own bubble because it uses channels within.
+func simulated(o simmesh.Options) simmesh.Options {
+	if o.Network == nil {
+		o.Network = sim.NewNetwork(1, sim.Conditions{Delay: time.Millisecond})
+	}
+	return o
 }
 
 // within is a context for a part of a test, in virtual time where that runs.
