@@ -29,6 +29,17 @@ func (p *peers) Call(ctx context.Context, node mesh.NodeID, req wire.Message) (w
 	return conn.Call(ctx, req)
 }
 
+// Go is Call for who does not wait: done gets the reply or the error, once, on
+// a goroutine that it must not hold up.
+func (p *peers) Go(ctx context.Context, node mesh.NodeID, req wire.Message, done func(wire.Message, error)) {
+	conn, err := p.conn(node)
+	if err != nil {
+		done(nil, err)
+		return
+	}
+	conn.Go(ctx, req, done)
+}
+
 // Send sends a one-way message to a node.
 func (p *peers) Send(ctx context.Context, node mesh.NodeID, msg wire.Message) error {
 	if node == p.self {

@@ -8,8 +8,10 @@ import (
 )
 
 // waiter is where a call waits for its reply. The reading goroutine hands it
-// the reply's bytes, and the caller decodes them.
+// the reply's bytes, and the caller decodes them; where nobody waits, it
+// decodes them itself.
 type waiter struct {
+	async *asyncCall    // nil: a goroutine waits on ready
 	ready chan struct{} // gets one element a call
 	kind  wire.Type
 	body  []byte
@@ -26,11 +28,19 @@ const maxPooled = 64 << 10
 
 // deliver copies the body.
 func (w *waiter) deliver(t wire.Type, body []byte) {
+	if w.async != nil {
+		w.async.arrived(parseReply(t, body))
+		return
+	}
 	w.kind, w.body = t, append(w.body[:0], body...)
 	w.ready <- struct{}{}
 }
 
 func (w *waiter) fail(err error) {
+	if w.async != nil {
+		w.async.finish(nil, err)
+		return
+	}
 	w.err = err
 	w.ready <- struct{}{}
 }
@@ -39,7 +49,12 @@ func (w *waiter) reply() (wire.Message, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
-	m, err := wire.ParseBody(w.kind, w.body)
+	return parseReply(w.kind, w.body)
+}
+
+// parseReply reads a reply. It keeps nothing of body.
+func parseReply(t wire.Type, body []byte) (wire.Message, error) {
+	m, err := wire.ParseBody(t, body)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +84,10 @@ func (b *frameBuffer) release() {
 
 // deliverOwned is deliver for a body that becomes the waiter's.
 func (w *waiter) deliverOwned(t wire.Type, body []byte) {
+	if w.async != nil {
+		w.async.arrived(parseReply(t, body))
+		return
+	}
 	w.kind, w.body = t, body
 	w.ready <- struct{}{}
 }

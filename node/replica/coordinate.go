@@ -111,11 +111,10 @@ func (r *Replica) spread(ctx context.Context, c change, w *recentWrite, state *w
 		close(s.settled)
 	}
 	for _, owner := range r.others(state.owners) {
-		r.sending.Add(1)
-		if !r.spawn(func() { r.send(s, owner) }) {
-			r.sending.Add(-1)
+		if !r.enter() {
 			return mesh.Ack{}, pending, mesh.Errorf(mesh.Unavailable, c.String(), "this node is stopping")
 		}
+		r.send(s, owner)
 	}
 	r.hold(ctx, s, d) // while the others are asked
 	select {
@@ -170,12 +169,30 @@ func (s *spreading) shortError(ctx context.Context, c change) error {
 	return mesh.Errorf(kind, c.String(), "%d owners must hold the write, %d could be reached", s.write.need, s.write.reach)
 }
 
-// send brings the delta to one owner and tells the state machine how it went.
+// send sends the delta to one owner. It waits for nothing: the answer tells
+// the state machine how it went. A plain acknowledgement does so on the
+// goroutine that reads it; what takes more is left to one that may wait.
 func (r *Replica) send(s *spreading, owner mesh.NodeID) {
-	defer r.sending.Add(-1)
+	r.sending.Add(1)
 	ctx, cancel := r.attempt(r.background, len(s.merge.Delta))
-	defer cancel()
-	reply, err := r.merge(ctx, owner, s.change.key, s.merge)
+	r.Peers.Go(ctx, owner, s.merge, func(m wire.Message, err error) {
+		finish := func() {
+			reply, err := r.rest(ctx, owner, s.change.key, s.merge, m, err)
+			r.heard(ctx, s, owner, reply, err)
+			cancel()
+			r.sending.Add(-1)
+			r.leave()
+		}
+		if reply, ok := m.(*pb.MergeReply); ok && !reply.LacksBase && !reply.Dominated {
+			finish()
+			return
+		}
+		go finish() // leave says when it is over
+	})
+}
+
+// heard tells the state machine how sending to an owner went.
+func (r *Replica) heard(ctx context.Context, s *spreading, owner mesh.NodeID, reply *pb.MergeReply, err error) {
 	switch {
 	case err != nil:
 		r.lost(s, owner, err)
@@ -213,7 +230,13 @@ func owable(err error) bool {
 // merge hands a delta to an owner. One that had nothing that the delta adds
 // to is sent all that this node holds.
 func (r *Replica) merge(ctx context.Context, owner mesh.NodeID, key mesh.Key, m *pb.Merge) (*pb.MergeReply, error) {
-	reply, err := call[*pb.MergeReply](ctx, r.Peers, owner, m)
+	answer, err := r.Peers.Call(ctx, owner, m)
+	return r.rest(ctx, owner, key, m, answer, err)
+}
+
+// rest is what merge does once the owner has answered.
+func (r *Replica) rest(ctx context.Context, owner mesh.NodeID, key mesh.Key, m *pb.Merge, answer wire.Message, err error) (*pb.MergeReply, error) {
+	reply, err := as[*pb.MergeReply](owner, answer, err)
 	if err != nil || !reply.LacksBase || reply.Dominated {
 		return reply, err
 	}

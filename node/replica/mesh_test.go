@@ -172,6 +172,11 @@ func (n *testNode) Call(ctx context.Context, to mesh.NodeID, req wire.Message) (
 	return overTheWire(reply), nil
 }
 
+// Go is Peers'.
+func (n *testNode) Go(ctx context.Context, to mesh.NodeID, req wire.Message, done func(wire.Message, error)) {
+	go func() { done(n.Call(ctx, to, req)) }()
+}
+
 // overTheWire makes a message what the other side would decode.
 func overTheWire(m wire.Message) wire.Message {
 	frame, err := wire.AppendFrame(nil, wire.Header{}, m)

@@ -50,6 +50,9 @@ type Placement interface {
 // or Unavailable, DeadlineExceeded, Cancelled.
 type Peers interface {
 	Call(ctx context.Context, node mesh.NodeID, req wire.Message) (wire.Message, error)
+	// Go is Call for who does not wait: done gets the reply or the error,
+	// once, on a goroutine that it must not hold up, perhaps before Go returns.
+	Go(ctx context.Context, node mesh.NodeID, req wire.Message, done func(wire.Message, error))
 }
 
 // Cache holds copies of keys that this node does not own; node/cache is one.

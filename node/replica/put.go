@@ -145,14 +145,19 @@ func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, req wire.Mes
 
 // call sends a request whose reply is of one type.
 func call[R wire.Message](ctx context.Context, peers Peers, node mesh.NodeID, req wire.Message) (R, error) {
-	var none R
 	reply, err := peers.Call(ctx, node, req)
+	return as[R](node, reply, err)
+}
+
+// as gives a node's reply as the type that was expected.
+func as[R wire.Message](node mesh.NodeID, reply wire.Message, err error) (R, error) {
+	var none R
 	if err != nil {
 		return none, err
 	}
 	typed, ok := reply.(R)
 	if !ok {
-		return none, mesh.Errorf(mesh.Internal, "request", "node %s answered %T with %T: expected %T", node.Short(), req, reply, none)
+		return none, mesh.Errorf(mesh.Internal, "request", "node %s answered with %T: expected %T", node.Short(), reply, none)
 	}
 	return typed, nil
 }

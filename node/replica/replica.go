@@ -63,6 +63,18 @@ func (r *Replica) spawn(f func()) bool {
 	return !r.stopped
 }
 
+// enter keeps Run from returning until leave, and reports false if it has ended.
+func (r *Replica) enter() bool {
+	r.backgroundMu.RLock()
+	defer r.backgroundMu.RUnlock()
+	if !r.stopped {
+		r.running.Add(1)
+	}
+	return !r.stopped
+}
+
+func (r *Replica) leave() { r.running.Done() }
+
 // attempt bounds a request of so many bytes to one node, within what the caller waits for.
 func (r *Replica) attempt(ctx context.Context, bytes int) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, r.patience(bytes))
