@@ -16,10 +16,15 @@ func AppendResult(dst []byte, v mesh.Value) []byte {
 	return AppendValue(append(dst, statusOK), v)
 }
 
-// AppendError appends the answer of a failure, which keeps the kind and the text of err.
+// AppendError appends the answer of a failure. It keeps the kind of err, and
+// as its text what was attempted, if err says so, and what was wrong.
 func AppendError(dst []byte, err error) []byte {
 	e := mesh.AsError("", err)
-	return append(append(dst, byte(e.Kind)+1), e.Text()...)
+	dst = append(dst, byte(e.Kind)+1)
+	if e.Op != "" {
+		dst = append(dst, e.Op+": "...)
+	}
+	return append(dst, e.Text()...)
 }
 
 // ReadAnswer gives the payload of an answer, which aliases b, or its error.
