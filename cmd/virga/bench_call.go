@@ -8,22 +8,30 @@ import (
 	"github.com/virga-mesh/virga/sdk"
 )
 
-const callNativeHere = "call native, node asked"
+// Cases of calls: on the node asked, and on another one.
+const (
+	callNativeHere  = "call native, here"
+	callWasmHere    = "call wasm, here"
+	callNativeThere = "call native, there"
+	callWasmThere   = "call wasm, there"
+)
 
 // call measures calls of functions: on the node that the client is connected
 // to, and on another one.
 func (b *benchRun) call(ctx context.Context) error {
-	if err := b.deploySquare(ctx, b.mesh.client); err != nil {
-		return err
+	if b.wants(callWasmHere) || b.wants(callWasmThere) {
+		if err := b.deploySquare(ctx, b.mesh.client); err != nil {
+			return err
+		}
 	}
 	for _, c := range []struct {
 		name string
 		op   bench.Operation
 	}{
 		{callNativeHere, b.callEcho("")},
-		{"call wasm, node asked", b.callSquare("")},
-		{"call native, another node", b.callEcho(b.mesh.ids[1])},
-		{"call wasm, another node", b.callSquare(b.mesh.ids[1])},
+		{callWasmHere, b.callSquare("")},
+		{callNativeThere, b.callEcho(b.mesh.ids[1])},
+		{callWasmThere, b.callSquare(b.mesh.ids[1])},
 	} {
 		for _, callers := range b.callers {
 			if err := b.measure(ctx, c.name, callers, c.op); err != nil {

@@ -28,8 +28,10 @@ func (b *benchRun) embedded(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, pair.stop()) }()
-	if err := b.deploySquare(ctx, pair.client); err != nil {
-		return err
+	if b.wants(embeddedWasm) {
+		if err := b.deploySquare(ctx, pair.client); err != nil {
+			return err
+		}
 	}
 	for _, c := range []struct{ name, function string }{{embeddedNative, nativeSquare}, {embeddedWasm, wasmSquare}} {
 		square := sdk.Func[int, int](pair.client, c.function)
