@@ -115,8 +115,11 @@ func setDefault[T comparable](field *T, value T) {
 
 // Bounds of the configuration.
 const (
-	MaxReplicas = 16
-	minMemory   = 1 << 20
+	MaxReplicas   = 16
+	minHeartbeat  = 20 * time.Millisecond
+	minMemory     = 1 << 20
+	minFuncMemory = 64 << 10 // one page of WebAssembly
+	maxFuncMemory = 4 << 30  // what its addresses reach
 )
 
 // validate gives an Invalid error that names the field, what it holds and what was expected.
@@ -133,25 +136,39 @@ func (c Config) validate() error {
 		return invalid("WriteQuorum is %d: expected 1 to Replicas, which is %d", c.WriteQuorum, c.Replicas)
 	case c.Durability > mesh.Synced:
 		return invalid("Durability is %d: expected memory, logged or synced", c.Durability)
-	case c.SyncInterval < 0 || c.Heartbeat < 0 || c.FuncTime < 0 || c.ResultTTL < 0:
-		return invalid("a duration is negative")
-	case c.Heartbeat < 20*time.Millisecond:
-		return invalid("Heartbeat is %v: expected at least 20ms", c.Heartbeat)
-	case c.FuncTime > mesh.MaxFuncTime:
-		return invalid("FuncTime is %v: expected at most %v", c.FuncTime, mesh.MaxFuncTime)
+	case c.SyncInterval < 0:
+		return invalid("SyncInterval is %v: expected a positive duration", c.SyncInterval)
+	case c.Heartbeat < minHeartbeat:
+		return invalid("Heartbeat is %v: expected at least %v", c.Heartbeat, minHeartbeat)
+	case c.FuncTime < 0 || c.FuncTime > mesh.MaxFuncTime:
+		return invalid("FuncTime is %v: expected a positive duration of at most %v", c.FuncTime, mesh.MaxFuncTime)
+	case c.ResultTTL < 0:
+		return invalid("ResultTTL is %v: expected a positive duration", c.ResultTTL)
+	case c.FuncMemory < minFuncMemory || c.FuncMemory > maxFuncMemory:
+		return invalid("FuncMemory is %d: expected %d to %d", c.FuncMemory, minFuncMemory, uint64(maxFuncMemory))
 	case c.MemoryBytes < minMemory || c.CacheBytes < minMemory:
 		return invalid("MemoryBytes is %d and CacheBytes %d: expected at least %d each", c.MemoryBytes, c.CacheBytes, minMemory)
 	case c.Concurrency < 1 || c.Queue < 1:
 		return invalid("Concurrency is %d and Queue %d: expected at least 1 each", c.Concurrency, c.Queue)
 	}
-	for name, addrs := range map[string][]string{"Listen": c.Listen, "Advertise": c.Advertise, "Bootstrap": c.Bootstrap} {
-		for _, addr := range addrs {
+	if err := c.validateAddrs(); err != nil {
+		return err
+	}
+	return c.validateAdmin()
+}
+
+func (c Config) validateAddrs() error {
+	for _, field := range []struct {
+		name  string
+		addrs []string
+	}{{"Listen", c.Listen}, {"Advertise", c.Advertise}, {"Bootstrap", c.Bootstrap}} {
+		for _, addr := range field.addrs {
 			if _, _, err := net.SplitHostPort(addr); err != nil {
-				return invalid("%s has %q: expected host:port", name, addr)
+				return mesh.Errorf(mesh.Invalid, "node configuration", "%s has %q: expected host:port", field.name, addr)
 			}
 		}
 	}
-	return c.validateAdmin()
+	return nil
 }
 
 func (c Config) validateAdmin() error {

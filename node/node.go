@@ -52,12 +52,24 @@ func New(cfg Config, options ...Option) (*Node, error) {
 	for _, option := range options {
 		option(n)
 	}
-	for _, native := range n.natives {
-		if err := native.ref.Validate(); err != nil {
-			return nil, err
-		}
+	if err := n.validateNatives(); err != nil {
+		return nil, err
 	}
 	return n, nil
+}
+
+func (n *Node) validateNatives() error {
+	seen := map[mesh.FuncRef]bool{}
+	for _, native := range n.natives {
+		if err := native.ref.Validate(); err != nil {
+			return err
+		}
+		if seen[native.ref] {
+			return mesh.Errorf(mesh.Invalid, "node configuration", "function %s is handled twice: expected one handler for each name", native.ref)
+		}
+		seen[native.ref] = true
+	}
+	return nil
 }
 
 // Run runs the node until ctx ends, and leaves nothing behind: no goroutine,

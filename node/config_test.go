@@ -1,0 +1,56 @@
+package node_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/node"
+)
+
+func TestNewRefusesEachInvalidField(t *testing.T) {
+	for _, test := range []struct {
+		field string
+		set   func(*node.Config)
+	}{
+		{"DataDir", func(c *node.Config) { c.DataDir = "" }},
+		{"Replicas", func(c *node.Config) { c.Replicas = -1 }},
+		{"Replicas", func(c *node.Config) { c.Replicas = node.MaxReplicas + 1 }},
+		{"WriteQuorum", func(c *node.Config) { c.WriteQuorum = -1 }},
+		{"WriteQuorum", func(c *node.Config) { c.Replicas, c.WriteQuorum = 2, 3 }},
+		{"Durability", func(c *node.Config) { c.Durability = 4 }},
+		{"SyncInterval", func(c *node.Config) { c.SyncInterval = -1 }},
+		{"Heartbeat", func(c *node.Config) { c.Heartbeat = -1 }},
+		{"Heartbeat", func(c *node.Config) { c.Heartbeat = time.Millisecond }},
+		{"FuncTime", func(c *node.Config) { c.FuncTime = -1 }},
+		{"FuncTime", func(c *node.Config) { c.FuncTime = 25 * time.Hour }},
+		{"ResultTTL", func(c *node.Config) { c.ResultTTL = -1 }},
+		{"MemoryBytes", func(c *node.Config) { c.MemoryBytes = 1 }},
+		{"MemoryBytes", func(c *node.Config) { c.MemoryBytes = -1 }},
+		{"CacheBytes", func(c *node.Config) { c.CacheBytes = 1 }},
+		{"Concurrency", func(c *node.Config) { c.Concurrency = -1 }},
+		{"Queue", func(c *node.Config) { c.Queue = -1 }},
+		{"FuncMemory", func(c *node.Config) { c.FuncMemory = 1 << 40 }},
+		{"Listen", func(c *node.Config) { c.Listen = []string{"localhost"} }},
+		{"Advertise", func(c *node.Config) { c.Advertise = []string{"10.0.0.1"} }},
+		{"Bootstrap", func(c *node.Config) { c.Bootstrap = []string{"10.0.0.1:1", "::1"} }},
+		{"AdminAddr", func(c *node.Config) { c.AdminAddr = "7070" }},
+		{"AdminAddr", func(c *node.Config) { c.AdminAddr = "0.0.0.0:7070" }},
+		{"AdminAddr", func(c *node.Config) { c.AdminAddr = "192.0.2.1:7070" }},
+	} {
+		cfg := node.Config{DataDir: "data"}
+		test.set(&cfg)
+		_, err := node.New(cfg)
+		wantsError(t, test.field, err, mesh.Invalid, test.field, "expected")
+	}
+	if _, err := node.New(node.Config{DataDir: "data"}); err != nil {
+		t.Errorf("the defaults gave %v", err)
+	}
+}
+
+func TestNewRefusesNativeFunctionsThatCannotBe(t *testing.T) {
+	_, err := node.New(node.Config{DataDir: "data"}, node.Handle("no spaces", square))
+	wantsError(t, "a bad name", err, mesh.Invalid, "no spaces")
+	_, err = node.New(node.Config{DataDir: "data"}, node.Handle("square", square), node.Handle("square", square))
+	wantsError(t, "a name used twice", err, mesh.Invalid, "square")
+}
