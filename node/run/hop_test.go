@@ -27,6 +27,29 @@ func specMessage() *pb.RunSpec {
 	return proto.CloneOf(s.message())
 }
 
+// replan changes the plan of a spec.
+func replan(m *pb.RunSpec, change func(stages []*pb.PlannedStage) []*pb.PlannedStage) {
+	var plan pb.Plan
+	err := proto.Unmarshal(m.Plan, &plan)
+	if err == nil {
+		plan.Stages = change(plan.Stages)
+		m.Plan, err = proto.Marshal(&plan)
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
+// stageOf changes one stage of a hop's plan.
+func stageOf(i int, change func(*pb.PlannedStage)) func(*pb.Hop) {
+	return func(m *pb.Hop) {
+		replan(m.Run, func(stages []*pb.PlannedStage) []*pb.PlannedStage {
+			change(stages[i])
+			return stages
+		})
+	}
+}
+
 func TestHopsThatMakeNoSense(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -38,12 +61,15 @@ func TestHopsThatMakeNoSense(t *testing.T) {
 		{"no plan", "n1", func(m *pb.Hop) { m.Run.Plan = nil }, "0 stages"},
 		{"no coordinator", "n1", func(m *pb.Hop) { m.Run.Coordinator = nil }, "coordinator of 0 bytes"},
 		{"short id", "n1", func(m *pb.Hop) { m.Run.RunId = []byte{1} }, "expected 16"},
-		{"parent of nowhere", "n1", func(m *pb.Hop) { m.Run.Plan.Stages[1].Parents[0] = 1 << 31 }, "expected less than 2"},
-		{"cycle", "n1", func(m *pb.Hop) { m.Run.Plan.Stages[0].Parents = []uint32{1} }, "cycle"},
-		{"no inputs", "n1", func(m *pb.Hop) { m.Run.Plan.Stages[0].HasArgs = false }, "no input"},
-		{"nil stage", "n1", func(m *pb.Hop) { m.Run.Plan.Stages[0] = nil }, "namespace"},
-		{"too many stages", "n1", func(m *pb.Hop) { m.Run.Plan.Stages = make([]*pb.PlannedStage, mesh.MaxStages+1) }, "expected at most"},
-		{"too many edges", "n1", func(m *pb.Hop) { m.Run.Plan.Stages[1].Parents = make([]uint32, mesh.MaxEdges+1) }, "edges"},
+		{"parent of nowhere", "n1", stageOf(1, func(s *pb.PlannedStage) { s.Parents[0] = 1 << 31 }), "expected less than 2"},
+		{"cycle", "n1", stageOf(0, func(s *pb.PlannedStage) { s.Parents = []uint32{1} }), "cycle"},
+		{"no inputs", "n1", stageOf(0, func(s *pb.PlannedStage) { s.HasArgs = false }), "no input"},
+		{"no plan but bytes", "n1", func(m *pb.Hop) { m.Run.Plan = []byte{0xff} }, "plan"},
+		{"empty stage", "n1", stageOf(0, func(s *pb.PlannedStage) { proto.Reset(s) }), "namespace"},
+		{"too many stages", "n1", func(m *pb.Hop) {
+			replan(m.Run, func([]*pb.PlannedStage) []*pb.PlannedStage { return make([]*pb.PlannedStage, mesh.MaxStages+1) })
+		}, "expected at most"},
+		{"too many edges", "n1", stageOf(1, func(s *pb.PlannedStage) { s.Parents = make([]uint32, mesh.MaxEdges+1) }), "edges"},
 		{"stage of nowhere", "n1", func(m *pb.Hop) { m.Stage = 1 << 31 }, "not in its plan"},
 		{"input of nowhere", "n1", func(m *pb.Hop) { m.Input = 7 }, "not in its plan"},
 		{"from a stranger", "n3", func(m *pb.Hop) {}, "not in its plan"},
@@ -154,7 +180,10 @@ func TestShareEndsAtTheDeadline(t *testing.T) {
 	simulate(t, 2, 1, func(t *testing.T, c *cluster) {
 		c.define("f", term)
 		spec := specMessage()
-		spec.Plan.Stages[0].HasArgs, spec.Plan.Stages[1].HasArgs = true, true
+		replan(spec, func(stages []*pb.PlannedStage) []*pb.PlannedStage {
+			stages[0].HasArgs, stages[1].HasArgs = true, true
+			return stages
+		})
 		hop := &pb.Hop{Run: spec, Stage: 1, LeftUs: 1e6, Args: []*pb.Arg{{Arg: &pb.Arg_Value{Value: wire.FromValue(text("waits"))}}}}
 		if err := c.nodes["n2"].HandleHop("n1", hop); err != nil {
 			t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
@@ -143,6 +145,24 @@ func parsePlan(m *pb.Plan) ([]PlannedStage, error) {
 		}
 	}
 	return plan, nil
+}
+
+// encodePlan gives a plan as it travels with hops.
+func encodePlan(plan []PlannedStage) []byte {
+	encoded, err := proto.Marshal(planMessage(plan))
+	if err != nil {
+		panic("run: a plan of valid names does not encode: " + err.Error())
+	}
+	return encoded
+}
+
+// decodePlan reads what encodePlan gives.
+func decodePlan(encoded []byte) ([]PlannedStage, error) {
+	var m pb.Plan
+	if err := proto.Unmarshal(encoded, &m); err != nil {
+		return nil, mesh.Errorf(mesh.Invalid, "plan", "%w", err)
+	}
+	return parsePlan(&m)
 }
 
 // record gives the tracker's view of the run.

@@ -57,7 +57,7 @@ func (s *spec) message() *pb.RunSpec {
 		for i := range plan {
 			plan[i].Why = ""
 		}
-		s.encoded = &pb.RunSpec{RunId: s.run[:], Attempt: s.attempt, Coordinator: []byte(s.coordinator), Plan: planMessage(plan)}
+		s.encoded = &pb.RunSpec{RunId: s.run[:], Attempt: s.attempt, Coordinator: []byte(s.coordinator), Plan: encodePlan(plan)}
 	})
 	return s.encoded
 }
@@ -78,7 +78,7 @@ func parseSpec(m *pb.RunSpec) (*spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := parsePlan(m.GetPlan())
+	plan, err := decodePlan(m.GetPlan())
 	if err != nil {
 		return nil, err
 	}

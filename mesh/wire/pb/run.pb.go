@@ -1087,13 +1087,14 @@ func (x *PlannedStage) GetHasArgs() bool {
 	return false
 }
 
-// RunSpec is what every executor of a run needs to know. It travels with each hop.
+// RunSpec is what every executor of a run needs to know. It travels with each
+// hop, so that any may come first; a node decodes the plan of the first only.
 type RunSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RunId         []byte                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	Attempt       uint32                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"` // raised when the coordinator starts the run again
 	Coordinator   []byte                 `protobuf:"bytes,3,opt,name=coordinator,proto3" json:"coordinator,omitempty"`
-	Plan          *Plan                  `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"`
+	Plan          []byte                 `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"` // an encoded Plan
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1149,7 +1150,7 @@ func (x *RunSpec) GetCoordinator() []byte {
 	return nil
 }
 
-func (x *RunSpec) GetPlan() *Plan {
+func (x *RunSpec) GetPlan() []byte {
 	if x != nil {
 		return x.Plan
 	}
@@ -1737,12 +1738,12 @@ const file_run_proto_rawDesc = "" +
 	"\x04node\x18\x03 \x01(\fR\x04node\x12\x10\n" +
 	"\x03why\x18\x04 \x01(\tR\x03why\x12\x18\n" +
 	"\aparents\x18\x05 \x03(\rR\aparents\x12\x19\n" +
-	"\bhas_args\x18\x06 \x01(\bR\ahasArgs\"\x80\x01\n" +
+	"\bhas_args\x18\x06 \x01(\bR\ahasArgs\"p\n" +
 	"\aRunSpec\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\x12 \n" +
-	"\vcoordinator\x18\x03 \x01(\fR\vcoordinator\x12\"\n" +
-	"\x04plan\x18\x04 \x01(\v2\x0e.virga.v1.PlanR\x04plan\"\xc3\x01\n" +
+	"\vcoordinator\x18\x03 \x01(\fR\vcoordinator\x12\x12\n" +
+	"\x04plan\x18\x04 \x01(\fR\x04plan\"\xc3\x01\n" +
 	"\x03Hop\x12#\n" +
 	"\x03run\x18\x01 \x01(\v2\x11.virga.v1.RunSpecR\x03run\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\rR\x05stage\x12\x14\n" +
@@ -1851,23 +1852,22 @@ var file_run_proto_depIdxs = []int32{
 	16, // 17: virga.v1.CallReply.plan:type_name -> virga.v1.Plan
 	17, // 18: virga.v1.Plan.stages:type_name -> virga.v1.PlannedStage
 	30, // 19: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
-	16, // 20: virga.v1.RunSpec.plan:type_name -> virga.v1.Plan
-	18, // 21: virga.v1.Hop.run:type_name -> virga.v1.RunSpec
-	0,  // 22: virga.v1.Hop.args:type_name -> virga.v1.Arg
-	20, // 23: virga.v1.Hop.reports:type_name -> virga.v1.StageReport
-	28, // 24: virga.v1.SinkResult.value:type_name -> virga.v1.Value
-	31, // 25: virga.v1.SinkResult.error:type_name -> virga.v1.Error
-	20, // 26: virga.v1.SinkResult.reports:type_name -> virga.v1.StageReport
-	14, // 27: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
-	31, // 28: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
-	20, // 29: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
-	16, // 30: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
-	12, // 31: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	18, // 20: virga.v1.Hop.run:type_name -> virga.v1.RunSpec
+	0,  // 21: virga.v1.Hop.args:type_name -> virga.v1.Arg
+	20, // 22: virga.v1.Hop.reports:type_name -> virga.v1.StageReport
+	28, // 23: virga.v1.SinkResult.value:type_name -> virga.v1.Value
+	31, // 24: virga.v1.SinkResult.error:type_name -> virga.v1.Error
+	20, // 25: virga.v1.SinkResult.reports:type_name -> virga.v1.StageReport
+	14, // 26: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
+	31, // 27: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
+	20, // 28: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
+	16, // 29: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
+	12, // 30: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_run_proto_init() }
