@@ -21,6 +21,7 @@ func (s moduleSource) Module(ctx context.Context, hash string) ([]byte, error) {
 type placement struct{ rooms *rooms }
 
 func (p placement) Owners(key mesh.Key, n int) []mesh.NodeID { return p.rooms.dht.Owners(key, n) }
+func (p placement) Owns(key mesh.Key, n int) bool            { return p.rooms.dht.Owns(key, n) }
 func (p placement) Live() []mesh.NodeID                      { return p.rooms.live() }
 
 // executor lets runs execute functions, with the mesh in reach.

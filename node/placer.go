@@ -21,16 +21,20 @@ type placer struct {
 
 // Place implements run.Placer.
 func (p *placer) Place(q run.PlaceRequest) ([]run.Placement, error) {
+	live := p.live()
 	request := sched.Request{
-		Self: p.self, Policy: sched.Policy(q.Policy), Pins: q.Pins, Turn: p.turn.Add(1),
-		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		Self: p.self, Policy: sched.Policy(q.Policy), Pins: q.Pins, Turn: p.turn.Add(1), Rand: rand.New(runtimeSource{}),
+		Stages: make([]sched.Stage, len(q.Stages)), Nodes: make([]sched.Node, 0, len(live)),
 	}
-	holders := map[mesh.NodeID]map[mesh.Key]int64{}
-	for _, s := range q.Stages {
-		request.Stages = append(request.Stages, sched.Stage{Name: s.Name, Func: s.Func, Parents: s.Parents, Refs: s.Refs})
+	var holders map[mesh.NodeID]map[mesh.Key]int64
+	for i, s := range q.Stages {
+		request.Stages[i] = sched.Stage{Name: s.Name, Func: s.Func, Parents: s.Parents, Refs: s.Refs}
+		if len(s.Refs) > 0 && holders == nil {
+			holders = map[mesh.NodeID]map[mesh.Key]int64{}
+		}
 		p.addHolders(holders, s.Refs)
 	}
-	for _, id := range p.live() {
+	for _, id := range live {
 		if !slices.Contains(q.Without, id) {
 			request.Nodes = append(request.Nodes, sched.Node{ID: id, Cached: holders[id]})
 		}
@@ -45,6 +49,11 @@ func (p *placer) Place(q run.PlaceRequest) ([]run.Placement, error) {
 	}
 	return placements, nil
 }
+
+// runtimeSource is the runtime's generator, which needs no seed of its own for each plan.
+type runtimeSource struct{}
+
+func (runtimeSource) Uint64() uint64 { return rand.Uint64() }
 
 // addHolders notes who owns the keys. How large they are is not known
 // without asking, so that each counts the same.

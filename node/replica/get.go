@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"slices"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -36,28 +35,28 @@ func (r *Replica) Get(ctx context.Context, key mesh.Key, quorum int) (lattice.Va
 }
 
 func (r *Replica) read(ctx context.Context, key mesh.Key, quorum int) (lattice.Cell, bool, error) {
-	owners := r.owners(key)
 	switch {
 	case quorum > 1:
-		return r.readQuorum(ctx, key, owners, quorum)
-	case slices.Contains(owners, r.Self):
-		return r.readAsOwner(ctx, key, owners)
+		return r.readQuorum(ctx, key, r.owners(key), quorum)
+	case r.Placement.Owns(key, r.Replicas):
+		return r.readAsOwner(ctx, key)
 	case r.Cache == nil:
-		return r.readFrom(ctx, key, owners)
+		return r.readFrom(ctx, key, r.owners(key))
 	}
 	if cell, ok := r.Cache.Get(key); ok {
 		return cell, true, nil
 	}
-	return r.Cache.Fetch(ctx, key, owners)
+	return r.Cache.Fetch(ctx, key, r.owners(key))
 }
 
 // readAsOwner gives this node's copy. Where there is none, or it is damaged,
 // the others are asked, and what they hold is kept.
-func (r *Replica) readAsOwner(ctx context.Context, key mesh.Key, owners []mesh.NodeID) (lattice.Cell, bool, error) {
+func (r *Replica) readAsOwner(ctx context.Context, key mesh.Key) (lattice.Cell, bool, error) {
 	cell, found, err := r.Local.Get(key)
 	if found {
 		return cell, true, nil
 	}
+	owners := r.owners(key)
 	others := r.others(owners)
 	if len(others) == 0 {
 		return cell, false, err

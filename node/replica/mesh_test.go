@@ -136,6 +136,11 @@ func (n *testNode) notice(seen bool) {
 	}
 }
 
+// Owns is Placement's.
+func (n *testNode) Owns(key mesh.Key, count int) bool {
+	return slices.Contains(n.Owners(key, count), n.id)
+}
+
 // Owners is Placement's.
 func (n *testNode) Owners(key mesh.Key, count int) []mesh.NodeID {
 	owners := n.Live()

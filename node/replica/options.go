@@ -42,6 +42,8 @@ type Placement interface {
 	// Owners gives the up to n live nodes closest to the key, the closest
 	// first, this node included where it is one.
 	Owners(key mesh.Key, n int) []mesh.NodeID
+	// Owns reports whether this node is among them, without allocating.
+	Owns(key mesh.Key, n int) bool
 	// Live lists the live nodes, this one included.
 	Live() []mesh.NodeID
 }
