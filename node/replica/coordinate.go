@@ -19,10 +19,8 @@ const maxReapplications = 3
 // already is not done again.
 func (r *Replica) coordinate(ctx context.Context, c change, owners []mesh.NodeID, need int, d mesh.Durability, w *recentWrite) (mesh.Ack, error) {
 	for range maxReapplications {
-		if !w.applied {
-			if err := r.apply(ctx, c, r.others(owners), need, w); err != nil {
-				return mesh.Ack{}, err
-			}
+		if err := r.apply(ctx, c, r.others(owners), need, w); err != nil {
+			return mesh.Ack{}, err
 		}
 		ack, result, err := r.spread(ctx, c, w, newWrite(need, owners), d)
 		switch result {
@@ -38,10 +36,30 @@ func (r *Replica) coordinate(ctx context.Context, c change, owners []mesh.NodeID
 	return mesh.Ack{}, mesh.Errorf(mesh.Conflict, c.String(), "the key was deleted by others %d times while it was written", maxReapplications)
 }
 
-// apply makes the delta of a change from this node's copy of the key, and
+// apply makes the delta of a change, unless w has it. For a change that an
+// earlier attempt applied that is all that this node holds of the key.
+func (r *Replica) apply(ctx context.Context, c change, others []mesh.NodeID, need int, w *recentWrite) error {
+	switch {
+	case !w.applied:
+		return r.applyNew(ctx, c, others, need, w)
+	case !w.delta.IsZero():
+		return nil
+	}
+	whole, held, err := r.Local.Get(c.key)
+	switch {
+	case err != nil:
+		return err
+	case !held:
+		return mesh.Errorf(mesh.Internal, c.String(), "the key is gone that an earlier attempt wrote")
+	}
+	w.delta, w.adds = whole, false
+	return nil
+}
+
+// applyNew makes the delta of a change from this node's copy of the key, and
 // merges it there, in memory. A node that never heard of the key asks the
 // other owners first: it may be new here.
-func (r *Replica) apply(ctx context.Context, c change, others []mesh.NodeID, need int, w *recentWrite) error {
+func (r *Replica) applyNew(ctx context.Context, c change, others []mesh.NodeID, need int, w *recentWrite) error {
 	holds, err := r.Local.Holds(c.key)
 	if err != nil {
 		return err
@@ -51,12 +69,13 @@ func (r *Replica) apply(ctx context.Context, c change, others []mesh.NodeID, nee
 			return err
 		}
 	}
+	var merged mesh.Merged
 	if c.deletes {
-		w.delta, w.merged, err = r.Local.Delete(ctx, c.key, mesh.Memory)
+		w.delta, merged, err = r.Local.Delete(ctx, c.key, mesh.Memory)
 	} else {
-		w.delta, w.merged, err = r.Local.Apply(ctx, c.key, c.kind, c.op, mesh.Memory)
+		w.delta, merged, err = r.Local.Apply(ctx, c.key, c.kind, c.op, mesh.Memory)
 	}
-	w.applied = err == nil
+	w.applied, w.adds = err == nil, !merged.Created && !c.deletes
 	return err
 }
 
@@ -104,7 +123,7 @@ func (r *Replica) spread(ctx context.Context, c change, w *recentWrite, state *w
 		change: c, delta: w.delta, write: state, settled: make(chan struct{}),
 		merge: &pb.Merge{
 			Key: wire.FromKey(c.key), Delta: w.delta.AppendBinary(nil), Durability: uint32(d),
-			AddsToBase: !w.merged.Created && !c.deletes,
+			AddsToBase: w.adds,
 		},
 	}
 	if state.outcome != pending {
@@ -174,6 +193,7 @@ func (s *spreading) shortError(ctx context.Context, c change) error {
 // goroutine that reads it; what takes more is left to one that may wait.
 func (r *Replica) send(s *spreading, owner mesh.NodeID) {
 	r.sending.Add(1)
+	r.sendingBytes.Add(int64(len(s.merge.Delta)))
 	ctx, cancel := r.attempt(r.background, len(s.merge.Delta))
 	r.Peers.Go(ctx, owner, s.merge, func(m wire.Message, err error) {
 		finish := func() {
@@ -181,6 +201,7 @@ func (r *Replica) send(s *spreading, owner mesh.NodeID) {
 			r.heard(ctx, s, owner, reply, err)
 			cancel()
 			r.sending.Add(-1)
+			r.sendingBytes.Add(-int64(len(s.merge.Delta)))
 			r.leave()
 		}
 		if reply, ok := m.(*pb.MergeReply); ok && !reply.LacksBase && !reply.Dominated {

@@ -104,6 +104,9 @@ type Options struct {
 	// Sending bounds the deltas on their way to other owners, those included
 	// that nobody waits for any more. More writes are mesh.Overloaded. Default 8192.
 	Sending int
+	// SendingBytes bounds how much they are together, but for one write.
+	// More writes are mesh.Overloaded. Default 256 MiB.
+	SendingBytes int64
 	// Log receives what goes wrong. Default: slog.Default.
 	Log *slog.Logger
 }
@@ -117,6 +120,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.RetryLongest, 10*time.Second)
 	setDefault(&o.RememberedWrites, 16384)
 	setDefault(&o.Sending, 8192)
+	setDefault(&o.SendingBytes, 256<<20)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}

@@ -20,11 +20,15 @@ type WriteOptions struct {
 	// Durability that each owner's copy must have to count; the zero value is the node's default.
 	Durability mesh.Durability
 	// ID, drawn by the client, makes a retry of the same write at the same
-	// owner merge to nothing new. Empty: each Put is a write of its own.
+	// owner merge to nothing new. Up to MaxWriteID bytes. Empty: each Put is
+	// a write of its own.
 	ID string
 	// Forwarded says that another node sent the write here. It is not sent on.
 	Forwarded bool
 }
+
+// MaxWriteID bounds the id of a write, in bytes: many are remembered.
+const MaxWriteID = 64
 
 // Put applies an operation to a key and answers when enough owners hold it.
 // With mesh.Unavailable too few did: the write may still take effect, and its
@@ -68,12 +72,15 @@ func (r *Replica) change(ctx context.Context, c change, o WriteOptions) (mesh.Ac
 	if err := c.key.Validate(); err != nil {
 		return mesh.Ack{}, err
 	}
+	if len(o.ID) > MaxWriteID {
+		return mesh.Ack{}, mesh.Errorf(mesh.Invalid, c.String(), "write id of %d bytes: expected at most %d", len(o.ID), MaxWriteID)
+	}
 	owners := r.owners(c.key)
 	if !o.Forwarded && len(owners) > 0 && !slices.Contains(owners, r.Self) {
 		return r.forward(ctx, c, owners, o)
 	}
-	if sending := r.sending.Load(); sending >= int64(r.Sending) {
-		return mesh.Ack{}, mesh.Errorf(mesh.Overloaded, c.String(), "%d deltas are on their way to other nodes: expected less than %d", sending, r.Sending)
+	if sending, bytes := r.sending.Load(), r.sendingBytes.Load(); sending >= int64(r.Sending) || bytes >= r.SendingBytes {
+		return mesh.Ack{}, mesh.Errorf(mesh.Overloaded, c.String(), "%d deltas of %d bytes are on their way to other nodes: expected less than %d, and less than %d bytes", sending, bytes, r.Sending, r.SendingBytes)
 	}
 	need, err := r.writeQuorum(c, o.Quorum, len(owners))
 	if err != nil {
@@ -94,7 +101,7 @@ func (r *Replica) coordinateOnce(ctx context.Context, c change, owners []mesh.No
 	w := r.recent.get(writeID{o.ID, c.key})
 	select {
 	case <-w.turn:
-		defer func() { w.turn <- struct{}{} }()
+		defer w.rest()
 	case <-ctx.Done():
 		return mesh.Ack{}, mesh.AsError(c.String(), ctx.Err())
 	}

@@ -22,14 +22,21 @@ type writeID struct {
 	key mesh.Key
 }
 
-// recentWrite is one of them. Its fields are guarded by holding its turn.
+// recentWrite is one of them. Its fields are guarded by holding its turn. It
+// outlives the write by far, so it keeps nothing of what was written.
 type recentWrite struct {
 	turn    chan struct{} // of capacity 1: full while nobody works on the write
 	applied bool
-	delta   lattice.Cell // once applied
-	merged  mesh.Merged
+	delta   lattice.Cell // while somebody works on the write, once applied
+	adds    bool         // to more of the key than the delta says
 	acked   bool
 	ack     mesh.Ack
+}
+
+// rest gives the turn to who retries the write.
+func (w *recentWrite) rest() {
+	w.delta = lattice.Cell{}
+	w.turn <- struct{}{}
 }
 
 func newRecentWrites(bounds int) *recentWrites {

@@ -14,8 +14,10 @@ import (
 // safe for concurrent use.
 type Replica struct {
 	Options
-	recent  *recentWrites
-	sending atomic.Int64 // deltas on their way
+	recent *recentWrites
+
+	sending      atomic.Int64 // deltas on their way
+	sendingBytes atomic.Int64 // of them
 
 	// What still runs after the call that started it has returned: sending to
 	// owners that a write did not wait for.

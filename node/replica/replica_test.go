@@ -449,6 +449,27 @@ func TestSlowOwnersDoNotPileUp(t *testing.T) {
 	})
 }
 
+func TestLargeDeltasDoNotPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newTestMesh(t, 3)
+		at := m.nodes[0]
+		at.SendingBytes = 10 << 10
+		ack, err := at.set(key("k"), "v", WriteOptions{Quorum: 3})
+		mustAck(t, ack, err, 3)
+		m.lose(1)
+		if _, err := at.set(key("k"), strings.Repeat("v", 6<<10), WriteOptions{Quorum: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := at.set(key("k"), "v", WriteOptions{Quorum: 1}); !errors.Is(err, mesh.Overloaded) {
+			t.Errorf("put while 12 KiB are on their way = %v, want Overloaded", err)
+		}
+		m.lose(0)
+		time.Sleep(time.Second)
+		ack, err = at.set(key("k"), "last", WriteOptions{Quorum: 3})
+		mustAck(t, ack, err, 3)
+	})
+}
+
 func TestAStoppedReplicaRefuses(t *testing.T) {
 	m := newTestMesh(t, 2)
 	m.nodes[0].halt()
