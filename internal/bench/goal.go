@@ -26,29 +26,25 @@ func (g Goal) Reached() bool {
 }
 
 func (g Goal) verdict() string {
-	switch {
-	case !g.Measured:
-		return "not measured"
-	case g.Reached():
+	if g.Reached() {
 		return "reached"
 	}
 	return "missed"
 }
 
-// writeGoals writes goals for people.
+// writeGoals writes the goals that were measured for people.
 func writeGoals(w io.Writer, goals []Goal) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "what it must reach\texpected\tmeasured\t\t")
 	for _, g := range goals {
+		if !g.Measured {
+			continue
+		}
 		bound := "at most"
 		if g.AtLeast {
 			bound = "at least"
 		}
-		measured := "-"
-		if g.Measured {
-			measured = fmt.Sprintf("%.2f %s", g.Value, g.Unit)
-		}
-		fmt.Fprintf(table, "%s\t%s %g %s\t%s\t%s\t%s\n", g.What, bound, g.Limit, g.Unit, measured, g.verdict(), g.Note)
+		fmt.Fprintf(table, "%s\t%s %g %s\t%.2f\t%s\t%s\n", g.What, bound, g.Limit, g.Unit, g.Value, g.verdict(), g.Note)
 	}
 	return table.Flush()
 }
