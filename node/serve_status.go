@@ -3,10 +3,10 @@ package node
 import (
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 
+	"github.com/virga-mesh/virga/internal/version"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
@@ -14,7 +14,7 @@ func (r *rooms) status() *pb.StatusReply {
 	stored, cached := r.store.Stats(), r.cache.Stats()
 	meshID := r.meshID
 	reply := &pb.StatusReply{
-		Node: []byte(r.self), Addrs: r.endpoint.Addrs(), MeshId: meshID[:], Software: softwareVersion(),
+		Node: []byte(r.self), Addrs: r.endpoint.Addrs(), MeshId: meshID[:], Software: version.String(),
 		StartedUnixMs: r.started.UnixMilli(), NotReadyReason: r.notReady(),
 		Keys: uint64(stored.Keys), StoredBytes: uint64(stored.DiskBytes),
 		CachedKeys: uint64(cached.Keys), CachedBytes: uint64(cached.Bytes),
@@ -32,20 +32,6 @@ func (r *rooms) status() *pb.StatusReply {
 		reply.Peers = append(reply.Peers, status)
 	}
 	return reply
-}
-
-// softwareVersion is the module's version, or the revision that it was built from.
-func softwareVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" && len(setting.Value) >= 12 {
-			return "devel-" + setting.Value[:12]
-		}
-	}
-	return info.Main.Version
 }
 
 // residentBytes is the memory of this process that is in RAM, or what the Go

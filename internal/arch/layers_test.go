@@ -16,12 +16,13 @@ const module = "github.com/virga-mesh/virga/"
 // rooms lists, for each room, the rooms that it may import. A room stands
 // for its folder; a folder below it that is not listed belongs to it.
 var rooms = map[string][]string{
+	"internal/version":    {},
 	"lattice":             {},
 	"lattice/latticetest": {"lattice"},
 	"mesh":                {"lattice"},
 	"mesh/admission":      {"mesh"},
 	"mesh/wire":           {"mesh", "lattice"},
-	"mesh/link":           {"mesh/wire", "mesh/admission", "mesh"},
+	"mesh/link":           {"mesh/wire", "mesh/admission", "mesh", "internal/version"},
 	"dht":                 {"mesh/link", "mesh/wire", "mesh/admission", "mesh"},
 	"sdk/codec":           {"mesh"},
 	"sdk/fn":              {"sdk/codec", "mesh", "lattice"},
@@ -36,7 +37,7 @@ var rooms = map[string][]string{
 	"node/run":            {"mesh/wire", "mesh", "lattice"},
 	"node": {
 		"node/hlc", "node/store", "node/replica", "node/cache", "node/catalog", "node/exec", "node/sched", "node/run",
-		"sdk/fn", "sdk/codec", "dht", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice",
+		"sdk/fn", "sdk/codec", "dht", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice", "internal/version",
 	},
 	"sdk":        {"sdk/fn", "sdk/codec", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},
 	"sdk/worker": {"sdk", "sdk/fn", "sdk/codec", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},

@@ -3,8 +3,8 @@ package link
 import (
 	"bytes"
 	"fmt"
-	"runtime/debug"
 
+	"github.com/virga-mesh/virga/internal/version"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/admission"
 	"github.com/virga-mesh/virga/mesh/wire"
@@ -22,8 +22,7 @@ var spoken = versions{min: 1, max: 1}
 func (v versions) common(other versions) (uint32, error) {
 	best := min(v.max, other.max)
 	if best < max(v.min, other.min) {
-		return 0, mesh.Errorf(mesh.Conflict, "hello", "the peer speaks protocol versions %d to %d: expected some of %d to %d",
-			other.min, other.max, v.min, v.max)
+		return 0, fmt.Errorf("speaks protocol versions %d to %d: expected some of %d to %d", other.min, other.max, v.min, v.max)
 	}
 	return best, nil
 }
@@ -42,16 +41,8 @@ func (e *Endpoint) hello(sequence uint64) *pb.Hello {
 	meshID := e.identity.meshID
 	return &pb.Hello{
 		MinVersion: e.versions.min, MaxVersion: e.versions.max, MeshId: meshID[:],
-		Addrs: e.Addrs(), Software: software(), Instance: e.instance, Sequence: sequence,
+		Addrs: e.Addrs(), Software: version.String(), Instance: e.instance, Sequence: sequence,
 	}
-}
-
-// software is the version of the module, as the Go toolchain recorded it.
-func software() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return fmt.Sprintf("virga %s", info.Main.Version)
-	}
-	return "virga"
 }
 
 func (e *Endpoint) checkHello(h wire.Header, body []byte) (greeting, error) {
@@ -66,14 +57,14 @@ func (e *Endpoint) checkHello(h wire.Header, body []byte) (greeting, error) {
 	if meshID := e.identity.meshID; !bytes.Equal(hello.MeshId, meshID[:]) {
 		return greeting{}, mesh.Errorf(mesh.Denied, "hello", "the peer is of mesh %x: expected %s", hello.MeshId, meshID)
 	}
-	version, err := e.versions.common(versions{min: hello.MinVersion, max: hello.MaxVersion})
+	agreed, err := e.versions.common(versions{min: hello.MinVersion, max: hello.MaxVersion})
 	if err != nil {
-		return greeting{}, err
+		return greeting{}, mesh.Errorf(mesh.Conflict, "hello", "the peer, Virga %.40q, %w", hello.Software, err)
 	}
 	if len(hello.Addrs) > maxHelloAddrs {
 		return greeting{}, mesh.Errorf(mesh.Invalid, "hello", "%d addresses: expected at most %d", len(hello.Addrs), maxHelloAddrs)
 	}
-	return greeting{version: version, addrs: hello.Addrs, instance: hello.Instance, sequence: hello.Sequence}, nil
+	return greeting{version: agreed, addrs: hello.Addrs, instance: hello.Instance, sequence: hello.Sequence}, nil
 }
 
 // rolesTaken are who may connect; rolesDialled, who may be connected to.

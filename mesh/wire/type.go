@@ -41,7 +41,7 @@ var prototypes = map[Type]Message{
 	29: (*pb.Fetch)(nil),
 	30: (*pb.FetchReply)(nil),
 	31: (*pb.Push)(nil),
-	32: (*pb.Unsubscribe)(nil),
+	32: (*pb.PushReply)(nil),
 
 	40: (*pb.Deploy)(nil),
 	41: (*pb.DeployReply)(nil),

@@ -14,7 +14,7 @@ var numbers = map[Type]protoreflect.Name{
 	1: "Hello", 2: "Error", 3: "Done", 4: "Cancel",
 	10: "Ping", 11: "Pong", 12: "Members", 13: "Leaving", 14: "Status", 15: "StatusReply",
 	20: "Get", 21: "GetReply", 22: "Put", 23: "PutReply", 24: "Delete", 25: "List", 26: "ListReply",
-	27: "Merge", 28: "MergeReply", 29: "Fetch", 30: "FetchReply", 31: "Push", 32: "Unsubscribe",
+	27: "Merge", 28: "MergeReply", 29: "Fetch", 30: "FetchReply", 31: "Push", 32: "PushReply",
 	40: "Deploy", 41: "DeployReply", 42: "GetFunc", 43: "GetFuncReply", 44: "ListFuncs", 45: "ListFuncsReply",
 	46: "DeleteFunc", 47: "UseVersion", 48: "CatalogChanged", 49: "ServeFuncs", 50: "Invoke", 51: "InvokeReply",
 	52: "SendMessage", 53: "Receive", 54: "ReceiveReply",

@@ -9,8 +9,8 @@ import (
 
 // HandlePush merges what an owner says has changed, and answers with the keys
 // that are not held any more.
-func (c *Cache) HandlePush(from mesh.NodeID, m *pb.Push) (*pb.Unsubscribe, error) {
-	unwanted := &pb.Unsubscribe{}
+func (c *Cache) HandlePush(from mesh.NodeID, m *pb.Push) (*pb.PushReply, error) {
+	reply := &pb.PushReply{}
 	for _, pushed := range m.Deltas {
 		key, err := wire.ToKey(pushed.Key)
 		if err != nil {
@@ -23,11 +23,11 @@ func (c *Cache) HandlePush(from mesh.NodeID, m *pb.Push) (*pb.Unsubscribe, error
 			}
 		}
 		if !c.push(from, m.Session, key, delta) {
-			unwanted.Keys = append(unwanted.Keys, pushed.Key)
+			reply.Unwanted = append(reply.Unwanted, pushed.Key)
 		}
 	}
 	c.cells.Trim()
-	return unwanted, nil
+	return reply, nil
 }
 
 // push merges one delta; the zero Cell says that the subscription has ended.

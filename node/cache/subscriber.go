@@ -152,13 +152,13 @@ func (p *Publisher) send(ctx context.Context, s *subscriber, batch map[mesh.Key]
 	if err != nil {
 		return err
 	}
-	unwanted, ok := reply.(*pb.Unsubscribe)
+	pushed, ok := reply.(*pb.PushReply)
 	if !ok {
 		return mesh.Errorf(mesh.Internal, "push", "node %s answered with %T", s.node.Short(), reply)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, k := range unwanted.Keys {
+	for _, k := range pushed.Unwanted {
 		key := mesh.Key{Namespace: k.GetNamespace(), Name: k.GetName()}
 		if held, has := s.leases[key]; has && held.turn <= turn {
 			p.remove(s, key)

@@ -31,16 +31,15 @@ type Hello struct {
 	MinVersion uint32                 `protobuf:"varint,1,opt,name=min_version,json=minVersion,proto3" json:"min_version,omitempty"`
 	MaxVersion uint32                 `protobuf:"varint,2,opt,name=max_version,json=maxVersion,proto3" json:"max_version,omitempty"`
 	MeshId     []byte                 `protobuf:"bytes,3,opt,name=mesh_id,json=meshId,proto3" json:"mesh_id,omitempty"`
-	Features   []string               `protobuf:"bytes,4,rep,name=features,proto3" json:"features,omitempty"`
 	// Where a node takes connections, as ip:port; a client gives none.
-	Addrs []string `protobuf:"bytes,5,rep,name=addrs,proto3" json:"addrs,omitempty"`
-	// The software's own version, for people.
-	Software string `protobuf:"bytes,6,opt,name=software,proto3" json:"software,omitempty"`
+	Addrs []string `protobuf:"bytes,4,rep,name=addrs,proto3" json:"addrs,omitempty"`
+	// The software's own version, for people: told where versions do not fit.
+	Software string `protobuf:"bytes,5,opt,name=software,proto3" json:"software,omitempty"`
 	// Drawn when the sender's endpoint was opened, and how many Hellos it has
 	// sent since, this one included: they tell which of two connections the
 	// sender knew of when it greeted (docs/wire.md).
-	Instance      uint64 `protobuf:"varint,7,opt,name=instance,proto3" json:"instance,omitempty"`
-	Sequence      uint64 `protobuf:"varint,8,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Instance      uint64 `protobuf:"varint,6,opt,name=instance,proto3" json:"instance,omitempty"`
+	Sequence      uint64 `protobuf:"varint,7,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -92,13 +91,6 @@ func (x *Hello) GetMaxVersion() uint32 {
 func (x *Hello) GetMeshId() []byte {
 	if x != nil {
 		return x.MeshId
-	}
-	return nil
-}
-
-func (x *Hello) GetFeatures() []string {
-	if x != nil {
-		return x.Features
 	}
 	return nil
 }
@@ -391,18 +383,17 @@ var File_core_proto protoreflect.FileDescriptor
 const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"core.proto\x12\bvirga.v1\"\xe8\x01\n" +
+	"core.proto\x12\bvirga.v1\"\xcc\x01\n" +
 	"\x05Hello\x12\x1f\n" +
 	"\vmin_version\x18\x01 \x01(\rR\n" +
 	"minVersion\x12\x1f\n" +
 	"\vmax_version\x18\x02 \x01(\rR\n" +
 	"maxVersion\x12\x17\n" +
-	"\amesh_id\x18\x03 \x01(\fR\x06meshId\x12\x1a\n" +
-	"\bfeatures\x18\x04 \x03(\tR\bfeatures\x12\x14\n" +
-	"\x05addrs\x18\x05 \x03(\tR\x05addrs\x12\x1a\n" +
-	"\bsoftware\x18\x06 \x01(\tR\bsoftware\x12\x1a\n" +
-	"\binstance\x18\a \x01(\x04R\binstance\x12\x1a\n" +
-	"\bsequence\x18\b \x01(\x04R\bsequence\"o\n" +
+	"\amesh_id\x18\x03 \x01(\fR\x06meshId\x12\x14\n" +
+	"\x05addrs\x18\x04 \x03(\tR\x05addrs\x12\x1a\n" +
+	"\bsoftware\x18\x05 \x01(\tR\bsoftware\x12\x1a\n" +
+	"\binstance\x18\x06 \x01(\x04R\binstance\x12\x1a\n" +
+	"\bsequence\x18\a \x01(\x04R\bsequence\"o\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x0e\n" +
 	"\x02op\x18\x02 \x01(\tR\x02op\x12\x12\n" +

@@ -134,7 +134,7 @@ type Put struct {
 	Op            []byte                 `protobuf:"bytes,3,opt,name=op,proto3" json:"op,omitempty"`                                       // lattice.Op
 	WriteQuorum   uint32                 `protobuf:"varint,4,opt,name=write_quorum,json=writeQuorum,proto3" json:"write_quorum,omitempty"` // owners that must hold it; 0: the node's default
 	Durability    uint32                 `protobuf:"varint,5,opt,name=durability,proto3" json:"durability,omitempty"`                      // mesh.Durability
-	WriteId       []byte                 `protobuf:"bytes,6,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"`              // drawn by the client; a retry carries the same
+	WriteId       []byte                 `protobuf:"bytes,6,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"`              // drawn by the client, up to 64 bytes; a retry carries the same
 	Forwarded     bool                   `protobuf:"varint,7,opt,name=forwarded,proto3" json:"forwarded,omitempty"`                        // by a node that is no owner; never forwarded again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -787,8 +787,8 @@ func (x *FetchReply) GetSession() uint64 {
 }
 
 // Push tells a subscriber what changed. Node to node. Answered by
-// Unsubscribe: an owner sends the next one only then, and repeats what was
-// not answered.
+// PushReply: an owner sends the next one only then, and repeats what was not
+// answered.
 type Push struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Deltas        []*PushedDelta         `protobuf:"bytes,1,rep,name=deltas,proto3" json:"deltas,omitempty"`
@@ -893,29 +893,27 @@ func (x *PushedDelta) GetDelta() []byte {
 	return nil
 }
 
-// Unsubscribe answers a Push: the keys among its deltas, none mostly, that the
-// subscriber does not hold any more.
-type Unsubscribe struct {
+type PushReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Keys          []*Key                 `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	Unwanted      []*Key                 `protobuf:"bytes,1,rep,name=unwanted,proto3" json:"unwanted,omitempty"` // of the deltas, none mostly: the subscriber does not hold them any more
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Unsubscribe) Reset() {
-	*x = Unsubscribe{}
+func (x *PushReply) Reset() {
+	*x = PushReply{}
 	mi := &file_kv_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Unsubscribe) String() string {
+func (x *PushReply) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Unsubscribe) ProtoMessage() {}
+func (*PushReply) ProtoMessage() {}
 
-func (x *Unsubscribe) ProtoReflect() protoreflect.Message {
+func (x *PushReply) ProtoReflect() protoreflect.Message {
 	mi := &file_kv_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -927,14 +925,14 @@ func (x *Unsubscribe) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Unsubscribe.ProtoReflect.Descriptor instead.
-func (*Unsubscribe) Descriptor() ([]byte, []int) {
+// Deprecated: Use PushReply.ProtoReflect.Descriptor instead.
+func (*PushReply) Descriptor() ([]byte, []int) {
 	return file_kv_proto_rawDescGZIP(), []int{14}
 }
 
-func (x *Unsubscribe) GetKeys() []*Key {
+func (x *PushReply) GetUnwanted() []*Key {
 	if x != nil {
-		return x.Keys
+		return x.Unwanted
 	}
 	return nil
 }
@@ -1017,9 +1015,9 @@ const file_kv_proto_rawDesc = "" +
 	"\asession\x18\x02 \x01(\x04R\asession\"D\n" +
 	"\vPushedDelta\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x14\n" +
-	"\x05delta\x18\x02 \x01(\fR\x05delta\"0\n" +
-	"\vUnsubscribe\x12!\n" +
-	"\x04keys\x18\x01 \x03(\v2\r.virga.v1.KeyR\x04keysB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
+	"\x05delta\x18\x02 \x01(\fR\x05delta\"6\n" +
+	"\tPushReply\x12)\n" +
+	"\bunwanted\x18\x01 \x03(\v2\r.virga.v1.KeyR\bunwantedB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
 
 var (
 	file_kv_proto_rawDescOnce sync.Once
@@ -1049,7 +1047,7 @@ var file_kv_proto_goTypes = []any{
 	(*FetchReply)(nil),  // 11: virga.v1.FetchReply
 	(*Push)(nil),        // 12: virga.v1.Push
 	(*PushedDelta)(nil), // 13: virga.v1.PushedDelta
-	(*Unsubscribe)(nil), // 14: virga.v1.Unsubscribe
+	(*PushReply)(nil),   // 14: virga.v1.PushReply
 	(*Key)(nil),         // 15: virga.v1.Key
 }
 var file_kv_proto_depIdxs = []int32{
@@ -1061,7 +1059,7 @@ var file_kv_proto_depIdxs = []int32{
 	15, // 5: virga.v1.Fetch.key:type_name -> virga.v1.Key
 	13, // 6: virga.v1.Push.deltas:type_name -> virga.v1.PushedDelta
 	15, // 7: virga.v1.PushedDelta.key:type_name -> virga.v1.Key
-	15, // 8: virga.v1.Unsubscribe.keys:type_name -> virga.v1.Key
+	15, // 8: virga.v1.PushReply.unwanted:type_name -> virga.v1.Key
 	9,  // [9:9] is the sub-list for method output_type
 	9,  // [9:9] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
