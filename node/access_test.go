@@ -49,7 +49,7 @@ var attempts = []struct {
 		return err
 	}},
 	{"deploy", func(t *testing.T, c *sdk.Client) error {
-		_, err := c.Deploy(within(t, time.Minute), "square", module(t, squareModule), sdk.DeployOptions{})
+		_, err := c.Deploy(within(t, firstCompile), "square", module(t, guestModule), sdk.DeployOptions{})
 		return err
 	}},
 	{"create a DAG", func(t *testing.T, c *sdk.Client) error {

@@ -12,11 +12,15 @@ import (
 	"github.com/virga-mesh/virga/sdk"
 )
 
+// To compile a module for the first time takes seconds, and many with the
+// race detector: all tests share these two.
 const (
-	squareModule  = "../examples/square"
 	guestModule   = "exec/testdata/guest"   // functions of all manners, some of them bad
 	commandModule = "exec/testdata/command" // a plain WASI command
 )
+
+// firstCompile bounds a deployment that may be the first of its module.
+const firstCompile = 5 * time.Minute
 
 var modules struct {
 	sync.Mutex
@@ -45,7 +49,7 @@ func module(t *testing.T, folder string) []byte {
 // deploy makes a program's function the current version of name, and gives the version.
 func deploy(t *testing.T, c *sdk.Client, name, folder, export string) string {
 	t.Helper()
-	info, err := c.Deploy(within(t, time.Minute), name, module(t, folder), sdk.DeployOptions{Export: export})
+	info, err := c.Deploy(within(t, firstCompile), name, module(t, folder), sdk.DeployOptions{Export: export})
 	if err != nil {
 		t.Fatalf("deploy %s: %v", name, err)
 	}
@@ -54,7 +58,7 @@ func deploy(t *testing.T, c *sdk.Client, name, folder, export string) string {
 
 func TestAFunctionDeployedAtOneNodeIsCalledThroughAll(t *testing.T) {
 	m := start(t, simmesh.Options{Nodes: 3})
-	deploy(t, dial(t, m, 0), "square", squareModule, "")
+	deploy(t, dial(t, m, 0), "square", guestModule, "")
 	for i := range m.Len() {
 		got, err := call[int](t, at(m, i), "square", 7)
 		wants(t, "square(7) attached", got, err, 49)
@@ -66,40 +70,37 @@ func TestAFunctionDeployedAtOneNodeIsCalledThroughAll(t *testing.T) {
 }
 
 func TestANewVersionIsWhatEveryNodeRunsFromTheNextCallOn(t *testing.T) {
+	const one, other = "join+x", `"x"` // what the versions make of the arguments "join" and "x"
 	m := start(t, simmesh.Options{Nodes: 3})
 	author := dial(t, m, 0)
-	first := deploy(t, author, "f", squareModule, "square")
-	for i := range m.Len() {
-		got, err := call[int](t, at(m, i), "f", 5)
-		wants(t, "the first version", got, err, 25)
+	all := func(when, version, want string) {
+		t.Helper()
+		for i := range m.Len() {
+			got, err := call[string](t, at(m, i), "f"+version, "join", "x")
+			wants(t, when, got, err, want)
+		}
 	}
-	second := deploy(t, author, "f", guestModule, "echo")
-	for i := range m.Len() {
-		got, err := call[int](t, at(m, i), "f", 5)
-		wants(t, "the second version", got, err, 5)
-		got, err = call[int](t, at(m, i), "f@"+first, 5)
-		wants(t, "the first version by name", got, err, 25)
-	}
+	first := deploy(t, author, "f", guestModule, "join")
+	all("the first version", "", one)
+	second := deploy(t, author, "f", commandModule, "")
+	all("the second version", "", other)
+	all("the first version by name", "@"+first, one)
 	if err := at(m, 1).UseVersion(within(t, time.Minute), "f", first); err != nil {
 		t.Fatal(err)
 	}
-	for i := range m.Len() {
-		got, err := call[int](t, at(m, i), "f", 5)
-		wants(t, "the first version again", got, err, 25)
-		got, err = call[int](t, at(m, i), "f@"+second, 5)
-		wants(t, "the second version by name", got, err, 5)
-	}
+	all("the first version again", "", one)
+	all("the second version by name", "@"+second, other)
 	versions, err := at(m, 2).GetFunc(within(t, time.Minute), "f")
 	if err != nil || versions.Current.Ref.Version != first || len(versions.Versions) != 2 {
 		t.Errorf("the versions are %+v, %v", versions, err)
 	}
-	_, err = call[int](t, at(m, 2), "f@nosuch", 5)
+	_, err = at(m, 2).Call(within(t, time.Minute), "f@nosuch", "join")
 	wantsError(t, "an unknown version", err, mesh.NotFound, "no such version", first, second)
 }
 
 func TestADeletedFunctionIsGoneAtEveryNode(t *testing.T) {
 	m := start(t, simmesh.Options{Nodes: 3})
-	deploy(t, at(m, 0), "square", squareModule, "")
+	deploy(t, at(m, 0), "square", guestModule, "")
 	for i := range m.Len() {
 		got, err := call[int](t, at(m, i), "square", 3)
 		wants(t, "square(3)", got, err, 9)
@@ -138,10 +139,10 @@ func TestWhatNoNodeCouldRunIsNotDeployed(t *testing.T) {
 		{"text", "f", []byte("package main"), "", "not WebAssembly"},
 		{"nothing", "f", nil, "", "not WebAssembly"},
 		{"a component", "f", []byte("\x00asm\x0d\x00\x01\x00"), "", "component"},
-		{"half a module", "f", module(t, squareModule)[:1000], "", "does not compile"},
-		{"an export that is not there", "f", module(t, squareModule), "cube", "square"},
-		{"a bad name", "no spaces", module(t, squareModule), "", "no spaces"},
-		{"a version of one's own", "f@1", module(t, squareModule), "", "f@1"},
+		{"half a module", "f", module(t, guestModule)[:1000], "", "does not compile"},
+		{"an export that is not there", "f", module(t, guestModule), "cube", "square"},
+		{"a bad name", "no spaces", module(t, guestModule), "", "no spaces"},
+		{"a version of one's own", "f@1", module(t, guestModule), "", "f@1"},
 	} {
 		_, err := c.Deploy(within(t, time.Minute), test.name, test.module, sdk.DeployOptions{Export: test.export})
 		wantsError(t, test.what, err, mesh.Invalid, test.part)
@@ -152,7 +153,7 @@ func TestWhatNoNodeCouldRunIsNotDeployed(t *testing.T) {
 
 func TestDeployedFunctionsSurviveARestartOfAllNodes(t *testing.T) {
 	simulate(t, simmesh.Options{Nodes: 3}, func(t *testing.T, m *simmesh.Mesh) {
-		deploy(t, at(m, 0), "square", squareModule, "")
+		deploy(t, at(m, 0), "square", guestModule, "")
 		for i := range m.Len() {
 			if err := m.Kill(i); err != nil {
 				t.Fatal(err)
