@@ -64,8 +64,9 @@ percentile of their latency, and the ratio to the floor.
 
 The floor is what the transport costs: 100 bytes there and back on one QUIC
 stream between two processes, with the settings that Virga has. It is measured
-first in each run. The other suites are calls of functions, DAGs, state, and
-the same within the process of a node. docs/performance.md tells more.
+first, and again before each case. The other suites are calls of functions,
+DAGs, state, and the same within the process of a node. docs/performance.md
+tells more.
 
 It runs within a clone, since it builds a function, and needs a quiet machine.`,
 		Example: `  virga bench
@@ -185,7 +186,7 @@ func (b *benchRun) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return errors.Join(b.stopMesh(), b.floorAgain(ctx))
+	return nil
 }
 
 // ready starts the mesh for a suite that needs it, and stops it for one that does not.
@@ -219,6 +220,9 @@ func (b *benchRun) measure(ctx context.Context, name string, callers int, op ben
 	if !b.wants(name) {
 		return nil
 	}
+	if err := b.refreshFloor(ctx, callers); err != nil {
+		return err
+	}
 	sample, err := b.sample(ctx, name, func(ctx context.Context) (bench.Sample, error) { return b.load(callers).Run(ctx, op) })
 	if err != nil {
 		return err
@@ -229,9 +233,11 @@ func (b *benchRun) measure(ctx context.Context, name string, callers int, op ben
 // caseGrace is how much longer than planned a case may take.
 const caseGrace = 20 * time.Second
 
+func (b *benchRun) caseTimeout() time.Duration { return b.warmup + b.duration + caseGrace }
+
 // sample bounds the time of a case, and names it in an error.
 func (b *benchRun) sample(ctx context.Context, name string, take func(context.Context) (bench.Sample, error)) (bench.Sample, error) {
-	ctx, cancel := context.WithTimeout(ctx, b.warmup+b.duration+caseGrace)
+	ctx, cancel := context.WithTimeout(ctx, b.caseTimeout())
 	defer cancel()
 	sample, err := take(ctx)
 	if err != nil {

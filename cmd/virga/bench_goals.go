@@ -45,9 +45,12 @@ func (b *benchRun) rateRatio(what string, limit float64, name string, callers in
 	return bench.Goal{What: what, Unit: timesFloorRate, Limit: limit, AtLeast: true, Value: row.RateRatio, Measured: ok}
 }
 
+// backgroundAllocations are, for each read, those of what else runs in the process.
+const backgroundAllocations = 0.1
+
 func (b *benchRun) allocations() bench.Goal {
 	row, ok := b.report.Row(readCached, 1)
-	goal := bench.Goal{What: "its allocations beyond the value", Unit: "each", Measured: ok && row.Allocs != nil}
+	goal := bench.Goal{What: "its allocations beyond the value", Unit: "each", Limit: backgroundAllocations, Measured: ok && row.Allocs != nil}
 	if goal.Measured {
 		goal.Value = *row.Allocs
 	}
@@ -63,17 +66,15 @@ func (b *benchRun) wasmOverhead() bench.Goal {
 // hop is what one more stage costs a chain whose stages are apart.
 func (b *benchRun) hop() bench.Goal {
 	goal := bench.Goal{What: "each extra hop between nodes in a chain", Unit: timesFloorLatency, Limit: 0.75}
-	var stages, p50 []float64
+	var stages, micros, floors []float64
 	for _, n := range chainLengths {
 		row, ok := b.report.Row(chainCase(n, true), 1)
 		if !ok {
 			return goal
 		}
-		stages, p50 = append(stages, float64(n)), append(p50, row.P50US)
+		stages, micros, floors = append(stages, float64(n)), append(micros, row.P50US), append(floors, row.P50Ratio)
 	}
-	floor, ok := b.report.Floor(1)
-	slope := bench.Slope(stages, p50)
-	goal.Value, goal.Measured = slope/floor.P50US, ok
-	goal.Note = fmt.Sprintf("%.0f µs", slope)
+	goal.Value, goal.Measured = bench.Slope(stages, floors), true
+	goal.Note = fmt.Sprintf("%.0f µs", bench.Slope(stages, micros))
 	return goal
 }

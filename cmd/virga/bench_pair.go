@@ -16,11 +16,15 @@ import (
 	"github.com/virga-mesh/virga/sdk/fn"
 )
 
-// benchPair is two nodes in this process that own half of the keys each, so
-// that the first one has both keys of its own and copies of others'.
+// benchPair is a node in this process, which a second one joins: each then
+// owns half of the keys, so that the first has both keys of its own and
+// copies of others'.
 type benchPair struct {
 	client *sdk.Client // attached to the first node
 	dir    string
+	root   admission.Root
+	first  *node.Node
+	life   context.Context // of the nodes
 	cancel context.CancelFunc
 	ended  []chan error
 	probe  func(context.Context) error // what the function inside runs
@@ -28,35 +32,42 @@ type benchPair struct {
 
 const nativeInside = "native-inside"
 
+// startBenchPair starts the first node.
 func startBenchPair(ctx context.Context) (_ *benchPair, err error) {
-	p := &benchPair{}
+	p := &benchPair{root: admission.NewRoot()}
 	if p.dir, err = os.MkdirTemp("", "virga-bench-"); err != nil {
 		return nil, mesh.Errorf(mesh.Internal, "bench", "%w", err)
 	}
-	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	p.cancel = cancel
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, p.stop())
+	p.life, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if p.first, err = p.start(ctx, nil); err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	p.client = sdk.Attach(p.first)
+	return p, nil
+}
+
+// join starts the second node, and waits until the first one sees it.
+func (p *benchPair) join(ctx context.Context) error {
+	if _, err := p.start(ctx, p.first.Addrs()); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for len(p.first.Peers()) < 2 {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return mesh.AsError("bench", ctx.Err())
 		}
-	}()
-	ctx, stop := context.WithTimeout(ctx, benchStartTimeout)
-	defer stop()
-	root := admission.NewRoot()
-	first, err := p.start(ctx, running, root, nil)
-	if err != nil {
-		return nil, err
 	}
-	if _, err := p.start(ctx, running, root, first.Addrs()); err != nil {
-		return nil, err
-	}
-	p.client = sdk.Attach(first)
-	return p, p.awaitPeer(ctx)
+	return nil
 }
 
 // start runs one more node, and waits until it is ready.
-func (p *benchPair) start(ctx, running context.Context, root admission.Root, bootstrap []string) (*node.Node, error) {
-	token, err := root.NewToken(admission.Grant{Role: admission.Node, Verbs: admission.AllVerbs, NotAfter: time.Now().Add(time.Hour)}, bootstrap)
+func (p *benchPair) start(ctx context.Context, bootstrap []string) (*node.Node, error) {
+	ctx, cancel := context.WithTimeout(ctx, benchStartTimeout)
+	defer cancel()
+	token, err := p.root.NewToken(admission.Grant{Role: admission.Node, Verbs: admission.AllVerbs, NotAfter: time.Now().Add(time.Hour)}, bootstrap)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +81,7 @@ func (p *benchPair) start(ctx, running context.Context, root admission.Root, boo
 	}
 	ended := make(chan error, 1)
 	p.ended = append(p.ended, ended)
-	go func() { ended <- n.Run(running) }()
+	go func() { ended <- n.Run(p.life) }()
 	select {
 	case <-n.Ready():
 		return n, nil
@@ -78,23 +89,6 @@ func (p *benchPair) start(ctx, running context.Context, root admission.Root, boo
 		return nil, mesh.Errorf(mesh.Internal, "bench", "a node ended before it was ready")
 	case <-ctx.Done():
 		return nil, mesh.AsError("bench", ctx.Err())
-	}
-}
-
-// awaitPeer waits until the first node sees the second.
-func (p *benchPair) awaitPeer(ctx context.Context) error {
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		status, err := p.client.Status(ctx)
-		if err != nil || len(status.Peers) > 0 {
-			return err
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return mesh.AsError("bench", ctx.Err())
-		}
 	}
 }
 

@@ -121,7 +121,7 @@ func testBenchAll(t *testing.T, program string) {
 			t.Errorf("%+v", row)
 		}
 	}
-	if cases := 2 + 2 + 4*2 + 12 + 9*2 + 5 + 2; len(report.Rows) != cases {
+	if cases := 2 + 2 + 4*2 + 12 + 9*2 + 5; len(report.Rows) != cases {
 		t.Errorf("%d rows, want %d", len(report.Rows), cases)
 	}
 	for _, goal := range report.Goals {

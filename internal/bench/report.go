@@ -20,44 +20,39 @@ type Row struct {
 	P95US   float64 `json:"p95_us"`
 	P99US   float64 `json:"p99_us"`
 	MaxUS   float64 `json:"max_us"`
-	// P50Ratio and RateRatio compare with the floor of the same number of callers; 0 where there is none.
+	// P50Ratio and RateRatio compare with the latest floor of the same number
+	// of callers, whose p50 is FloorUS; 0 where there is none.
 	P50Ratio  float64 `json:"p50_ratio,omitempty"`
 	RateRatio float64 `json:"rate_ratio,omitempty"`
+	FloorUS   float64 `json:"floor_p50_us,omitempty"`
 	// Allocs is how often the process allocated for each operation, where that was counted.
 	Allocs *float64 `json:"allocs,omitempty"`
 }
 
-// Report collects rows, and compares each with the floor measured in the same run.
+// Report collects rows, and compares each with a floor measured in the same run.
 type Report struct {
 	Goals  []Goal
 	rows   []Row
 	floors map[int]Row
 }
 
-// AddFloor appends a sample to which the rows that follow, with as many
-// callers, are compared.
-func (r *Report) AddFloor(name string, s Sample) Row {
+// SetFloor makes a sample what the rows that follow, with as many callers,
+// are compared to.
+func (r *Report) SetFloor(s Sample) {
 	if r.floors == nil {
 		r.floors = map[int]Row{}
 	}
-	r.floors[s.Callers] = newRow(name, s)
-	return r.Add(name, s)
+	r.floors[s.Callers] = newRow("", s)
 }
 
 // Add appends a sample under a name.
 func (r *Report) Add(name string, s Sample) Row {
 	row := newRow(name, s)
 	if floor, ok := r.floors[row.Callers]; ok {
-		row.P50Ratio, row.RateRatio = row.P50US/floor.P50US, row.PerSec/floor.PerSec
+		row.P50Ratio, row.RateRatio, row.FloorUS = row.P50US/floor.P50US, row.PerSec/floor.PerSec, floor.P50US
 	}
 	r.rows = append(r.rows, row)
 	return row
-}
-
-// Floor is what rows with that many callers are compared to, if it was measured.
-func (r *Report) Floor(callers int) (Row, bool) {
-	row, ok := r.floors[callers]
-	return row, ok
 }
 
 // Row finds the first row with a name and a number of callers.

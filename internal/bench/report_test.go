@@ -21,7 +21,7 @@ func sampleOf(t *testing.T, callers int) Sample {
 func TestRowsAreComparedWithTheFloorOfAsManyCallers(t *testing.T) {
 	sample := sampleOf(t, 2)
 	var report Report
-	report.AddFloor("floor", sample)
+	report.SetFloor(sample)
 	same := report.Add("same", sample)
 	if same.P50Ratio != 1 || same.RateRatio != 1 {
 		t.Errorf("a sample compared with itself: %+v", same)
