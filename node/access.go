@@ -13,6 +13,9 @@ func allow(peer admission.Member, req wire.Message) error {
 	if peer.Role == admission.Node {
 		return nil
 	}
+	if betweenNodes(req) {
+		return mesh.Errorf(mesh.Denied, "request", "%T as one node sends it to another: %s is a %s", req, peer.ID.Short(), peer.Role)
+	}
 	switch m := req.(type) {
 	case *pb.Get:
 		return peer.Allow(admission.Read, m.GetKey().GetNamespace(), m.GetKey().GetName())
@@ -52,6 +55,20 @@ func allow(peer admission.Member, req wire.Message) error {
 		return nil
 	}
 	return mesh.Errorf(mesh.Denied, "request", "%T is for nodes only: %s is a %s", req, peer.ID.Short(), peer.Role)
+}
+
+// betweenNodes reports whether a request that clients make, too, claims to
+// come from a node: it would be served from this node's own store, owner or not.
+func betweenNodes(req wire.Message) bool {
+	switch m := req.(type) {
+	case *pb.Put:
+		return m.Forwarded
+	case *pb.Delete:
+		return m.Forwarded
+	case *pb.List:
+		return m.Local
+	}
+	return false
 }
 
 func allowCall(peer admission.Member, m *pb.Call) error {

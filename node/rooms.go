@@ -46,9 +46,12 @@ type rooms struct {
 	nodes   atomic.Pointer[liveNodes] // as of the last look at the view
 	waiting atomic.Pointer[string]    // for what, until ready
 
-	ctx   context.Context // of background work
-	stop  context.CancelFunc
-	tasks sync.WaitGroup
+	offers offers // of workers
+
+	ctx       context.Context // of background work
+	stop      context.CancelFunc
+	tasksLock sync.Mutex // held to start one, and to end them
+	tasks     sync.WaitGroup
 }
 
 // open makes the rooms, from the store up. On an error it closes what it opened.
@@ -202,8 +205,7 @@ func (r *rooms) close() {
 	if r.runs != nil {
 		r.runs.Close()
 	}
-	r.stop()
-	r.tasks.Wait()
+	r.endTasks()
 	if r.cache != nil {
 		r.cache.Close()
 		r.publisher.Close()
@@ -227,8 +229,23 @@ func (r *rooms) close() {
 const leaveTimeout = 500 * time.Millisecond
 
 // background runs f until it returns; its context ends when the node closes.
-func (r *rooms) background(f func(context.Context)) {
+// It reports false when the node closes already: requests arrive until the end.
+func (r *rooms) background(f func(context.Context)) bool {
+	r.tasksLock.Lock()
+	defer r.tasksLock.Unlock()
+	if r.ctx.Err() != nil {
+		return false
+	}
 	r.tasks.Go(func() { f(r.ctx) })
+	return true
+}
+
+// endTasks ends background work, and waits for it.
+func (r *rooms) endTasks() {
+	r.tasksLock.Lock()
+	r.stop()
+	r.tasksLock.Unlock()
+	r.tasks.Wait()
 }
 
 func (r *rooms) waitFor(what string) { r.waiting.Store(&what) }

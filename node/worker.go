@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -37,32 +38,84 @@ func (w worker) Invoke(ctx context.Context, inv exec.Invocation) (mesh.Value, er
 // not known to the mesh.
 const workerVersion = "worker"
 
+// maxOffered bounds the functions of one worker.
+const maxOffered = 256
+
+// offers are the connections over which workers offer functions: each once,
+// so that a worker cannot have a node watch for it without bound.
+type offers struct {
+	lock  sync.Mutex
+	conns map[*link.Conn]struct{}
+}
+
+func (o *offers) begin(conn *link.Conn) error {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	if _, offers := o.conns[conn]; offers {
+		return mesh.Errorf(mesh.Conflict, "serve functions", "this connection offers functions already: expected one offer a connection")
+	}
+	if o.conns == nil {
+		o.conns = map[*link.Conn]struct{}{}
+	}
+	o.conns[conn] = struct{}{}
+	return nil
+}
+
+func (o *offers) end(conn *link.Conn) {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	delete(o.conns, conn)
+}
+
 // serveFuncs takes functions that a worker offers over its connection. They
 // are its until the connection ends.
 func (r *rooms) serveFuncs(ctx context.Context, conn *link.Conn, m *pb.ServeFuncs) (wire.Message, error) {
+	refs, err := offered(m)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.offers.begin(conn); err != nil {
+		return nil, err
+	}
+	withdraw := func(refs []mesh.FuncRef) {
+		r.detach(refs, worker{conn})
+		r.offers.end(conn)
+	}
+	for i, ref := range refs {
+		if err := r.attach(ctx, ref, worker{conn}); err != nil {
+			withdraw(refs[:i])
+			return nil, err
+		}
+	}
+	watched := r.background(func(ctx context.Context) {
+		select {
+		case <-conn.Done():
+		case <-ctx.Done():
+		}
+		withdraw(refs)
+	})
+	if !watched {
+		withdraw(refs)
+		return nil, errNotRunning()
+	}
+	return nil, nil
+}
+
+// offered reads what a worker offers.
+func offered(m *pb.ServeFuncs) ([]mesh.FuncRef, error) {
+	if n := len(m.GetFunctions()); n == 0 || n > maxOffered {
+		return nil, mesh.Errorf(mesh.Invalid, "serve functions", "%d functions: expected 1 to %d", n, maxOffered)
+	}
 	refs := make([]mesh.FuncRef, 0, len(m.GetFunctions()))
-	for _, offered := range m.GetFunctions() {
-		ref, err := wire.ToFuncRef(offered)
+	for _, function := range m.GetFunctions() {
+		ref, err := wire.ToFuncRef(function)
 		if err != nil {
 			return nil, err
 		}
 		ref.Version = workerVersion
 		refs = append(refs, ref)
 	}
-	for i, ref := range refs {
-		if err := r.attach(ctx, ref, worker{conn}); err != nil {
-			r.detach(refs[:i], worker{conn})
-			return nil, err
-		}
-	}
-	r.background(func(ctx context.Context) {
-		select {
-		case <-conn.Done():
-		case <-ctx.Done():
-		}
-		r.detach(refs, worker{conn})
-	})
-	return nil, nil
+	return refs, nil
 }
 
 func (r *rooms) attach(ctx context.Context, ref mesh.FuncRef, w worker) error {

@@ -47,10 +47,14 @@ func (c *Client) Offer(ctx context.Context, refs []mesh.FuncRef, invoke Invoker,
 		case <-conn.Done():
 		case <-ctx.Done():
 			// A node takes an offer to end with its connection. The next request makes a new one.
-			conn.CloseWithReason(mesh.Errorf(mesh.Cancelled, op, "the worker stopped"))
+			conn.CloseWithReason(errWorkerStopped())
 			return mesh.AsError(op, ctx.Err())
 		}
 	}
+}
+
+func errWorkerStopped() error {
+	return mesh.Errorf(mesh.Cancelled, "offer functions", "the worker stopped")
 }
 
 // register offers the functions to the node that the client is connected to.
@@ -65,7 +69,11 @@ func (r *remote) register(ctx context.Context, req *pb.ServeFuncs) (*link.Conn, 
 		if err == nil {
 			return conn, nil
 		}
-		if conn.Err() == nil || ctx.Err() != nil {
+		if ctx.Err() != nil { // the node may have taken the offer
+			conn.CloseWithReason(errWorkerStopped())
+			return nil, err
+		}
+		if conn.Err() == nil {
 			return nil, err
 		}
 	}
