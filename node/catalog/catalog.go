@@ -1,12 +1,14 @@
 // Package catalog knows the functions and DAGs of a mesh: their versions,
 // hosts and modules, kept as lattices in the store like any other state, so
-// that every node has them and none is in charge. It remembers what it read,
-// until it is told that something changed. It does not run functions.
+// that every node has them and none is in charge. It remembers what it read
+// until it is told that something changed, and looks again from time to time
+// in case it was not told. It does not run functions.
 package catalog
 
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -35,11 +37,25 @@ type Catalog struct {
 
 	lock       sync.RWMutex
 	generation uint64 // raised by every Forget, so that what was read before one is not remembered after it
-	functions  map[name]*functionRecord
-	dags       map[name]*mesh.DAG
+	functions  map[name]remembered[functionRecord]
+	dags       map[name]remembered[mesh.DAG]
+}
+
+// remembered is what the store held, which is looked at again when it is no
+// longer fresh.
+type remembered[T any] struct {
+	value *T
+	fresh time.Time // until then
 }
 
 type name struct{ namespace, name string }
+
+// freshFor bounds how long a node uses what was before when an announcement
+// did not reach it; lookAgain, how often the store is asked while it cannot answer.
+const (
+	freshFor  = 10 * time.Second
+	lookAgain = time.Second
+)
 
 // maxRemembered bounds the functions, and the DAGs, that are remembered.
 const maxRemembered = 4096
@@ -48,7 +64,7 @@ const maxRemembered = 4096
 func New(state State, announce Announce) *Catalog {
 	return &Catalog{
 		state: state, announce: announce,
-		functions: map[name]*functionRecord{}, dags: map[name]*mesh.DAG{},
+		functions: map[name]remembered[functionRecord]{}, dags: map[name]remembered[mesh.DAG]{},
 	}
 }
 
@@ -70,27 +86,53 @@ func (c *Catalog) ForgetAll() {
 	clear(c.dags)
 }
 
-// recall gives what memory holds under n, or loads it and remembers it.
-func recall[T any](c *Catalog, memory map[name]*T, n name, load func() (*T, error)) (*T, error) {
+// recall gives what memory holds under n, or loads it and remembers it. What
+// is no longer fresh one caller loads anew, and serves as long as the store
+// cannot answer.
+func recall[T any](c *Catalog, memory map[name]remembered[T], n name, load func() (*T, error)) (*T, error) {
 	c.lock.RLock()
 	known, generation := memory[n], c.generation
 	c.lock.RUnlock()
-	if known != nil {
-		return known, nil
+	if known.value != nil && (time.Now().Before(known.fresh) || !claim(c, memory, n)) {
+		return known.value, nil
 	}
 	loaded, err := load()
-	if err != nil {
-		return nil, err
+	switch kind := mesh.KindOf(err); {
+	case err == nil:
+		remember(c, memory, n, loaded, generation)
+	case known.value != nil && (kind == mesh.Unavailable || kind == mesh.DeadlineExceeded):
+		return known.value, nil
+	case known.value != nil:
+		c.Forget(n.namespace, n.name)
 	}
+	return loaded, err
+}
+
+// claim makes its caller the one that loads anew, if nobody does.
+func claim[T any](c *Catalog, memory map[name]remembered[T], n name) bool {
 	c.lock.Lock()
 	defer c.lock.Unlock()
-	if generation == c.generation {
-		if len(memory) >= maxRemembered {
-			clear(memory)
-		}
-		memory[n] = loaded
+	known, now := memory[n], time.Now()
+	if now.Before(known.fresh) {
+		return false
 	}
-	return loaded, nil
+	if known.value != nil {
+		memory[n] = remembered[T]{known.value, now.Add(lookAgain)}
+	}
+	return true
+}
+
+// remember keeps what was loaded, unless something changed meanwhile.
+func remember[T any](c *Catalog, memory map[name]remembered[T], n name, loaded *T, generation uint64) {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	if generation != c.generation {
+		return
+	}
+	if len(memory) >= maxRemembered {
+		clear(memory)
+	}
+	memory[n] = remembered[T]{loaded, time.Now().Add(freshFor)}
 }
 
 func systemKey(kind, namespace, called string) mesh.Key {

@@ -263,7 +263,7 @@ func TestWhatIsReadBeforeAChangeIsNotRememberedAfterIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.functions[n] != nil {
+	if c.functions[n].value != nil {
 		t.Error("the old record is remembered")
 	}
 }
