@@ -74,9 +74,13 @@ func TestACertificateAllowsWhatItSaysAndNothingElse(t *testing.T) {
 	m := start(t, simmesh.Options{Nodes: 1})
 	admin := dial(t, m)
 	reset := func() { // as the attempts need it
-		for _, setUp := range []int{0, 6, 7} {
-			if err := attempts[setUp].try(t, admin); err != nil {
-				t.Fatalf("%s: %v", attempts[setUp].name, err)
+		needed := []int{0, 7}
+		if _, err := admin.GetFunc(t.Context(), "square"); err != nil {
+			needed = []int{0, 6, 7}
+		}
+		for _, i := range needed {
+			if err := attempts[i].try(t, admin); err != nil {
+				t.Fatalf("%s: %v", attempts[i].name, err)
 			}
 		}
 	}

@@ -207,6 +207,32 @@ func TestDeletingADAGLeavesItsFunctionsAndOtherDAGs(t *testing.T) {
 	}
 }
 
+func TestADeletedDAGDoesNotComeBackWithANodeThatMissedTheDeletion(t *testing.T) {
+	simulate(t, simmesh.Options{Nodes: 3, Provide: arithmetic}, func(t *testing.T, m *simmesh.Mesh) {
+		d := dag("pipeline", "incr square", "incr:square")
+		create(t, at(m, 0), d)
+		if err := m.Kill(2); err != nil {
+			t.Fatal(err)
+		}
+		if err := at(m, 0).DeleteDAG(within(t, time.Minute), d.Name); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Restart(within(t, time.Minute), 2); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Settle(within(t, time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 { // what nodes tell one another meanwhile does not bring it back
+			for i := range m.Len() {
+				_, err := at(m, i).DAG(d.Name).Call(within(t, time.Minute), sdk.Args{"incr": {1}})
+				wantsError(t, "the deleted DAG", err, mesh.NotFound, d.Name)
+			}
+			time.Sleep(time.Minute) // virtual
+		}
+	})
+}
+
 func TestDeletingAFunctionLeavesOtherDAGs(t *testing.T) {
 	m := start(t, simmesh.Options{Nodes: 2, Provide: arithmetic})
 	deploy(t, at(m, 0), "echo", guestModule, "echo")

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/virga-mesh/virga/internal/simmesh"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/node"
@@ -66,6 +68,29 @@ func TestTheCallersDeadlineReachesTheFunctionOnAnotherNode(t *testing.T) {
 		}
 		<-h.cancelled
 	})
+}
+
+func TestAnswersGoToWhoAskedAlsoAfterOneThatCameTooLate(t *testing.T) {
+	h := newHeld()
+	m := start(t, simmesh.Options{Nodes: 2, Provide: natives(node.Handle("square", square),
+		node.Handle("stubborn", func(_ context.Context, n int) (int, error) { return h.run(context.Background(), n) }))})
+	client := dial(t, m)
+	for range 8 {
+		_, err := client.Call(within(t, 10*time.Millisecond), "stubborn", -1)
+		wantsError(t, "a call that takes too long", err, mesh.DeadlineExceeded)
+	}
+	var askers errgroup.Group
+	for n := range 200 {
+		if n == 100 {
+			close(h.release) // the late answers come among the others
+		}
+		askers.Go(func() error {
+			got, err := call[int](t, client, "square", n)
+			wants(t, "square", got, err, n*n)
+			return nil
+		})
+	}
+	askers.Wait()
 }
 
 func TestTheFunctionsOwnLimitEndsItEverywhere(t *testing.T) {
