@@ -3,9 +3,6 @@ package dht
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
 	"slices"
 	"time"
 
@@ -19,27 +16,6 @@ type Book interface {
 	Load() ([]byte, error)
 	// Save takes the place of what was saved before, whole or not at all.
 	Save([]byte) error
-}
-
-// FileBook keeps the book in the file of that name.
-type FileBook string
-
-// Load reads the file. A file that does not exist is an empty book.
-func (f FileBook) Load() ([]byte, error) {
-	content, err := os.ReadFile(string(f))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return content, err
-}
-
-// Save writes a file beside the old one, then renames it.
-func (f FileBook) Save(content []byte) error {
-	fresh := string(f) + ".new"
-	if err := os.WriteFile(fresh, content, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(fresh, string(f))
 }
 
 // known is a node as the book has it.

@@ -1,6 +1,7 @@
 package dht
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"time"
@@ -35,20 +36,13 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	setDefault(&c.Heartbeat, 500*time.Millisecond)
-	setDefault(&c.MaxPeers, 512)
-	setDefault(&c.ForgetAfter, 24*time.Hour)
+	c.Heartbeat = cmp.Or(c.Heartbeat, 500*time.Millisecond)
+	c.MaxPeers = cmp.Or(c.MaxPeers, 512)
+	c.ForgetAfter = cmp.Or(c.ForgetAfter, 24*time.Hour)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
 	return c
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // validate gives an Invalid error that names what is wrong and what was expected.

@@ -1,8 +1,6 @@
 package dht
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,24 +26,6 @@ func TestConfigIsValidated(t *testing.T) {
 		if _, err := New(bad); mesh.KindOf(err) != mesh.Invalid || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want Invalid that names it", want, err)
 		}
-	}
-}
-
-func TestFileBook(t *testing.T) {
-	book := FileBook(filepath.Join(t.TempDir(), "peers.json"))
-	if content, err := book.Load(); err != nil || len(content) != 0 {
-		t.Errorf("a book that does not exist: %q, %v", content, err)
-	}
-	for _, content := range []string{"first, and longer", "second"} {
-		if err := book.Save([]byte(content)); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := book.Load(); err != nil || string(got) != content {
-			t.Errorf("loaded %q, %v, want %q", got, err, content)
-		}
-	}
-	if entries, _ := os.ReadDir(filepath.Dir(string(book))); len(entries) != 1 {
-		t.Errorf("%d files are left", len(entries))
 	}
 }
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -79,18 +80,18 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	setDefault(&c.Replicas, 3)
-	setDefault(&c.WriteQuorum, min(2, c.Replicas))
-	setDefault(&c.Durability, mesh.Logged)
-	setDefault(&c.SyncInterval, 10*time.Millisecond)
-	setDefault(&c.Heartbeat, 500*time.Millisecond)
-	setDefault(&c.MemoryBytes, 64<<20)
-	setDefault(&c.CacheBytes, 64<<20)
-	setDefault(&c.Concurrency, 1024)
-	setDefault(&c.Queue, 4096)
-	setDefault(&c.FuncMemory, 128<<20)
-	setDefault(&c.FuncTime, 30*time.Second)
-	setDefault(&c.ResultTTL, 15*time.Minute)
+	c.Replicas = cmp.Or(c.Replicas, 3)
+	c.WriteQuorum = cmp.Or(c.WriteQuorum, min(2, c.Replicas))
+	c.Durability = cmp.Or(c.Durability, mesh.Logged)
+	c.SyncInterval = cmp.Or(c.SyncInterval, 10*time.Millisecond)
+	c.Heartbeat = cmp.Or(c.Heartbeat, 500*time.Millisecond)
+	c.MemoryBytes = cmp.Or(c.MemoryBytes, 64<<20)
+	c.CacheBytes = cmp.Or(c.CacheBytes, 64<<20)
+	c.Concurrency = cmp.Or(c.Concurrency, 1024)
+	c.Queue = cmp.Or(c.Queue, 4096)
+	c.FuncMemory = cmp.Or(c.FuncMemory, 128<<20)
+	c.FuncTime = cmp.Or(c.FuncTime, 30*time.Second)
+	c.ResultTTL = cmp.Or(c.ResultTTL, 15*time.Minute)
 	if len(c.Listen) == 0 {
 		c.Listen = []string{"0.0.0.0:0"}
 	}
@@ -104,13 +105,6 @@ func (c Config) withDefaults() Config {
 		c.ModuleCache = filepath.Join(c.DataDir, "modules")
 	}
 	return c
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // Bounds of the configuration.

@@ -44,9 +44,9 @@ type Verbs uint8
 
 // The verbs.
 const (
-	Read   Verbs = 1 << iota // get, list and watch keys; look at functions and DAGs
+	Read   Verbs = 1 << iota // get, list and watch keys
 	Write                    // put and delete keys
-	Call                     // run functions and DAGs
+	Call                     // run functions and DAGs, and look at them
 	Deploy                   // deploy and delete functions, create and delete DAGs, serve as a worker
 	Admin                    // look into nodes and change the mesh
 

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -108,25 +109,18 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	setDefault(&l.MaxFrame, 64<<20)
-	setDefault(&l.LargeBytes, 4*int64(l.MaxFrame))
-	setDefault(&l.PendingBytes, 1<<20)
-	setDefault(&l.InFlight, 1024)
-	setDefault(&l.Conns, 4096)
-	setDefault(&l.HandshakeTimeout, 5*time.Second)
-	setDefault(&l.IdleTimeout, 5*time.Second)
-	setDefault(&l.KeepAlive, 1500*time.Millisecond)
-	setDefault(&l.WriteTimeout, 10*time.Second)
-	setDefault(&l.LargeTimeout, time.Minute)
-	setDefault(&l.CheckInterval, time.Second)
+	l.MaxFrame = cmp.Or(l.MaxFrame, 64<<20)
+	l.LargeBytes = cmp.Or(l.LargeBytes, 4*int64(l.MaxFrame))
+	l.PendingBytes = cmp.Or(l.PendingBytes, 1<<20)
+	l.InFlight = cmp.Or(l.InFlight, 1024)
+	l.Conns = cmp.Or(l.Conns, 4096)
+	l.HandshakeTimeout = cmp.Or(l.HandshakeTimeout, 5*time.Second)
+	l.IdleTimeout = cmp.Or(l.IdleTimeout, 5*time.Second)
+	l.KeepAlive = cmp.Or(l.KeepAlive, 1500*time.Millisecond)
+	l.WriteTimeout = cmp.Or(l.WriteTimeout, 10*time.Second)
+	l.LargeTimeout = cmp.Or(l.LargeTimeout, time.Minute)
+	l.CheckInterval = cmp.Or(l.CheckInterval, time.Second)
 	return l
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 func (l Limits) validate() error {

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -32,22 +33,15 @@ type PublisherOptions struct {
 }
 
 func (o PublisherOptions) withDefaults() PublisherOptions {
-	setDefault(&o.Lease, 30*time.Second)
-	setDefault(&o.Epoch, 10*time.Millisecond)
-	setDefault(&o.Subscriptions, 1<<20)
-	setDefault(&o.PendingBytes, 4<<20)
-	setDefault(&o.AttemptTimeout, 5*time.Second)
+	o.Lease = cmp.Or(o.Lease, 30*time.Second)
+	o.Epoch = cmp.Or(o.Epoch, 10*time.Millisecond)
+	o.Subscriptions = cmp.Or(o.Subscriptions, 1<<20)
+	o.PendingBytes = cmp.Or(o.PendingBytes, 4<<20)
+	o.AttemptTimeout = cmp.Or(o.AttemptTimeout, 5*time.Second)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
 	return o
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // Publisher knows which nodes' caches hold keys that this node owns, and

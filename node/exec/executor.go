@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -141,9 +142,9 @@ func (e *Executor) newRunning(inv Invocation) *running {
 // firstOf takes each limit from the first that has it.
 func firstOf(all ...mesh.Limits) (limits mesh.Limits) {
 	for _, l := range all {
-		setDefault(&limits.Memory, l.Memory)
-		setDefault(&limits.Time, l.Time)
-		setDefault(&limits.Concurrency, l.Concurrency)
+		limits.Memory = cmp.Or(limits.Memory, l.Memory)
+		limits.Time = cmp.Or(limits.Time, l.Time)
+		limits.Concurrency = cmp.Or(limits.Concurrency, l.Concurrency)
 	}
 	return limits
 }

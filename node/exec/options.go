@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -39,21 +40,14 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	setDefault(&o.Concurrency, 1024)
-	setDefault(&o.Queue, 4096)
-	setDefault(&o.Limits.Memory, 128<<20)
-	setDefault(&o.Limits.Time, 30*time.Second)
-	setDefault(&o.Memory, 2<<30)
-	setDefault(&o.CompiledModules, 64)
+	o.Concurrency = cmp.Or(o.Concurrency, 1024)
+	o.Queue = cmp.Or(o.Queue, 4096)
+	o.Limits.Memory = cmp.Or(o.Limits.Memory, 128<<20)
+	o.Limits.Time = cmp.Or(o.Limits.Time, 30*time.Second)
+	o.Memory = cmp.Or(o.Memory, 2<<30)
+	o.CompiledModules = cmp.Or(o.CompiledModules, 64)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
 	return o
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -112,24 +113,17 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	setDefault(&o.Replicas, 3)
-	setDefault(&o.WriteQuorum, min(2, o.Replicas))
-	setDefault(&o.Durability, mesh.Logged)
-	setDefault(&o.AttemptTimeout, 5*time.Second)
-	setDefault(&o.RetryFirst, 200*time.Millisecond)
-	setDefault(&o.RetryLongest, 10*time.Second)
-	setDefault(&o.RememberedWrites, 16384)
-	setDefault(&o.Sending, 8192)
-	setDefault(&o.SendingBytes, 256<<20)
+	o.Replicas = cmp.Or(o.Replicas, 3)
+	o.WriteQuorum = cmp.Or(o.WriteQuorum, min(2, o.Replicas))
+	o.Durability = cmp.Or(o.Durability, mesh.Logged)
+	o.AttemptTimeout = cmp.Or(o.AttemptTimeout, 5*time.Second)
+	o.RetryFirst = cmp.Or(o.RetryFirst, 200*time.Millisecond)
+	o.RetryLongest = cmp.Or(o.RetryLongest, 10*time.Second)
+	o.RememberedWrites = cmp.Or(o.RememberedWrites, 16384)
+	o.Sending = cmp.Or(o.Sending, 8192)
+	o.SendingBytes = cmp.Or(o.SendingBytes, 256<<20)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
 	return o
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
