@@ -118,7 +118,7 @@ func (b *benchRun) deploySquare(ctx context.Context, client *sdk.Client) error {
 	if b.module == nil {
 		clone, err := findClone(ctx)
 		if err != nil {
-			return mesh.AsError("bench", err)
+			return mesh.Errorf(mesh.KindOf(err), "bench", "%s", mesh.AsError("", err).Text())
 		}
 		if b.module, err = wasmbuild.Build(ctx, filepath.Join(clone, "examples", "square")); err != nil {
 			return err
