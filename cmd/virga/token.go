@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/admission"
@@ -40,7 +41,12 @@ mesh, as often as they like until it expires, with at most what it grants.`,
 		Example: `  virga token create --role node --bootstrap 10.0.0.1:7000
   virga token create --role client --verbs read,call --namespaces shop --expires 720h`,
 		Args: exactly(),
-		RunE: func(*cobra.Command, []string) error { return runTokenCreate(a, o, time.Now()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.restrict(cmd.Flags()); err != nil {
+				return err
+			}
+			return runTokenCreate(a, o, time.Now())
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.role, "role", "client", "node or client")
@@ -51,6 +57,19 @@ mesh, as often as they like until it expires, with at most what it grants.`,
 	flags.DurationVar(&o.expires, "expires", 24*time.Hour, "how long it lasts, and the certificates made with it")
 	flags.StringSliceVar(&o.bootstrap, "bootstrap", nil, "nodes to join at, as host:port (default: those of the context)")
 	return cmd
+}
+
+// restrict refuses a restriction without a name in it, such as that of an
+// unset variable: its token would grant everything.
+func (o tokenOptions) restrict(flags *pflag.FlagSet) error {
+	for name, values := range map[string][]string{
+		"namespaces": o.namespaces, "key-prefixes": o.keyPrefixes, "functions": o.functions,
+	} {
+		if flags.Changed(name) && len(values) == 0 {
+			return usagef("--%s is empty: expected at least one; without it the token grants all", name)
+		}
+	}
+	return nil
 }
 
 func (o tokenOptions) grant(now time.Time) (admission.Grant, error) {
