@@ -46,7 +46,7 @@ const identifierLetters = identifierBytes + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 func validateIdentifier(what, name string) error {
 	if len(name) == 0 || len(name) > MaxIdentifier || !consistsOf(name, identifierLetters) {
-		return Errorf(Invalid, what, "%s name %q: expected 1 to %d characters of A-Z, a-z, 0-9, '-', '_' and '.'", what, name, MaxIdentifier)
+		return Errorf(Invalid, what, "%s name %.130q: expected 1 to %d characters of A-Z, a-z, 0-9, '-', '_' and '.'", what, name, MaxIdentifier)
 	}
 	return nil
 }

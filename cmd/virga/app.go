@@ -62,12 +62,19 @@ func (a *app) validate() error {
 func (a *app) withClient(ctx context.Context, f func(context.Context, *sdk.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	client, err := a.dial(ctx, sdk.Config{ContextDir: a.home, Addrs: a.addrs, Namespace: a.namespace})
+	client, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	return f(ctx, client)
+}
+
+// connect gives up well before a command would: a mesh that is down does not answer at all.
+func (a *app) connect(ctx context.Context) (*sdk.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, min(a.timeout, sdk.DefaultDialTimeout))
+	defer cancel()
+	return a.dial(ctx, sdk.Config{ContextDir: a.home, Addrs: a.addrs, Namespace: a.namespace})
 }
 
 // result is what a command has to say. As JSON it is its fields.

@@ -61,13 +61,15 @@ func callCommand(a *app) *cobra.Command {
 		Use:   "call FUNCTION [JSON]...",
 		Short: "Call a function",
 		Long: `Call a function with JSON values as arguments, and print its result.
+An argument that is - is read from stdin, for values too large for a command line.
 
 A version may follow the function's name, as in square@v.`,
 		Example: `  virga call square 2
   virga call greet '"world"'
   virga call sum 1 2 3 --output json
   virga call square --future 2
-  virga call square -- -2`,
+  virga call square -- -2
+  virga call resize - < photo.json`,
 		Args: atLeast("FUNCTION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name, o.args = args[0], args[1:]
@@ -80,7 +82,7 @@ A version may follow the function's name, as in square@v.`,
 }
 
 func runCall(ctx context.Context, a *app, o callOptions) error {
-	args, err := parseArgs(o.args)
+	args, err := a.readArgs(o.args)
 	if err != nil {
 		return err
 	}

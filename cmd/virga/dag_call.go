@@ -42,7 +42,7 @@ by stage. A stage that takes several arguments is repeated, in their order.`,
 }
 
 func runDAGCall(ctx context.Context, a *app, o dagCallOptions) error {
-	args, err := stageArgs(o.args)
+	args, err := a.stageArgs(o.args)
 	if err != nil {
 		return err
 	}
@@ -75,14 +75,14 @@ func runDAGCall(ctx context.Context, a *app, o dagCallOptions) error {
 	})
 }
 
-func stageArgs(texts []string) (sdk.Args, error) {
+func (a *app) stageArgs(texts []string) (sdk.Args, error) {
 	args := sdk.Args{}
 	for _, text := range texts {
 		stage, value, ok := strings.Cut(text, "=")
 		if !ok || stage == "" {
 			return nil, usagef("argument %q: expected STAGE=JSON", text)
 		}
-		v, err := parseArg(value)
+		v, err := a.readArg(value)
 		if err != nil {
 			return nil, err
 		}

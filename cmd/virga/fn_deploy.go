@@ -66,6 +66,10 @@ func runFnDeploy(ctx context.Context, a *app, o fnDeployOptions) error {
 	if err != nil {
 		return err
 	}
+	ref := mesh.FuncRef{Namespace: a.namespace, Name: o.name}
+	if err := ref.Validate(); err != nil { // before a build that may take long
+		return err
+	}
 	module, err := loadModule(ctx, o.path)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ func kvGetCommand(a *app) *cobra.Command {
 		Use:   "get KEY",
 		Short: "Read a key of any kind",
 		Long: `Read a key of any kind. As text, a register prints its value, a set its elements
-one a line, a counter its sum, a map its fields as an object.`,
+one a line, a counter its sum, a map its fields as an object. Bytes are written as they are, and end no line.`,
 		Example: "  virga kv get greeting\n  virga kv get tags --output json",
 		Args:    exactly("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -97,6 +97,9 @@ func kvListCommand(a *app) *cobra.Command {
 }
 
 func runKVList(ctx context.Context, a *app, prefix string, limit int) error {
+	if limit < 0 {
+		return usagef("--limit %d: expected at least 0", limit)
+	}
 	return a.withClient(ctx, func(ctx context.Context, client *sdk.Client) error {
 		list := keyList{Keys: []listedKey{}}
 		for key, err := range client.List(ctx, prefix) {

@@ -17,9 +17,11 @@ type stateDescription struct {
 	Value json.RawMessage `json:"value"`
 
 	lines []string // for people
+	raw   []byte   // in place of lines, for a register of bytes
 }
 
 func (s stateDescription) text(w io.Writer) {
+	_, _ = w.Write(s.raw) // as with lines, there is no one left to tell
 	for _, line := range s.lines {
 		fmt.Fprintln(w, line)
 	}
@@ -58,6 +60,9 @@ func (s *stateDescription) describeRegister(v lattice.Value) error {
 	}
 	asJSON, line, err := describePayload(payload)
 	s.Value, s.lines = asJSON, []string{line}
+	if v, invalid := mesh.DecodeValue(payload); invalid == nil && v.Format == mesh.Raw {
+		s.raw, s.lines = v.Data, nil
+	}
 	return err
 }
 

@@ -24,15 +24,20 @@ type writeOptions struct {
 
 func (o *writeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.quorum, "quorum", 0, "owners that must hold the write (default: the node's)")
-	flags.StringVar(&o.durability, "durability", "default", "of each owner's copy: memory, logged or synced (default: the node's)")
+	flags.StringVar(&o.durability, "durability", "", "of each owner's copy: memory, logged or synced (default: the node's)")
 }
 
 func (o writeOptions) stateOptions() (sdk.StateOptions, error) {
 	if o.quorum < 0 {
 		return sdk.StateOptions{}, usagef("--quorum %d: expected at least 0", o.quorum)
 	}
-	durability, err := mesh.ParseDurability(o.durability)
-	return sdk.StateOptions{WriteQuorum: o.quorum, Durability: durability}, err
+	options := sdk.StateOptions{WriteQuorum: o.quorum}
+	if o.durability == "" {
+		return options, nil
+	}
+	var err error
+	options.Durability, err = mesh.ParseDurability(o.durability)
+	return options, err
 }
 
 // updateOptions are those of the commands that change a key.
@@ -40,22 +45,21 @@ type updateOptions struct {
 	writeOptions
 	key    string
 	kind   string
+	kinds  []string // those that the command is for
 	asJSON bool
 }
 
 func (o *updateOptions) addFlags(flags *pflag.FlagSet, kind string, kinds ...string) {
 	o.writeOptions.addFlags(flags)
-	flags.StringVar(&o.kind, "kind", kind, "kind of the key: "+strings.Join(append([]string{kind}, kinds...), ", "))
+	o.kinds = append([]string{kind}, kinds...)
+	flags.StringVar(&o.kind, "kind", kind, "kind of the key: "+strings.Join(o.kinds, ", "))
 }
 
 // latticeKind reads the kind, which must have the verb that the command is for.
 func (o updateOptions) latticeKind(verb lattice.Verb) (lattice.Kind, error) {
 	kind, err := lattice.ParseKind(o.kind)
-	if err != nil {
-		return kind, usagef("--kind: %v", err)
-	}
-	if !slices.Contains(kind.Verbs(), verb) {
-		return kind, usagef("--kind %s: it has no %s; it has %v", kind, verb, kind.Verbs())
+	if err != nil || !slices.Contains(kind.Verbs(), verb) {
+		return kind, usagef("--kind %q: expected one of %s", o.kind, strings.Join(o.kinds, ", "))
 	}
 	return kind, nil
 }

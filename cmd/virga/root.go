@@ -43,6 +43,8 @@ current folder: virga up leaves a context there, and so does virga mesh join.
 	)
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.Args = noCommand
+		completion.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		completion.Example = "  source <(virga completion bash)"
 	}
 	return root
@@ -84,7 +86,7 @@ func exactly(names ...string) cobra.PositionalArgs {
 func atLeast(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < len(names) {
-			return usagef("expected %s after %d arguments; see %s --help", names[len(args)], len(args), cmd.CommandPath())
+			return usagef("argument %s is missing; see %s --help", names[len(args)], cmd.CommandPath())
 		}
 		return nil
 	}

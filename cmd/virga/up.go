@@ -25,16 +25,18 @@ virgad is taken from beside this program, else built from the clone around the
 current folder, else taken from PATH.`,
 		Example: "  virga up\n  virga up -n 5\n  VIRGA_HOME=/tmp/mesh virga up",
 		Args:    exactly(),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runUp(cmd.Context(), a, nodes) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if chosen := cmd.Flags().Changed("nodes"); chosen && (nodes < 1 || nodes > localmesh.MaxNodes) {
+				return usagef("--nodes %d: expected 1 to %d", nodes, localmesh.MaxNodes)
+			}
+			return runUp(cmd.Context(), a, nodes)
+		},
 	}
 	cmd.Flags().IntVarP(&nodes, "nodes", "n", 0, fmt.Sprintf("how many nodes (default: as many as last time, or %d)", localmesh.DefaultNodes))
 	return cmd
 }
 
 func runUp(ctx context.Context, a *app, nodes int) error {
-	if nodes < 0 || nodes > localmesh.MaxNodes {
-		return usagef("--nodes %d: expected up to %d", nodes, localmesh.MaxNodes)
-	}
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	virgad, err := localmesh.Virgad(ctx, filepath.Join(a.home, "bin"))

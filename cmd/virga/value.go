@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"strings"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -11,16 +12,37 @@ import (
 // parseArg reads an argument of a function: one JSON value.
 func parseArg(text string) (mesh.Value, error) {
 	v, err := codec.FromJSON([]byte(text))
-	if err != nil {
-		return mesh.Value{}, mesh.Errorf(mesh.Invalid, "argument", "%s is not JSON: expected a JSON value; a text needs its quotes, as in '%q'", text, text)
+	switch {
+	case err == nil:
+		return v, nil
+	case json.Valid([]byte(text)):
+		return mesh.Value{}, mesh.AsError("argument", err)
+	case len(text) > maxShown:
+		return mesh.Value{}, mesh.Errorf(mesh.Invalid, "argument", "%.*q... is not JSON: expected a JSON value", maxShown, text)
 	}
-	return v, nil
+	return mesh.Value{}, mesh.Errorf(mesh.Invalid, "argument", "%q is not JSON: expected a JSON value; a text needs its quotes, as in '%q'", text, text)
 }
 
-func parseArgs(texts []string) ([]any, error) {
+// maxShown bounds how much of an argument an error repeats, in characters.
+const maxShown = 64
+
+// readArg reads an argument as parseArg does, and the one that is - from
+// stdin: the system bounds what fits on a command line.
+func (a *app) readArg(text string) (mesh.Value, error) {
+	if text != "-" {
+		return parseArg(text)
+	}
+	stdin, err := io.ReadAll(a.stdin)
+	if err != nil {
+		return mesh.Value{}, mesh.Errorf(mesh.Invalid, "read stdin", "%w", err)
+	}
+	return parseArg(string(stdin))
+}
+
+func (a *app) readArgs(texts []string) ([]any, error) {
 	args := make([]any, 0, len(texts))
 	for _, text := range texts {
-		v, err := parseArg(text)
+		v, err := a.readArg(text)
 		if err != nil {
 			return nil, err
 		}
