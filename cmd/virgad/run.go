@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/virga-mesh/virga/internal/version"
+	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/node"
 )
 
@@ -16,6 +17,9 @@ import (
 func run(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	log := slog.New(s.logHandler(stderr))
 	s.node.Log = log
+	if s.node.DataDir == "" {
+		return mesh.Errorf(mesh.Invalid, "configuration", "data is not set: expected a folder for the node's state, from the file, VIRGA_DATA or --data")
+	}
 	n, err := node.New(s.node)
 	if err != nil {
 		return err

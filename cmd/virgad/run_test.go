@@ -65,7 +65,7 @@ func TestBadUsage(t *testing.T) {
 		{[]string{"start"}, `unexpected argument "start"`},
 		{[]string{"--replicaz", "3"}, "--replicaz"},
 		{[]string{"--replicas", "x"}, "flag --replicas"},
-		{[]string{}, "DataDir is empty"},
+		{[]string{}, "data is not set"},
 		{[]string{"--data", "/tmp/d", "--replicas", "99"}, "Replicas is 99"},
 		{[]string{"--data", "/tmp/d", "--listen", "localhost"}, `"localhost"`},
 		{[]string{"--data", "/tmp/d", "--admin", "0.0.0.0:80"}, "loopback"},
