@@ -84,13 +84,18 @@ func (r *results) expire(e expiry) error {
 	if len(r.expiring) >= maxExpiring {
 		return mesh.Errorf(mesh.Overloaded, "keep run", "%d results are kept: retry later", maxExpiring)
 	}
+	r.note(e)
+	return nil
+}
+
+// note has a record removed at its time. The lock is held.
+func (r *results) note(e expiry) {
 	r.expiring = append(r.expiring, e)
 	r.latest[e.key] = e.at
 	select {
 	case r.wake <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // run removes records until ctx ends.
@@ -129,13 +134,27 @@ func (r *results) due(now time.Time) (keys []mesh.Key, wait time.Duration) {
 	return keys, r.expiring[0].at.Sub(now)
 }
 
-// removeTimeout bounds the removal of one record.
-const removeTimeout = 5 * time.Second
+// removeTimeout bounds the removal of one record, and removeAgain is the pause
+// before the next attempt.
+const (
+	removeTimeout = 5 * time.Second
+	removeAgain   = time.Minute
+)
 
 func (r *results) remove(ctx context.Context, key mesh.Key) {
-	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+	attempt, cancel := context.WithTimeout(ctx, removeTimeout)
 	defer cancel()
-	if err := r.state.Delete(ctx, key); err != nil && ctx.Err() == nil {
-		r.log.Warn("the record of a run could not be removed", "key", key, "err", err)
+	if err := r.state.Delete(attempt, key); err != nil && ctx.Err() == nil {
+		r.log.Warn("the record of a run could not be removed; trying again later", "key", key, "err", err)
+		r.putOff(expiry{key: key, at: time.Now().Add(removeAgain)})
+	}
+}
+
+// putOff has a record removed later, unless it was saved anew meanwhile.
+func (r *results) putOff(e expiry) {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	if _, saved := r.latest[e.key]; !saved && len(r.expiring) < maxExpiring {
+		r.note(e)
 	}
 }
