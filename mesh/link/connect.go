@@ -192,6 +192,7 @@ func (e *Endpoint) dial(ctx context.Context, id mesh.NodeID, address string) (*C
 	if !e.spawn(c.run) {
 		c.CloseWithReason(errShutdown)
 		c.end(errShutdown)
+		c.tasks.Wait()
 		return nil, e.connectError(id, nil, errShutdown, nil)
 	}
 	return c, nil
