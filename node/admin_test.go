@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/virga-mesh/virga/internal/simmesh"
 	"github.com/virga-mesh/virga/mesh/admission"
 	"github.com/virga-mesh/virga/node"
+	"github.com/virga-mesh/virga/sdk"
 )
 
 // freeAddr is a TCP address on loopback that nobody listens on.
@@ -53,6 +55,44 @@ func TestTheAdminPagesTellLifeAndReadiness(t *testing.T) {
 		if status, text := fetch(t, "http://"+addr+path); status != want {
 			t.Errorf("%s gave %d %q, want %d", path, status, text, want)
 		}
+	}
+}
+
+func TestANodeThatHasNotJoinedLivesAndIsNotReady(t *testing.T) {
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	cfg := alone(joinToken(t, admission.NewRoot(), admission.Node, time.Now().Add(time.Hour), silent.LocalAddr().String()), vfs.NewMem())
+	cfg.AdminAddr = freeAddr(t)
+	n, err := node.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	until(t, 10*time.Second, "the admin pages are served", func() bool {
+		conn, err := net.Dial("tcp", cfg.AdminAddr)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	if status, text := fetch(t, "http://"+cfg.AdminAddr+"/livez"); status != 200 {
+		t.Errorf("/livez gave %d %q", status, text)
+	}
+	if status, text := fetch(t, "http://"+cfg.AdminAddr+"/readyz"); status != 503 || !strings.Contains(text, "not joined") {
+		t.Errorf("/readyz gave %d %q, want 503 and why", status, text)
+	}
+	status, err := sdk.Attach(n).Status(t.Context())
+	if err != nil || status.Ready || !strings.Contains(status.NotReadyReason, "not joined") {
+		t.Errorf("the status is %+v, %v", status, err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("the node ended with %v", err)
 	}
 }
 

@@ -95,6 +95,7 @@ func TestAFunctionSeesTheCopyThatItsNodeCaches(t *testing.T) {
 
 func TestTwentyNodesFormOneMeshAndAgreeOnOwners(t *testing.T) {
 	simulate(t, simmesh.Options{Nodes: 20, Provide: onlyAt(7, arithmetic(7)...)}, func(t *testing.T, m *simmesh.Mesh) {
+		time.Sleep(time.Second) // virtual: what the nodes told at their start has arrived
 		before := copies(t, m)
 		const keys = 40
 		for i := range keys {
