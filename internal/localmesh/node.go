@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"io/fs"
 	"net"
 	"os"
@@ -140,18 +141,31 @@ func (n Node) create(token string, bootstrap []string) error {
 	return nil
 }
 
+// Nodes keep their ports over restarts, so these must not be among those that
+// systems hand out to whoever asks for any free port (from 32768 on Linux,
+// from 49152 by RFC 6335): another program could take one while the mesh is down.
+const (
+	firstPort = 20000
+	lastPort  = 32000
+	portTries = 1000
+)
+
 // freeAddrs finds UDP ports of 127.0.0.1 that are free now, all different.
 func freeAddrs(count int) ([]string, error) {
 	addrs := make([]string, 0, count)
-	for range count {
-		socket, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	for range portTries {
+		if len(addrs) == count {
+			return addrs, nil
+		}
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		socket, err := net.ListenPacket("udp4", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			return nil, mesh.Errorf(mesh.Unavailable, "local mesh", "find a free port: %w", err)
+			continue // taken
 		}
 		defer socket.Close() // only after all are found, so that no port is found twice
 		addrs = append(addrs, socket.LocalAddr().String())
 	}
-	return addrs, nil
+	return nil, mesh.Errorf(mesh.Unavailable, "local mesh", "found %d free UDP ports from %d to %d in %d tries: expected %d", len(addrs), firstPort, lastPort, portTries, count)
 }
 
 // logTail gives the last lines of the node's log, for an error message.
