@@ -96,11 +96,11 @@ func (d *DHT) Ready() <-chan struct{} { return d.ready }
 // The slice is shared: the caller must not change it.
 func (d *DHT) View() []Peer { return d.current.Load().peers }
 
-// Owners gives the n live nodes closest to key, the closest first; all of
+// Owners gives the n live nodes closest to the key's partition, the closest first; all of
 // them when there are fewer. It answers from memory and allocates the result only.
 func (d *DHT) Owners(key mesh.Key, n int) []mesh.NodeID {
 	v := d.current.Load()
-	return v.appendClosest(make([]mesh.NodeID, 0, max(0, min(n, len(v.peers)))), key.ID(), n)
+	return v.appendClosest(make([]mesh.NodeID, 0, max(0, min(n, len(v.peers)))), key.Partition().ID(), n)
 }
 
 // AppendOwners appends the owners of what lies at id to dst: Owners without an allocation.
@@ -109,7 +109,7 @@ func (d *DHT) AppendOwners(dst []mesh.NodeID, id mesh.ID, n int) []mesh.NodeID {
 }
 
 // Owns reports whether this node is among the n owners of key.
-func (d *DHT) Owns(key mesh.Key, n int) bool { return d.current.Load().owns(key.ID(), n) }
+func (d *DHT) Owns(key mesh.Key, n int) bool { return d.current.Load().owns(key.Partition().ID(), n) }
 
 func (d *DHT) inView(id mesh.NodeID) bool {
 	_, found := d.current.Load().index(id)

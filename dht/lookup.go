@@ -10,7 +10,7 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 )
 
-// Lookup finds the n nodes of the whole mesh closest to key, the closest
+// Lookup finds the n nodes of the whole mesh closest to the key's partition, the closest
 // first, by an iterative Kademlia look-up: for a mesh larger than the view.
 // n is at most 32. What it found it keeps for a few seconds for all keys
 // nearby. When the look-up fails it is answered from the view.
@@ -18,7 +18,7 @@ func (d *DHT) Lookup(ctx context.Context, key mesh.Key, n int) ([]mesh.NodeID, e
 	if n < 1 || n > bucketSize {
 		return nil, mesh.Errorf(mesh.Invalid, "lookup", "%d nodes asked for: expected 1 to %d", n, bucketSize)
 	}
-	id := key.ID()
+	id := key.Partition().ID()
 	if nodes, ok := d.lookups.get(id, n, time.Now()); ok {
 		return nodes, nil
 	}

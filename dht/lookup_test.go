@@ -24,11 +24,11 @@ func TestLookUpsAgreeWithBruteForce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if closest, _ := n.withView(key.ID(), found); len(found) != len(nodes)-1 || !slices.Equal(closest, closestByBruteForce(ids, key.ID(), 99)) {
+			if closest, _ := n.withView(key.Partition().ID(), found); len(found) != len(nodes)-1 || !slices.Equal(closest, closestByBruteForce(ids, key.Partition().ID(), 99)) {
 				t.Errorf("found %d of %d others", len(found), len(nodes)-1)
 			}
 			got, err := n.Lookup(context.Background(), key, 3)
-			if want := closestByBruteForce(ids, key.ID(), 3); err != nil || !slices.Equal(got, want) {
+			if want := closestByBruteForce(ids, key.Partition().ID(), 3); err != nil || !slices.Equal(got, want) {
 				t.Errorf("look-up: %v, %v, want %v", got, err, want)
 			}
 		}

@@ -21,7 +21,7 @@ func checkOwners(t *testing.T, nodes []*testNode) {
 	}
 	for i := range 50 {
 		key := mesh.Key{Namespace: "default", Name: fmt.Sprint("key", i)}
-		want := closestByBruteForce(ids, key.ID(), 3)
+		want := closestByBruteForce(ids, key.Partition().ID(), 3)
 		for _, n := range nodes {
 			if got := n.Owners(key, 3); !slices.Equal(got, want) {
 				t.Fatalf("owners of %s: %v, want %v", key, got, want)

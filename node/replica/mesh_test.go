@@ -144,7 +144,7 @@ func (n *testNode) Owns(key mesh.Key, count int) bool {
 // Owners is Placement's.
 func (n *testNode) Owners(key mesh.Key, count int) []mesh.NodeID {
 	owners := n.Live()
-	slices.SortFunc(owners, func(a, b mesh.NodeID) int { return mesh.CompareDistance(key.ID(), a.ID(), b.ID()) })
+	slices.SortFunc(owners, func(a, b mesh.NodeID) int { return mesh.CompareDistance(key.Partition().ID(), a.ID(), b.ID()) })
 	return owners[:min(count, len(owners))]
 }
 
