@@ -21,7 +21,7 @@ const SystemNamespace = "virga"
 // Key names a piece of state.
 type Key struct {
 	Namespace string // 1 to MaxNamespace bytes of a-z, 0-9, '-', '_' and '.'
-	Name      string // 1 to MaxName bytes of UTF-8
+	Name      string // 1 to MaxName bytes of UTF-8 without a zero byte
 }
 
 // String is "namespace/name".
@@ -35,8 +35,8 @@ func (k Key) Validate() error {
 	if len(k.Name) == 0 || len(k.Name) > MaxName {
 		return Errorf(Invalid, "key", "a key's name has %d bytes: expected 1 to %d", len(k.Name), MaxName)
 	}
-	if !utf8.ValidString(k.Name) {
-		return Errorf(Invalid, "key", "a key's name is %q: expected UTF-8", k.Name)
+	if !utf8.ValidString(k.Name) || hasZero(k.Name) {
+		return Errorf(Invalid, "key", "a key's name is %q: expected UTF-8 without a zero byte", k.Name)
 	}
 	return nil
 }
@@ -72,11 +72,22 @@ func KeyFromPath(path string) (Key, error) {
 	if !ok {
 		return Key{}, Errorf(Invalid, "key", "path %q has no separator", path)
 	}
-	return k, k.Validate()
+	return k, k.ValidateStored()
 }
 
-// ID is the key's place in the Kademlia space: the SHA-256 of its Path.
+// ID is the key's place in the Kademlia space: the SHA-256 of its Path. That
+// of a part is the SHA-256 of its own Path, but for the first two bytes,
+// which are those of the whole.
 func (k Key) ID() ID {
+	id := k.sum()
+	if whole, _, isPart := k.Whole(); isPart {
+		first := whole.sum()
+		id[0], id[1] = first[0], first[1]
+	}
+	return id
+}
+
+func (k Key) sum() ID {
 	var buf [MaxNamespace + 1 + 256]byte
 	path := append(append(append(buf[:0], k.Namespace...), 0), k.Name...)
 	return sha256.Sum256(path)

@@ -14,7 +14,8 @@ func TestKeyValidate(t *testing.T) {
 		ok  bool
 	}{
 		{Key{"default", "greeting"}, true},
-		{Key{"default", "any text: \x00 é/.."}, true},
+		{Key{"default", "any text: \x01 é/.."}, true},
+		{Key{"default", "a zero \x00 byte"}, false},
 		{Key{"default", "not UTF-8: \xff"}, false},
 		{Key{"a-b_c.9", long}, true},
 		{Key{"default", ""}, false},
@@ -33,7 +34,7 @@ func TestKeyValidate(t *testing.T) {
 }
 
 func TestKeyPathRoundTrip(t *testing.T) {
-	for _, k := range []Key{{"default", "a"}, {"n", "with\x00zero"}, {"n", strings.Repeat("long", 200)}} {
+	for _, k := range []Key{{"default", "a"}, {"n", "with\nnewline"}, {"n", strings.Repeat("long", 200)}} {
 		got, err := KeyFromPath(k.Path())
 		if err != nil || got != k {
 			t.Errorf("KeyFromPath(%q) = %v, %v", k.Path(), got, err)

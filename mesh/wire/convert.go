@@ -17,6 +17,12 @@ func ToKey(k *pb.Key) (mesh.Key, error) {
 	return key, key.Validate()
 }
 
+// ToStoredKey is ToKey for what nodes tell one another: the key may be a part of another.
+func ToStoredKey(k *pb.Key) (mesh.Key, error) {
+	key := mesh.Key{Namespace: k.GetNamespace(), Name: k.GetName()}
+	return key, key.ValidateStored()
+}
+
 // FromValue gives v as a message that shares v's bytes.
 func FromValue(v mesh.Value) *pb.Value {
 	if v.IsZero() {

@@ -61,7 +61,7 @@ func overTheWire[M proto.Message](t *testing.T, m M) M {
 }
 
 func TestWordsSurviveTheWire(t *testing.T) {
-	key := mesh.Key{Namespace: "default", Name: "a key \x00 of bytes"}
+	key := mesh.Key{Namespace: "default", Name: "a key \x01 of bytes"}
 	if got, err := ToKey(FromKey(key)); got != key || err != nil {
 		t.Errorf("key: %v, %v", got, err)
 	}
