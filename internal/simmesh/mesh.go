@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/netip"
 	"time"
 
@@ -51,6 +50,9 @@ type member struct {
 	ended  chan error
 }
 
+// dataDir is the folder of a node on its disk.
+const dataDir = "/data"
+
 // port is where the nodes of a simulated network listen.
 const port = 7000
 
@@ -63,12 +65,19 @@ func Start(ctx context.Context, o Options) (*Mesh, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	m := &Mesh{options: o, root: admission.NewRoot()}
-	for i := range o.Nodes {
-		if err := m.add(ctx, i); err != nil {
+	for range o.Nodes {
+		if _, err := m.Join(ctx); err != nil {
 			return nil, errors.Join(err, m.Close())
 		}
 	}
 	return m, m.Settle(ctx)
+}
+
+// Join adds a node, waits until it is ready, and gives its number. The
+// others see it when Settle says so.
+func (m *Mesh) Join(ctx context.Context) (int, error) {
+	i := len(m.members)
+	return i, m.add(ctx, i)
 }
 
 func (m *Mesh) add(ctx context.Context, i int) error {
@@ -78,10 +87,10 @@ func (m *Mesh) add(ctx context.Context, i int) error {
 	}
 	m.members = append(m.members, at)
 	var bootstrap []string
-	if i > 0 {
-		bootstrap = m.members[0].node.Addrs()
+	for _, running := range m.Running() {
+		bootstrap = append(bootstrap, m.Node(running).Addrs()...)
 	}
-	token, err := m.Token(admission.Grant{Role: admission.Node, Verbs: admission.AllVerbs}, bootstrap)
+	token, err := m.Token(admission.Grant{Role: admission.Node, Verbs: admission.AllVerbs}, bootstrap[:min(len(bootstrap), admission.MaxBootstrap)])
 	if err != nil {
 		return err
 	}
@@ -102,11 +111,12 @@ func (m *Mesh) Token(grant admission.Grant, bootstrap []string) (admission.Token
 func (m *Mesh) Restart(ctx context.Context, i int) error {
 	at := m.members[i]
 	cfg := node.Config{
-		DataDir: "/data", FS: at.disk, Token: at.token, Listen: []string{at.listen},
+		DataDir: dataDir, FS: at.disk, Token: at.token, Listen: []string{at.listen},
 		Log: m.options.Log.With("node", i),
 	}
 	if m.options.Network != nil {
 		cfg.ListenPacket = m.options.Network.ListenPacket(sim.HostIP(i + 1))
+		cfg.Bootstrap = m.others(i)
 	}
 	if m.options.Configure != nil {
 		m.options.Configure(i, &cfg)
@@ -133,10 +143,21 @@ func (m *Mesh) Restart(ctx context.Context, i int) error {
 	}
 }
 
+// others are where the other nodes of a simulated network listen, for one
+// that remembers nobody.
+func (m *Mesh) others(i int) (addrs []string) {
+	for j, other := range m.members {
+		if j != i {
+			addrs = append(addrs, other.listen)
+		}
+	}
+	return addrs
+}
+
 // Node is the ith node, as it was last started.
 func (m *Mesh) Node(i int) *node.Node { return m.members[i].node }
 
-// Len is how many nodes the mesh was made of.
+// Len is how many nodes the mesh has had, those that do not run included.
 func (m *Mesh) Len() int { return len(m.members) }
 
 // Running lists the nodes that run.
@@ -158,24 +179,6 @@ func (m *Mesh) Stop(i int) error {
 	at.stop()
 	at.stop = nil
 	return <-at.ended
-}
-
-// Kill ends the ith node as kill -9 would: nobody is told, and its disk is
-// left as it was at that moment. It needs a simulated network.
-func (m *Mesh) Kill(i int) error {
-	at := m.members[i]
-	if at.stop == nil {
-		return nil
-	}
-	if m.options.Network == nil {
-		return errors.New("a kill needs a simulated network")
-	}
-	m.options.Network.Isolate(sim.HostIP(i + 1))
-	disk := at.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))})
-	err := m.Stop(i)
-	at.disk = disk
-	m.options.Network.Rejoin(sim.HostIP(i + 1))
-	return err
 }
 
 // Close stops all nodes.
