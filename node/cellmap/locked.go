@@ -31,6 +31,14 @@ func (l *Locked[M]) Cell() *lattice.Cell {
 	return &l.entry.cell
 }
 
+// Peek is Cell, but does not count as use.
+func (l *Locked[M]) Peek() *lattice.Cell {
+	if l.entry == nil {
+		return nil
+	}
+	return &l.entry.cell
+}
+
 // Meta gives what stands beside the cell, for reading and changing; nil if there is no cell.
 func (l *Locked[M]) Meta() *M {
 	if l.entry == nil {

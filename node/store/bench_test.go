@@ -74,7 +74,7 @@ func BenchmarkGet(b *testing.B) {
 				k := keys[rand.IntN(len(keys))]
 				if c.name == "disk" {
 					b.StopTimer()
-					s.cells.RemoveIf(func(held mesh.Key, _ struct{}) bool { return held == k })
+					s.cells.RemoveIf(func(held mesh.Key, _ inMemory) bool { return held == k })
 					b.StartTimer()
 				}
 				if _, ok, err := s.Get(k); !ok || err != nil {

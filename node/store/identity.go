@@ -2,7 +2,6 @@ package store
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -18,19 +17,18 @@ import (
 // last run did not end with Close, or that met a damaged record.
 type identity struct {
 	incarnation [8]byte
-	closed      bool   // the last run ended with Close
-	counted     bool   // keys is right
-	keys        uint64 // records of cells
+	closed      bool // the last run ended with Close
+	tabled      bool // and left a table of the partitions
 }
 
 // identityFormat is the version of the whole store's format on disk.
-const identityFormat = 1
+const identityFormat = 2
 
-const identitySize = 1 + 8 + 1 + 8
+const identitySize = 1 + 8 + 1
 
 const (
-	closedFlag  = 1
-	countedFlag = 2
+	closedFlag = 1
+	tabledFlag = 2
 )
 
 func (id identity) encode() []byte {
@@ -40,22 +38,20 @@ func (id identity) encode() []byte {
 	if id.closed {
 		flags |= closedFlag
 	}
-	if id.counted {
-		flags |= countedFlag
+	if id.tabled {
+		flags |= tabledFlag
 	}
-	b = append(b, flags)
-	return binary.BigEndian.AppendUint64(b, id.keys)
+	return append(b, flags)
 }
 
 func decodeIdentity(b []byte) (identity, error) {
-	if len(b) != identitySize || b[0] != identityFormat || b[9]&^(closedFlag|countedFlag) != 0 {
-		return identity{}, mesh.Errorf(mesh.Invalid, "open store", "identity record %x: expected format %d in %d bytes; was the folder written by a later version?", b, identityFormat, identitySize)
+	if len(b) != identitySize || b[0] != identityFormat || b[9]&^(closedFlag|tabledFlag) != 0 {
+		return identity{}, mesh.Errorf(mesh.Invalid, "open store", "identity record %x: expected format %d in %d bytes; was the folder written by another version?", b, identityFormat, identitySize)
 	}
 	return identity{
 		incarnation: [8]byte(b[1:9]),
 		closed:      b[9]&closedFlag != 0,
-		counted:     b[9]&countedFlag != 0,
-		keys:        binary.BigEndian.Uint64(b[10:]),
+		tabled:      b[9]&tabledFlag != 0,
 	}, nil
 }
 
@@ -73,8 +69,6 @@ func loadIdentity(db *pebble.DB) (identity, error) {
 	raw, closer, err := db.Get([]byte{identityRecord})
 	switch {
 	case errors.Is(err, pebble.ErrNotFound):
-		id.counted = true // there are none
-		id.renew()
 	case err != nil:
 		return id, err
 	default:
@@ -83,14 +77,26 @@ func loadIdentity(db *pebble.DB) (identity, error) {
 			return id, err
 		}
 	}
-	if !id.closed {
+	if !id.closed || !id.tabled {
 		id.renew()
 	}
 	running := id
-	running.closed, running.counted = false, false
-	return id, saveIdentity(db, running)
+	running.closed, running.tabled = false, false
+	return id, db.Set([]byte{identityRecord}, running.encode(), pebble.Sync)
 }
 
-func saveIdentity(db *pebble.DB, id identity) error {
-	return db.Set([]byte{identityRecord}, id.encode(), pebble.Sync)
+// saveClosed marks on disk that this run ended well. Without a table, which
+// holds what tells later dots of a dropped partition from earlier ones, the
+// next run takes a new incarnation.
+func saveClosed(db *pebble.DB, id identity, table []byte) error {
+	id.closed, id.tabled = true, table != nil
+	batch := db.NewBatch()
+	defer batch.Close()
+	if err := batch.Set([]byte{tableRecord}, table, nil); err != nil {
+		return err
+	}
+	if err := batch.Set([]byte{identityRecord}, id.encode(), nil); err != nil {
+		return err
+	}
+	return db.Apply(batch, pebble.Sync)
 }

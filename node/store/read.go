@@ -78,7 +78,7 @@ func (s *Store) Holds(key mesh.Key) (bool, error) {
 
 // load brings the cell of a key into memory, unless it is there, and reports
 // whether there is one at all. The error wraps errDamaged for a damaged record.
-func (s *Store) load(cell *cellmap.Locked[struct{}], key mesh.Key) (bool, error) {
+func (s *Store) load(cell *cellmap.Locked[inMemory], key mesh.Key) (bool, error) {
 	if cell.Cell() != nil {
 		return true, nil
 	}
@@ -100,7 +100,7 @@ func (s *Store) load(cell *cellmap.Locked[struct{}], key mesh.Key) (bool, error)
 	if err := s.follow(loaded); err != nil {
 		s.log.Warn("a record is from the future", "key", key.String(), "err", err)
 	}
-	cell.Insert(loaded, struct{}{})
+	cell.Insert(loaded, inMemory{})
 	return true, nil
 }
 

@@ -10,6 +10,8 @@ const (
 	cellRecord     = 'c' // then mesh.Key.Path
 	hintRecord     = 'h' // then the length of the node's id, the node, mesh.Key.Path
 	identityRecord = 'i' // one record
+	tableRecord    = 't' // one record, valid after a clean end
+	indexRecord    = 'x' // then the partition, 8 bytes of the key's id, mesh.Key.Path
 )
 
 func appendCellKey(dst []byte, key mesh.Key) []byte {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"hash/maphash"
 	"log/slog"
 	"sync"
@@ -26,13 +27,13 @@ type Store struct {
 	db    *pebble.DB
 	logs  *logFS
 	syncs *groupSync
-	cells *cellmap.Map[struct{}] // the memory tier; a cell in it is the same on disk
+	cells *cellmap.Map[inMemory] // the memory tier; a cell in it is the same on disk
+	table *table
 
 	identityMu sync.Mutex
-	identity   identity // with what is true of keys now
+	identity   identity
 	writer     atomic.Pointer[string]
 
-	keys    atomic.Int64 // records of cells
 	damaged atomic.Int64
 	hintMu  sync.Mutex // makes reading and dropping a hint one step
 	growMu  [64]sync.Mutex
@@ -47,6 +48,11 @@ type Store struct {
 	running sync.WaitGroup
 }
 
+// inMemory is what stands beside a cell in the memory tier.
+type inMemory struct {
+	marked bool // the index has it as changed already
+}
+
 // Open opens the store in a folder, or makes one. The log of the last run is
 // replayed; of a log that was torn by a loss of power, up to the tear.
 func Open(o Options) (*Store, error) {
@@ -54,7 +60,8 @@ func Open(o Options) (*Store, error) {
 	s := &Store{
 		node: o.Node, clock: o.Clock, onGrow: o.OnGrow, log: o.Log,
 		fail:  failure{log: o.Log},
-		cells: cellmap.New[struct{}](o.MemoryBytes, nil),
+		cells: cellmap.New[inMemory](o.MemoryBytes, nil),
+		table: newTable(),
 		seed:  maphash.MakeSeed(),
 	}
 	logDir := o.FS.PathJoin(o.Dir, "log")
@@ -101,14 +108,31 @@ func (s *Store) begin() error {
 	s.setIdentity(id)
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	if id.counted {
-		s.keys.Store(int64(id.keys))
-	} else {
+	if tabled, err := s.loadTable(id); err != nil {
+		return err
+	} else if !tabled {
 		snapshot := s.db.NewSnapshot()
-		s.running.Go(func() { s.countKeys(ctx, snapshot) })
+		s.running.Go(func() { s.countIn(ctx, snapshot) })
 	}
 	s.running.Go(func() { s.syncs.Run(ctx) })
 	return nil
+}
+
+// loadTable takes over the table that the last run left, if it did.
+func (s *Store) loadTable(id identity) (bool, error) {
+	if !id.tabled {
+		return false, nil
+	}
+	raw, closer, err := s.db.Get([]byte{tableRecord})
+	if err != nil {
+		return false, err
+	}
+	defer closer.Close()
+	if !s.table.decode(raw) {
+		return false, nil
+	}
+	close(s.table.ready)
+	return true, nil
 }
 
 func (s *Store) setIdentity(id identity) {
@@ -150,11 +174,13 @@ func (s *Store) end() error {
 	if s.fail.err() != nil {
 		return nil
 	}
+	var table []byte
+	if s.table.isReady() {
+		table = s.table.encode()
+	}
 	s.identityMu.Lock()
 	defer s.identityMu.Unlock()
-	id := s.identity
-	id.closed, id.keys = true, uint64(s.keys.Load())
-	if err := saveIdentity(s.db, id); err != nil {
+	if err := saveClosed(s.db, s.identity, table); err != nil {
 		return err
 	}
 	return s.logs.SyncLogs()
@@ -163,8 +189,23 @@ func (s *Store) end() error {
 // Failed is nil while the store works, and the error that stopped it afterwards.
 func (s *Store) Failed() error { return s.fail.err() }
 
-// Writer is the name under which Apply gives out dots now.
+// Writer is the name under which Apply gives out dots now, except in
+// partitions that were dropped.
 func (s *Store) Writer() string { return *s.writer.Load() }
+
+// writerFor is the name for the dots of a key. A store that dropped the key's
+// partition may have forgotten dots that it gave out there, which other owners
+// hold, so it goes on under another name.
+func (s *Store) writerFor(key mesh.Key) string {
+	writer := s.Writer()
+	if !s.table.dropped.Load() {
+		return writer
+	}
+	if drops := s.table.drops[key.Partition()].Load(); drops > 0 {
+		return string(binary.AppendUvarint([]byte(writer), uint64(drops)))
+	}
+	return writer
+}
 
 var errClosed = mesh.Errorf(mesh.Unavailable, "store", "closed")
 

@@ -39,7 +39,7 @@ func (s *Store) Apply(ctx context.Context, key mesh.Key, kind lattice.Kind, op l
 			return lattice.Cell{}, err
 		}
 		var err error
-		delta, err = have.Apply(kind, op, lattice.Write{Stamp: s.clock.Now(), Writer: s.Writer()})
+		delta, err = have.Apply(kind, op, lattice.Write{Stamp: s.clock.Now(), Writer: s.writerFor(key)})
 		return delta, err
 	})
 	return delta, merged, writeError("put", key, err)
@@ -127,7 +127,7 @@ func (s *Store) writeLogged(key mesh.Key, d mesh.Durability, make func(have latt
 
 // mergeLocked merges into memory and hands the delta to the engine. With a
 // durability beyond memory the commit, if there is one, is still to be waited for.
-func (s *Store) mergeLocked(cell *cellmap.Locked[struct{}], key mesh.Key, d mesh.Durability, make func(have lattice.Cell) (lattice.Cell, error)) (merged mesh.Merged, delta lattice.Cell, commit *pebble.Batch, err error) {
+func (s *Store) mergeLocked(cell *cellmap.Locked[inMemory], key mesh.Key, d mesh.Durability, make func(have lattice.Cell) (lattice.Cell, error)) (merged mesh.Merged, delta lattice.Cell, commit *pebble.Batch, err error) {
 	found, err := s.load(cell, key)
 	damaged := errors.Is(err, errDamaged)
 	if err != nil && !damaged {
@@ -148,16 +148,13 @@ func (s *Store) mergeLocked(cell *cellmap.Locked[struct{}], key mesh.Key, d mesh
 	} else {
 		merged.Grew = !delta.IsZero()
 		if merged.Grew {
-			cell.Insert(delta.Clone(), struct{}{})
+			cell.Insert(delta.Clone(), inMemory{})
 		}
 	}
 	if err != nil || !merged.Grew {
 		return merged, delta, nil, err
 	}
-	if !found && !damaged {
-		s.keys.Add(1)
-	}
-	commit, err = s.commit(key, delta, d, damaged)
+	commit, err = s.commit(change{key: key, delta: delta, replace: damaged, create: !found && !damaged, beside: cell.Meta()}, d)
 	if err != nil { // memory now holds what the disk does not
 		s.fail.set("committing", err)
 		err = s.fail.err()
@@ -165,23 +162,42 @@ func (s *Store) mergeLocked(cell *cellmap.Locked[struct{}], key mesh.Key, d mesh
 	return merged, delta, commit, err
 }
 
-// commit hands a delta to the engine: to merge, or in the place of a damaged record.
-func (s *Store) commit(key mesh.Key, delta lattice.Cell, d mesh.Durability, replace bool) (*pebble.Batch, error) {
+// change is what a commit does to a record.
+type change struct {
+	key     mesh.Key
+	delta   lattice.Cell
+	replace bool      // the record is damaged: the delta takes its place
+	create  bool      // there was no record
+	beside  *inMemory // what stands beside the cell in memory
+}
+
+// commit hands a change to the engine, and notes it in the index unless that
+// has the cell as changed already.
+func (s *Store) commit(c change, d mesh.Durability) (*pebble.Batch, error) {
 	scratch := s.takeScratch()
 	defer s.giveScratch(scratch)
-	scratch.key = appendCellKey(scratch.key[:0], key)
-	scratch.value = delta.AppendBinary(scratch.value[:0])
+	scratch.key = appendCellKey(scratch.key[:0], c.key)
+	scratch.value = c.delta.AppendBinary(scratch.value[:0])
 	batch := s.db.NewBatch()
 	var err error
-	if replace {
+	if c.replace {
 		err = batch.Set(scratch.key, scratch.value, nil)
 	} else {
 		err = batch.Merge(scratch.key, scratch.value, nil)
 	}
+	if err == nil && !c.beside.marked {
+		scratch.key = appendIndexKey(scratch.key[:0], c.key)
+		err = batch.Set(scratch.key, nil, nil)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return s.apply(batch, d)
+	commit, err := s.apply(batch, d)
+	if err == nil && !c.beside.marked {
+		c.beside.marked = true
+		s.table.changed(partitionOfIndex(scratch.key), c.create)
+	}
+	return commit, err
 }
 
 // apply hands a batch to the engine. With a durability beyond memory it gives

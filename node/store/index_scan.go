@@ -1,0 +1,169 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// indexed is a cell as the index knows it.
+type indexed struct {
+	mesh.Entry
+	key mesh.Key
+}
+
+// countIn brings what was on disk at the start into the table. It reads the
+// index and no cell. Changes made meanwhile are counted by who makes them.
+func (s *Store) countIn(ctx context.Context, snapshot *pebble.Snapshot) {
+	defer close(s.table.ready)
+	defer snapshot.Close()
+	first := []byte{indexRecord}
+	records, err := snapshot.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: first, UpperBound: afterPrefix(first)})
+	if err == nil {
+		err = s.countEach(ctx, records)
+		err = errors.Join(err, records.Close())
+	}
+	if err != nil {
+		s.table.err = mesh.Errorf(mesh.Unavailable, "read index", "%w", err)
+		s.log.Warn("reading the index ended early", "err", err)
+	}
+}
+
+func (s *Store) countEach(ctx context.Context, records *pebble.Iterator) error {
+	for valid := records.First(); valid; valid = records.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p := partitionOfIndex(records.Key())
+		value, err := records.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		digest, known := decodeDigest(value)
+		if !known {
+			s.table.stale[p].Store(true)
+		}
+		s.table.digests[p] ^= digest
+		s.table.keys[p].Add(1)
+	}
+	return records.Error()
+}
+
+// awaitIndex waits until what was there at the start is counted in.
+func (s *Store) awaitIndex(ctx context.Context) error {
+	select {
+	case <-s.table.ready:
+		return s.table.err
+	case <-ctx.Done():
+		return mesh.Errorf(mesh.KindOf(ctx.Err()), "read index", "%w", context.Cause(ctx))
+	}
+}
+
+// enterIndexed is enter for what needs the table. It waits outside of the
+// gate, so that Close does not wait for the index.
+func (s *Store) enterIndexed(ctx context.Context) error {
+	if err := s.awaitIndex(ctx); err != nil {
+		return err
+	}
+	return s.enter()
+}
+
+// eachIndexed visits the cells of a partition in order of id, from an id on,
+// and brings the index up to date in passing.
+func (s *Store) eachIndexed(ctx context.Context, p mesh.Partition, from uint64, visit func(indexed) (next bool, err error)) error {
+	records, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{
+		LowerBound: appendIndexFrom(nil, p, from),
+		UpperBound: afterPrefix(appendIndexPrefix(nil, p)),
+	})
+	if err != nil {
+		return err
+	}
+	defer records.Close()
+	for next := records.First(); next; next = next && records.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		id, key, err := splitIndexKey(records.Key())
+		if err != nil {
+			return err
+		}
+		value, err := records.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		digest, held := decodeDigest(value)
+		if !held {
+			if digest, held, err = s.computeDigest(key); err != nil {
+				return err
+			}
+		}
+		if held {
+			if next, err = visit(indexed{Entry: mesh.Entry{ID: id, Digest: digest}, key: key}); err != nil {
+				return err
+			}
+		}
+	}
+	return records.Error()
+}
+
+// computeDigest brings the index up to date with a cell, and reports whether
+// there is one.
+func (s *Store) computeDigest(key mesh.Key) (digest uint64, held bool, err error) {
+	scratch := s.takeScratch()
+	defer s.giveScratch(scratch)
+	locked := s.cells.Lock(key)
+	defer locked.Unlock()
+	scratch.key = appendCellKey(scratch.key[:0], key)
+	if cell := locked.Peek(); cell != nil {
+		scratch.value = cell.AppendBinary(scratch.value[:0])
+	} else if held, err = s.readRecord(scratch); err != nil || !held {
+		return 0, false, err
+	}
+	digest = digestOf(scratch.key, scratch.value)
+	if err := s.db.Set(appendIndexKey(nil, key), appendDigest(scratch.value[:0], digest), pebble.NoSync); err != nil {
+		return 0, false, err
+	}
+	if locked.Meta() != nil {
+		locked.Meta().marked = false
+	}
+	return digest, true, nil
+}
+
+// readRecord reads the value of the scratch's key into the scratch.
+func (s *Store) readRecord(scratch *scratch) (found bool, err error) {
+	raw, closer, err := s.db.Get(scratch.key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	scratch.value = append(scratch.value[:0], raw...)
+	return true, closer.Close()
+}
+
+// peek gives the cell of a key, from memory or from the disk, without
+// bringing it into memory or counting as use.
+func (s *Store) peek(key mesh.Key) (lattice.Cell, bool, error) {
+	locked := s.cells.Lock(key)
+	defer locked.Unlock()
+	if locked.Peek() != nil {
+		return locked.Share(), true, nil
+	}
+	scratch := s.takeScratch()
+	defer s.giveScratch(scratch)
+	scratch.key = appendCellKey(scratch.key[:0], key)
+	found, err := s.readRecord(scratch)
+	if err != nil || !found {
+		return lattice.Cell{}, false, err
+	}
+	cell, err := lattice.DecodeCell(scratch.value)
+	if err != nil {
+		return lattice.Cell{}, false, s.reportDamage(key, err)
+	}
+	return cell, true, nil
+}
