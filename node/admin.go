@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// serveAdmin answers /livez, /readyz and /debug/pprof until ctx ends. It
+// serveAdmin answers /livez, /readyz, /metrics and /debug/pprof until ctx ends. It
 // listens on loopback only, which the configuration's check ensures.
 func (r *rooms) serveAdmin(ctx context.Context) error {
 	if r.cfg.AdminAddr == "" {
@@ -41,6 +41,7 @@ func (r *rooms) adminHandler() http.Handler {
 		}
 		fmt.Fprintln(w, "ok")
 	})
+	mux.Handle("GET /metrics", r.metrics.Handler())
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

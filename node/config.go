@@ -65,8 +65,8 @@ type Config struct {
 	// ResultTTL is how long the result of a future is kept. Default 15 min.
 	ResultTTL time.Duration
 
-	// AdminAddr serves /livez, /readyz and /debug/pprof over HTTP, as
-	// host:port on loopback. Default: not served.
+	// AdminAddr serves /livez, /readyz, /metrics and /debug/pprof over HTTP,
+	// as host:port on loopback. Default: not served.
 	AdminAddr string
 
 	// Log receives what the node has to say. Default: slog.Default.

@@ -7,6 +7,7 @@ import (
 	"github.com/virga-mesh/virga/mesh/link"
 	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
+	"github.com/virga-mesh/virga/node/metrics"
 )
 
 // Serve implements link.Handler: it answers what peers ask over connections.
@@ -69,6 +70,7 @@ func (r *rooms) getAtHand(m *pb.Get) *pb.GetReply {
 	if !ok || value.Size() > maxAtHand {
 		return nil
 	}
+	r.requests.Count(metrics.Get, nil)
 	return &pb.GetReply{Value: value.AppendBinary(nil)}
 }
 
@@ -94,13 +96,21 @@ func errNotRunning() error {
 func (r *rooms) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (wire.Message, error) {
 	switch m := req.(type) {
 	case *pb.Get:
-		return r.replica.HandleGet(ctx, m)
+		reply, err := r.replica.HandleGet(ctx, m)
+		r.requests.Count(metrics.Get, err)
+		return reply, err
 	case *pb.Put:
-		return r.replica.HandlePut(ctx, m)
+		reply, err := r.replica.HandlePut(ctx, m)
+		r.countUnless(m.Forwarded, metrics.Put, err)
+		return reply, err
 	case *pb.Delete:
-		return r.replica.HandleDelete(ctx, m)
+		reply, err := r.replica.HandleDelete(ctx, m)
+		r.countUnless(m.Forwarded, metrics.Delete, err)
+		return reply, err
 	case *pb.List:
-		return r.replica.HandleList(ctx, m)
+		reply, err := r.replica.HandleList(ctx, m)
+		r.countUnless(m.Local, metrics.List, err)
+		return reply, err
 	case *pb.Call:
 		return r.call(ctx, m)
 	case *pb.CallDAG:
@@ -115,11 +125,20 @@ func (r *rooms) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (
 		return r.receive(ctx, m)
 	case *pb.Status:
 		return r.status(), nil
+	case *pb.Stats:
+		return r.stats(ctx, m), nil
 	}
 	if reply, known, err := r.serveCatalog(ctx, req); known {
 		return reply, err
 	}
 	return r.serveNode(ctx, from, req)
+}
+
+// countUnless counts a request, except one that another node took and counted.
+func (r *rooms) countUnless(passedOn bool, o metrics.Operation, err error) {
+	if !passedOn {
+		r.requests.Count(o, err)
+	}
 }
 
 // serveCatalog answers what concerns functions and DAGs.

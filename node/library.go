@@ -8,6 +8,7 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
+	"github.com/virga-mesh/virga/node/metrics"
 	"github.com/virga-mesh/virga/node/run"
 	"github.com/virga-mesh/virga/sdk/fn"
 )
@@ -30,21 +31,27 @@ func (l *library) Get(ctx context.Context, key mesh.Key) (lattice.Value, error) 
 	if err := l.mayTouch(key); err != nil {
 		return lattice.Value{}, err
 	}
-	return l.rooms.replica.Get(ctx, key, 0)
+	value, err := l.rooms.replica.Get(ctx, key, 0)
+	l.rooms.requests.Count(metrics.Get, err)
+	return value, err
 }
 
 func (l *library) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error {
 	if err := l.mayTouch(key); err != nil {
 		return err
 	}
-	return l.rooms.state.Put(ctx, key, kind, op)
+	err := l.rooms.state.Put(ctx, key, kind, op)
+	l.rooms.requests.Count(metrics.Put, err)
+	return err
 }
 
 func (l *library) Delete(ctx context.Context, key mesh.Key) error {
 	if err := l.mayTouch(key); err != nil {
 		return err
 	}
-	return l.rooms.state.Delete(ctx, key)
+	err := l.rooms.state.Delete(ctx, key)
+	l.rooms.requests.Count(metrics.Delete, err)
+	return err
 }
 
 // mayTouch keeps functions away from what the mesh knows of itself.

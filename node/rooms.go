@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/virga-mesh/virga/dht"
+	"github.com/virga-mesh/virga/internal/version"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/admission"
 	"github.com/virga-mesh/virga/mesh/link"
@@ -16,6 +17,7 @@ import (
 	"github.com/virga-mesh/virga/node/catalog"
 	"github.com/virga-mesh/virga/node/exec"
 	"github.com/virga-mesh/virga/node/hlc"
+	"github.com/virga-mesh/virga/node/metrics"
 	"github.com/virga-mesh/virga/node/replica"
 	"github.com/virga-mesh/virga/node/run"
 	"github.com/virga-mesh/virga/node/store"
@@ -48,6 +50,9 @@ type rooms struct {
 
 	offers offers // of workers
 
+	requests metrics.Requests // for state
+	metrics  *metrics.Metrics
+
 	ctx       context.Context // of background work
 	stop      context.CancelFunc
 	tasksLock sync.Mutex // held to start one, and to end them
@@ -65,6 +70,7 @@ func open(n *Node) (*rooms, error) {
 		natives: n.natives, started: time.Now(),
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
+	r.metrics = metrics.New(version.String(), &r.requests, func() metrics.Figures { return r.figures(r.ctx) })
 	r.waitFor("the node is starting")
 	r.peers = &peers{self: r.self, serve: r.serve}
 	for _, step := range []func() error{

@@ -55,7 +55,7 @@ func table() []setting {
 		{"func_memory", "linear memory of one WebAssembly invocation (default 128MiB)", false, one(func(s *settings) *uint64 { return &s.node.FuncMemory }, asMemory)},
 		{"func_time", "time of one invocation (default 30s)", false, one(func(s *settings) *time.Duration { return &s.node.FuncTime }, asDuration)},
 		{"result_ttl", "how long the result of a future is kept (default 15m)", false, one(func(s *settings) *time.Duration { return &s.node.ResultTTL }, asDuration)},
-		{"admin", "loopback address for /livez, /readyz and pprof (default: not served)", false, one(func(s *settings) *string { return &s.node.AdminAddr }, asText)},
+		{"admin", "loopback address for /livez, /readyz, /metrics and pprof (default: not served)", false, one(func(s *settings) *string { return &s.node.AdminAddr }, asText)},
 		{"log_level", "debug, info, warn or error (default info)", false, one(func(s *settings) *slog.Level { return &s.logLevel }, asLevel)},
 		{"log_format", "text or json (default text)", false, one(func(s *settings) *string { return &s.logFormat }, asLogFormat)},
 	}

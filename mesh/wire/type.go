@@ -74,6 +74,9 @@ var prototypes = map[Type]Message{
 	72: (*pb.AwaitRun)(nil),
 	73: (*pb.AwaitRunReply)(nil),
 	74: (*pb.CancelRun)(nil),
+
+	110: (*pb.Stats)(nil),
+	111: (*pb.StatsReply)(nil),
 }
 
 var typesByMessage = func() map[reflect.Type]Type {

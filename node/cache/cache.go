@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/virga-mesh/virga/lattice"
@@ -49,6 +50,8 @@ type Cache struct {
 	cells *cellmap.Map[subscription]
 	tasks *tasks
 
+	hits, misses, pushed atomic.Uint64
+
 	// mu makes one step of looking for a flight, and of what follows from it.
 	// It is taken before the lock of a cell.
 	mu      sync.Mutex
@@ -82,6 +85,16 @@ func (c *Cache) Close() { c.tasks.close() }
 // The cell must not be changed. Get makes no request and allocates nothing,
 // except that it renews, beside the caller, a subscription whose end is near.
 func (c *Cache) Get(key mesh.Key) (lattice.Cell, bool) {
+	cell, ok := c.held(key)
+	if ok {
+		c.hits.Add(1)
+	} else {
+		c.misses.Add(1)
+	}
+	return cell, ok
+}
+
+func (c *Cache) held(key mesh.Key) (lattice.Cell, bool) {
 	cell, s, ok := c.cells.Get(key)
 	if !ok {
 		return lattice.Cell{}, false
@@ -95,6 +108,16 @@ func (c *Cache) Get(key mesh.Key) (lattice.Cell, bool) {
 	}
 	c.fly(key, []mesh.NodeID{s.owner})
 	return cell, true
+}
+
+// Pin keeps a key here, and fresh, whether it is read or not, if it is called
+// again well within the time of a lease: it subscribes where the cache has no
+// subscription, with the owners as Fetch takes them, and renews one whose end
+// is near. It waits for nothing.
+func (c *Cache) Pin(key mesh.Key, owners []mesh.NodeID) {
+	if _, ok := c.held(key); !ok {
+		c.fly(key, owners)
+	}
 }
 
 // Holds reports whether Get would give a cell, without it counting as use.
@@ -116,9 +139,16 @@ func (c *Cache) Drop(node mesh.NodeID) {
 
 // Stats are figures of a cache.
 type Stats struct {
-	Keys  int
-	Bytes int64
+	Keys         int
+	Bytes        int64
+	Hits, Misses uint64 // of Get
+	Pushed       uint64 // deltas that owners have sent
 }
 
 // Stats gives the figures as they are now.
-func (c *Cache) Stats() Stats { return Stats{Keys: c.cells.Len(), Bytes: c.cells.Bytes()} }
+func (c *Cache) Stats() Stats {
+	return Stats{
+		Keys: c.cells.Len(), Bytes: c.cells.Bytes(),
+		Hits: c.hits.Load(), Misses: c.misses.Load(), Pushed: c.pushed.Load(),
+	}
+}

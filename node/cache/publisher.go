@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/virga-mesh/virga/lattice"
@@ -50,6 +51,7 @@ type Publisher struct {
 	PublisherOptions
 	session uint64 // tells this run of the owner from others
 	tasks   *tasks
+	pushed  atomic.Uint64 // deltas that were answered
 
 	mu          sync.RWMutex
 	subscribers map[mesh.NodeID]*subscriber
@@ -122,6 +124,9 @@ func (p *Publisher) Drop(node mesh.NodeID) {
 		p.dropSubscriber(s)
 	}
 }
+
+// Pushed is how many deltas subscribers have taken.
+func (p *Publisher) Pushed() uint64 { return p.pushed.Load() }
 
 // Len is how many subscriptions there are, those that have ended and were not cleared yet included.
 func (p *Publisher) Len() int {

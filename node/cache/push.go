@@ -26,6 +26,7 @@ func (c *Cache) HandlePush(from mesh.NodeID, m *pb.Push) (*pb.PushReply, error) 
 			reply.Unwanted = append(reply.Unwanted, pushed.Key)
 		}
 	}
+	c.pushed.Add(uint64(len(m.Deltas)))
 	c.cells.Trim()
 	return reply, nil
 }

@@ -156,6 +156,7 @@ func (p *Publisher) send(ctx context.Context, s *subscriber, batch map[mesh.Key]
 	if !ok {
 		return mesh.Errorf(mesh.Internal, "push", "node %s answered with %T", s.node.Short(), reply)
 	}
+	p.pushed.Add(uint64(len(m.Deltas)))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, k := range pushed.Unwanted {

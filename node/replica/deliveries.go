@@ -17,6 +17,7 @@ type deliveries struct {
 }
 
 type delivery struct {
+	since    time.Time // when what is owed began to be
 	sending  bool
 	again    bool // more became owed while sending
 	failures int
@@ -34,7 +35,7 @@ func (d *deliveries) Owe(node mesh.NodeID, now time.Time) {
 		to.again = true
 		return
 	}
-	d.nodes[node] = &delivery{due: now.Add(d.first)}
+	d.nodes[node] = &delivery{since: now, due: now.Add(d.first)}
 }
 
 // PeerUp says that a node was seen: what it is owed is due at once.
@@ -69,7 +70,7 @@ func (d *deliveries) Delivered(node mesh.NodeID, more bool, now time.Time) {
 		delete(d.nodes, node)
 		return
 	}
-	*to = delivery{due: now}
+	*to = delivery{since: to.since, due: now}
 }
 
 // Undelivered says that sending failed.

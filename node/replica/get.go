@@ -133,7 +133,9 @@ func (r *Replica) repair(key mesh.Key, merged lattice.Cell, answers []answer) {
 			defer cancel()
 			if err := r.repairOne(ctx, owner, key, merged, merge); err != nil {
 				r.Log.Info("read repair", "node", owner.Short(), "key", key.String(), "err", err)
+				return
 			}
+			r.repaired.Add(1)
 		})
 	}
 }

@@ -18,6 +18,7 @@ type Replica struct {
 
 	sending      atomic.Int64 // deltas on their way
 	sendingBytes atomic.Int64 // of them
+	repaired     atomic.Int64 // copies of keys that reads brought up to date
 
 	// What still runs after the call that started it has returned: sending to
 	// owners that a write did not wait for.

@@ -89,6 +89,13 @@ func New(c Config) *Runs {
 	return r
 }
 
+// UnderWay is how many runs this node coordinates now.
+func (r *Runs) UnderWay() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.coordinated)
+}
+
 // Close ends all runs with Unavailable, cancels what executes, and waits for
 // it. Calls that come later are Unavailable, messages are ignored.
 func (r *Runs) Close() {

@@ -1,0 +1,58 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/virga-mesh/virga/node/metrics"
+)
+
+// maxCountedHints bounds the work of counting what other nodes are owed: a
+// debt of more keys than that is told as so many.
+const maxCountedHints = 10_000
+
+// figures asks the rooms how they stand.
+func (r *rooms) figures(ctx context.Context) metrics.Figures {
+	return metrics.Figures{
+		Ready: r.notReady() == "", Peers: len(r.dht.View()) - 1,
+		Store: r.storeFigures(), Cache: r.cacheFigures(), Replication: r.replicationFigures(ctx),
+		Runs: r.runs.UnderWay(), Invocations: r.exec.Running(),
+	}
+}
+
+func (r *rooms) storeFigures() metrics.Store {
+	s := r.store.Stats()
+	return metrics.Store{
+		Keys: uint64(max(0, s.Keys)), MemoryKeys: uint64(s.MemoryKeys),
+		MemoryBytes: uint64(s.MemoryBytes), MemoryLimit: uint64(r.cfg.MemoryBytes),
+		DiskBytes: s.DiskBytes, Damaged: uint64(s.Damaged),
+	}
+}
+
+func (r *rooms) cacheFigures() metrics.Cache {
+	s := r.cache.Stats()
+	return metrics.Cache{
+		Keys: uint64(s.Keys), Bytes: uint64(s.Bytes), Limit: uint64(r.cfg.CacheBytes),
+		Hits: s.Hits, Misses: s.Misses, PushesReceived: s.Pushed,
+		Subscriptions: uint64(r.publisher.Len()), PushesSent: r.publisher.Pushed(),
+	}
+}
+
+func (r *rooms) replicationFigures(ctx context.Context) metrics.Replication {
+	lag := r.replica.Lag()
+	f := metrics.Replication{
+		Sending: uint64(max(0, lag.Sending)), SendingBytes: uint64(max(0, lag.SendingBytes)),
+		Repairs: uint64(lag.Repaired),
+	}
+	if len(lag.Owed) == 0 {
+		return f
+	}
+	keys, err := r.store.CountHints(ctx, maxCountedHints)
+	if err != nil {
+		r.log.Debug("what other nodes are owed was not counted", "err", err)
+	}
+	for _, debt := range lag.Owed {
+		f.Owed = append(f.Owed, metrics.Debt{Node: debt.Node, Keys: uint64(keys[debt.Node]), Oldest: time.Since(debt.Since)})
+	}
+	return f
+}

@@ -1,0 +1,105 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// collector turns a node's figures into metrics when Prometheus asks.
+type collector struct {
+	requests *Requests
+	figures  func() Figures
+}
+
+// metric is one value of the figures.
+type metric struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*Figures) float64
+}
+
+func gauge(name, help string, value func(*Figures) float64) metric {
+	return metric{prometheus.NewDesc(name, help, nil, nil), prometheus.GaugeValue, value}
+}
+
+func counter(name, help string, value func(*Figures) float64) metric {
+	return metric{prometheus.NewDesc(name, help, nil, nil), prometheus.CounterValue, value}
+}
+
+// metrics are those without labels.
+var metrics = []metric{
+	gauge("virga_ready", "1 when the node is ready, as /readyz says; else 0.", func(f *Figures) float64 { return oneIf(f.Ready) }),
+	gauge("virga_peers", "Live nodes that this one sees, itself not counted.", func(f *Figures) float64 { return float64(f.Peers) }),
+
+	gauge("virga_store_keys", "Keys of which the node holds a copy as an owner, deleted ones included.", func(f *Figures) float64 { return float64(f.Store.Keys) }),
+	gauge("virga_store_memory_keys", "Keys in the memory tier.", func(f *Figures) float64 { return float64(f.Store.MemoryKeys) }),
+	gauge("virga_store_memory_bytes", "Bytes that the memory tier takes.", func(f *Figures) float64 { return float64(f.Store.MemoryBytes) }),
+	gauge("virga_store_memory_occupancy_ratio", "Part of the memory tier's bound that is taken.", func(f *Figures) float64 { return Occupancy(f.Store.MemoryBytes, f.Store.MemoryLimit) }),
+	gauge("virga_store_disk_bytes", "Bytes of the store on disk.", func(f *Figures) float64 { return float64(f.Store.DiskBytes) }),
+	counter("virga_store_damaged_records_total", "Times that a damaged record was met.", func(f *Figures) float64 { return float64(f.Store.Damaged) }),
+
+	gauge("virga_cache_keys", "Keys of other owners that the cache holds.", func(f *Figures) float64 { return float64(f.Cache.Keys) }),
+	gauge("virga_cache_bytes", "Bytes that the cache takes.", func(f *Figures) float64 { return float64(f.Cache.Bytes) }),
+	gauge("virga_cache_occupancy_ratio", "Part of the cache's bound that is taken.", func(f *Figures) float64 { return Occupancy(f.Cache.Bytes, f.Cache.Limit) }),
+	counter("virga_cache_hits_total", "Reads of keys of other owners that the cache answered.", func(f *Figures) float64 { return float64(f.Cache.Hits) }),
+	counter("virga_cache_misses_total", "Reads of keys of other owners that the cache could not answer.", func(f *Figures) float64 { return float64(f.Cache.Misses) }),
+	gauge("virga_cache_subscriptions", "Subscriptions of other nodes' caches to keys of this node.", func(f *Figures) float64 { return float64(f.Cache.Subscriptions) }),
+	counter("virga_cache_pushes_sent_total", "Deltas pushed to other nodes' caches, and taken.", func(f *Figures) float64 { return float64(f.Cache.PushesSent) }),
+	counter("virga_cache_pushes_received_total", "Deltas that owners pushed to this node's cache.", func(f *Figures) float64 { return float64(f.Cache.PushesReceived) }),
+
+	gauge("virga_replication_sending_deltas", "Deltas on their way to other owners.", func(f *Figures) float64 { return float64(f.Replication.Sending) }),
+	gauge("virga_replication_sending_bytes", "Bytes of the deltas on their way to other owners.", func(f *Figures) float64 { return float64(f.Replication.SendingBytes) }),
+	counter("virga_replication_repairs_total", "Copies of keys that were brought up to date beside writes: by reads with a quorum and by anti-entropy.", func(f *Figures) float64 { return float64(f.Replication.Repairs) }),
+	gauge("virga_replication_unsettled_partitions", "Partitions that the node owns and has yet to compare with, or fetch from, another node.", func(f *Figures) float64 { return float64(f.Replication.Unsettled) }),
+
+	gauge("virga_hot_keys", "Keys with extra readers, of all that this node knows of.", func(f *Figures) float64 { return float64(f.HotKeys.Raised) }),
+	gauge("virga_hot_key_copies", "Keys that this node serves as an extra reader.", func(f *Figures) float64 { return float64(f.HotKeys.Copies) }),
+
+	gauge("virga_runs", "Runs under way that this node coordinates.", func(f *Figures) float64 { return float64(f.Runs) }),
+	gauge("virga_invocations", "Invocations of functions under way on this node.", func(f *Figures) float64 { return float64(f.Invocations) }),
+}
+
+// Those with labels.
+var (
+	requestsDesc = prometheus.NewDesc("virga_requests_total", "Requests of clients and functions for state that this node took, by outcome: ok, or the kind of the error.", []string{"operation", "outcome"}, nil)
+	owedDesc     = prometheus.NewDesc("virga_replication_owed_keys", "Keys of which a node is owed deltas that it has not acknowledged.", []string{"peer"}, nil)
+	oldestDesc   = prometheus.NewDesc("virga_replication_owed_oldest_seconds", "How long a node has been owed deltas.", []string{"peer"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(descs chan<- *prometheus.Desc) {
+	for _, m := range metrics {
+		descs <- m.desc
+	}
+	descs <- requestsDesc
+	descs <- owedDesc
+	descs <- oldestDesc
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	figures := c.figures()
+	for _, m := range metrics {
+		out <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&figures))
+	}
+	for _, debt := range figures.Replication.Owed {
+		peer := debt.Node.String()
+		out <- prometheus.MustNewConstMetric(owedDesc, prometheus.GaugeValue, float64(debt.Keys), peer)
+		out <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, debt.Oldest.Seconds(), peer)
+	}
+	for r := range c.requests.All() {
+		out <- prometheus.MustNewConstMetric(requestsDesc, prometheus.CounterValue, float64(r.Count), r.Operation.String(), r.Outcome)
+	}
+}
+
+// Occupancy is the part of a bound that is taken; 0 where there is no bound.
+func Occupancy(taken, limit uint64) float64 {
+	if limit == 0 {
+		return 0
+	}
+	return float64(taken) / float64(limit)
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

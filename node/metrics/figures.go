@@ -1,0 +1,70 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// Figures are how a node stands at one moment. Sums count from its start.
+type Figures struct {
+	Ready bool
+	Peers int // live nodes, this one not counted
+
+	Store       Store
+	Cache       Cache
+	Replication Replication
+	HotKeys     HotKeys
+
+	Runs        int // coordinated by this node, under way
+	Invocations int // under way
+}
+
+// Store is this node's own copies.
+type Store struct {
+	Keys        uint64 // those of deleted keys, too
+	MemoryKeys  uint64 // of them in the memory tier
+	MemoryBytes uint64
+	MemoryLimit uint64 // in bytes
+	DiskBytes   uint64
+	Damaged     uint64 // times that a damaged record was met
+}
+
+// Cache is the copies of what others own, and what is told to the caches of others.
+type Cache struct {
+	Keys, Bytes, Limit uint64
+	Hits, Misses       uint64 // reads of keys that others own
+	Subscriptions      uint64 // of other nodes to keys of this one
+	PushesSent         uint64 // deltas that subscribers took
+	PushesReceived     uint64 // deltas that owners sent
+}
+
+// Replication is how far other owners are behind, as this node knows.
+type Replication struct {
+	Sending      uint64 // deltas on their way
+	SendingBytes uint64
+	Owed         []Debt // by peer, those who are owed nothing left out
+	Repairs      uint64 // copies of keys brought up to date beside writes
+	Unsettled    uint64 // partitions that this node has yet to compare or fetch
+}
+
+// Debt is what one node is owed.
+type Debt struct {
+	Node   mesh.NodeID
+	Keys   uint64
+	Oldest time.Duration // since when, at most since this node started
+}
+
+// HotKeys are the keys with more load than others.
+type HotKeys struct {
+	Raised uint64 // keys with extra readers, as all nodes know
+	Copies uint64 // of them read here as an extra reader
+	Top    []HotKey
+}
+
+// HotKey is a key that is read more than others here.
+type HotKey struct {
+	Key   mesh.Key
+	Rate  float64 // reads per second that this node serves
+	Extra int     // readers beside the owners
+}

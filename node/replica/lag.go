@@ -1,0 +1,41 @@
+package replica
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// Lag is how far other owners are behind, as this node knows.
+type Lag struct {
+	Sending      int64 // deltas on their way, and not acknowledged yet
+	SendingBytes int64
+	Owed         []Debt // what nodes are owed that did not acknowledge, by node
+	Repaired     int64  // copies of keys that reads with a quorum brought up to date
+}
+
+// Debt tells that a node is owed deltas.
+type Debt struct {
+	Node  mesh.NodeID
+	Since time.Time // at the earliest when this node was started
+}
+
+// Lag gives the figures as they are now.
+func (r *Replica) Lag() Lag {
+	r.dueMu.Lock()
+	owed := r.due.Owed()
+	r.dueMu.Unlock()
+	return Lag{Sending: r.sending.Load(), SendingBytes: r.sendingBytes.Load(), Owed: owed, Repaired: r.repaired.Load()}
+}
+
+// Owed lists the nodes that are owed something.
+func (d *deliveries) Owed() []Debt {
+	owed := make([]Debt, 0, len(d.nodes))
+	for node, to := range d.nodes {
+		owed = append(owed, Debt{Node: node, Since: to.since})
+	}
+	slices.SortFunc(owed, func(a, b Debt) int { return cmp.Compare(a.Node, b.Node) })
+	return owed
+}
