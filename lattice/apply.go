@@ -3,6 +3,7 @@ package lattice
 import (
 	"fmt"
 	"math"
+	"time"
 )
 
 // Write says who makes a write and when. The node that takes an operation
@@ -14,6 +15,11 @@ type Write struct {
 	// which holds all its earlier writes of the key durably and applies under
 	// the key's lock; a store that lost its disk takes a fresh name.
 	Writer string
+	// Now is the wall clock, by which a Cell tells what has expired. The zero
+	// time is before every expiry.
+	Now time.Time
+	// TTL, if positive, is how long from Now on a Cell is kept: Expiry.
+	TTL time.Duration
 
 	// least is the smallest count that a causal register within an or-map may
 	// give the writer: counts must not start again when a field is dropped.

@@ -1,15 +1,17 @@
 package lattice
 
-// Cell is what a store keeps of a key: a Value, and the Stamp of the last
-// deletion, which it dominates. Of two cells the one with the later reset wins
-// whole; with equal resets their values merge. After a reset the kind may be
-// another. The zero Cell was never written nor deleted.
+// Cell is what a store keeps of a key: a Value, an Expiry where one was set,
+// and the Stamp of the last deletion, which both dominate. Of two cells the one
+// with the later reset wins whole; with equal resets their values merge, and
+// their expiries. After a reset the kind may be another. The zero Cell was
+// never written nor deleted.
 //
 // It is a dominating pair (Wu et al., "Anna: a KVS for any scale", 2018). Like
 // a Value, a Cell is a handle; copies share state.
 type Cell struct {
-	reset Stamp
-	value Value
+	reset  Stamp
+	value  Value
+	expiry *Expiry // never changed; nil where none was set
 }
 
 // NewCell is a cell that holds value, written since the reset; the zero Value for none.
@@ -25,7 +27,7 @@ func (c Cell) ResetAt() Stamp { return c.reset }
 func (c Cell) Deleted() bool { return c.value.IsZero() && !c.reset.IsZero() }
 
 // IsZero reports whether the cell was never written nor deleted.
-func (c Cell) IsZero() bool { return c.value.IsZero() && c.reset.IsZero() }
+func (c Cell) IsZero() bool { return c.value.IsZero() && c.reset.IsZero() && c.expiry == nil }
 
 // Reset deletes, and gives the delta. It does nothing unless at is later than
 // the last reset.
@@ -39,8 +41,13 @@ func (c *Cell) Reset(at Stamp) (delta Cell) {
 
 // Apply gives the delta that op makes of the cell, which is not changed. Where
 // the cell holds nothing, the value is created with kind; where it holds
-// another kind, the error is a KindMismatchError.
+// another kind, the error is a KindMismatchError. A cell that has expired is
+// begun anew. With a TTL the delta says when the cell expires; without one a
+// set lifts the expiry that the cell has, and other operations leave it.
 func (c Cell) Apply(kind Kind, op Op, at Write) (delta Cell, err error) {
+	if c.expiredBy(at.Now) {
+		c = c.Expire()
+	}
 	state := c.value
 	switch {
 	case !kind.Valid() || !state.IsZero() && state.kind != kind:
@@ -52,7 +59,7 @@ func (c Cell) Apply(kind Kind, op Op, at Write) (delta Cell, err error) {
 	if err != nil {
 		return Cell{}, err
 	}
-	return Cell{reset: c.reset, value: value}, nil
+	return Cell{reset: c.reset, value: value, expiry: c.expiryOf(op, at)}, nil
 }
 
 // Dominates reports whether delta was made before the cell's last reset, so that merging it changes nothing.
@@ -69,38 +76,58 @@ func (c *Cell) Merge(delta Cell) (grew bool, err error) {
 		*c = delta.Clone()
 		return true, nil
 	case delta.value.IsZero():
-		return false, nil
 	case c.value.IsZero():
 		c.value = delta.value.Clone()
-		return true, nil
+		grew = true
+	default:
+		if grew, err = c.value.Merge(delta.value); err != nil {
+			return false, err
+		}
 	}
-	return c.value.Merge(delta.value)
+	if compareExpiries(c.expiry, delta.expiry) < 0 {
+		c.expiry = delta.expiry
+		grew = true
+	}
+	return grew, nil
 }
 
-// Compare orders by reset, then by value.
+// Compare orders by reset, then by value and expiry.
 func (c Cell) Compare(other Cell) Order {
 	if order := c.reset.Compare(other.reset); order != 0 {
 		return Order(order)
 	}
-	return c.value.Compare(other.value)
+	return c.value.Compare(other.value).And(Order(compareExpiries(c.expiry, other.expiry)))
 }
 
 // Clone is a copy that shares no state.
-func (c Cell) Clone() Cell { return Cell{reset: c.reset, value: c.value.Clone()} }
+func (c Cell) Clone() Cell {
+	return Cell{reset: c.reset, value: c.value.Clone(), expiry: c.expiry}
+}
 
 // Size is the memory held, in bytes, approximately.
-func (c Cell) Size() int { return c.reset.size() + 24 + c.value.Size() }
+func (c Cell) Size() int {
+	size := c.reset.size() + 32 + c.value.Size()
+	if c.expiry != nil {
+		size += c.expiry.size()
+	}
+	return size
+}
 
-// AppendBinary appends the canonical encoding: the reset and the value.
+// AppendBinary appends the canonical encoding: the reset, the expiry if there
+// is one, and the value.
 func (c Cell) AppendBinary(dst []byte) []byte {
-	return c.value.AppendBinary(c.reset.appendTo(dst))
+	dst = c.reset.appendTo(dst)
+	if c.expiry != nil {
+		dst = c.expiry.appendTo(dst)
+	}
+	return c.value.AppendBinary(dst)
 }
 
 // DecodeCell reads what AppendBinary wrote, and nothing else; the error wraps
 // ErrMalformed. It keeps nothing of b.
 func DecodeCell(b []byte) (Cell, error) {
 	return decodeWhole(b, func(d *decoder) Cell {
-		c := Cell{reset: d.stamp()}
+		c := Cell{reset: d.stamp(), expiry: d.expiry()}
 		if len(d.in) == 1 && d.in[0] == byte(NoKind) {
 			d.byte()
 			return c

@@ -75,7 +75,10 @@ func readAll(v lattice.Value) {
 
 func FuzzDecodeCell(f *testing.F) {
 	for i, v := range histories(f) {
-		f.Add(lattice.NewCell(lattice.Stamp{Time: uint64(i % 3)}, v).AppendBinary(nil), lattice.NewCell(lattice.Stamp{}, v).AppendBinary(nil))
+		cell := lattice.NewCell(lattice.Stamp{Time: uint64(i % 3)}, v)
+		f.Add(cell.AppendBinary(nil), lattice.NewCell(lattice.Stamp{}, v).AppendBinary(nil))
+		expiries := sampleExpiries()
+		f.Add(cell.WithExpiry(expiries[i%len(expiries)]).AppendBinary(nil), cell.WithExpiry(expiries[1]).AppendBinary(nil))
 	}
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		first, err := lattice.DecodeCell(a)

@@ -23,7 +23,11 @@ func makeRepeatable(req wire.Message) bool {
 		if len(req.WriteId) == 0 {
 			req.WriteId = drawID()
 		}
-	case *pb.Get, *pb.Delete, *pb.List, *pb.Status,
+	case *pb.Delete:
+		if len(req.WriteId) == 0 {
+			req.WriteId = drawID()
+		}
+	case *pb.Get, *pb.List, *pb.Status,
 		*pb.Deploy, *pb.GetFunc, *pb.ListFuncs, *pb.UseVersion,
 		*pb.CreateDAG, *pb.GetDAG, *pb.ListDAGs,
 		*pb.AwaitRun, *pb.CancelRun:

@@ -61,7 +61,9 @@ func (r *Replica) HandleDelete(ctx context.Context, m *pb.Delete) (*pb.PutReply,
 	if err != nil {
 		return nil, err
 	}
-	ack, err := r.Delete(ctx, key, WriteOptions{Quorum: int(m.WriteQuorum), Durability: d, Forwarded: m.Forwarded})
+	ack, err := r.Delete(ctx, key, WriteOptions{
+		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Forwarded: m.Forwarded,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,10 @@ func (c change) String() string {
 // message is the change as a request that an owner is to coordinate.
 func (c change) message(o WriteOptions) wire.Message {
 	if c.deletes {
-		return &pb.Delete{Key: wire.FromKey(c.key), WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability), Forwarded: true}
+		return &pb.Delete{
+			Key: wire.FromKey(c.key), WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability),
+			WriteId: []byte(o.ID), Forwarded: true,
+		}
 	}
 	return &pb.Put{
 		Key: wire.FromKey(c.key), Kind: uint32(c.kind), Op: c.op.AppendBinary(nil),

@@ -284,7 +284,8 @@ type Delete struct {
 	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	WriteQuorum   uint32                 `protobuf:"varint,2,opt,name=write_quorum,json=writeQuorum,proto3" json:"write_quorum,omitempty"`
 	Durability    uint32                 `protobuf:"varint,3,opt,name=durability,proto3" json:"durability,omitempty"`
-	Forwarded     bool                   `protobuf:"varint,4,opt,name=forwarded,proto3" json:"forwarded,omitempty"` // by a node that is no owner; never forwarded again
+	Forwarded     bool                   `protobuf:"varint,4,opt,name=forwarded,proto3" json:"forwarded,omitempty"`            // by a node that is no owner; never forwarded again
+	WriteId       []byte                 `protobuf:"bytes,10,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"` // as in Put
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -345,6 +346,13 @@ func (x *Delete) GetForwarded() bool {
 		return x.Forwarded
 	}
 	return false
+}
+
+func (x *Delete) GetWriteId() []byte {
+	if x != nil {
+		return x.WriteId
+	}
+	return nil
 }
 
 // List asks for the names of keys in a namespace, in order.
@@ -964,14 +972,16 @@ const file_kv_proto_rawDesc = "" +
 	"\n" +
 	"durability\x18\x02 \x01(\rR\n" +
 	"durability\x12\x16\n" +
-	"\x06owners\x18\x03 \x03(\fR\x06owners\"\x8a\x01\n" +
+	"\x06owners\x18\x03 \x03(\fR\x06owners\"\xa5\x01\n" +
 	"\x06Delete\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12!\n" +
 	"\fwrite_quorum\x18\x02 \x01(\rR\vwriteQuorum\x12\x1e\n" +
 	"\n" +
 	"durability\x18\x03 \x01(\rR\n" +
 	"durability\x12\x1c\n" +
-	"\tforwarded\x18\x04 \x01(\bR\tforwarded\"~\n" +
+	"\tforwarded\x18\x04 \x01(\bR\tforwarded\x12\x19\n" +
+	"\bwrite_id\x18\n" +
+	" \x01(\fR\awriteId\"~\n" +
 	"\x04List\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12\x14\n" +
