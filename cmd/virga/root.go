@@ -37,7 +37,7 @@ current folder: virga up leaves a context there, and so does virga mesh join.
 		return usagef("%v; see %s --help (an argument that begins with a dash goes after --)", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		upCommand(a), downCommand(a), demoCommand(a), statusCommand(a), nodeCommand(a), logsCommand(a), doctorCommand(a),
+		upCommand(a), downCommand(a), demoCommand(a), statusCommand(a), topCommand(a), nodeCommand(a), logsCommand(a), doctorCommand(a),
 		callCommand(a), dagCommand(a), runCommand(a), fnCommand(a), kvCommand(a),
 		meshCommand(a), tokenCommand(a), versionCommand(a), benchCommand(a), benchNodeCommand(a), benchEchoCommand(a),
 	)
