@@ -115,3 +115,73 @@ func TestAmongTakesApartWhatIsHeld(t *testing.T) {
 		t.Error("an inc is divided")
 	}
 }
+
+// A collection that has grown says that it is divided, for ever, and so do
+// those that merge with it.
+func TestDividedStaysDivided(t *testing.T) {
+	for _, kind := range lattice.Kinds() {
+		if !kind.Divisible() {
+			continue
+		}
+		v := lattice.New(kind)
+		for i := range 256 {
+			if _, ok := v.Dividing(); ok || v.Divided() {
+				t.Fatalf("%v is divided at %d", kind, i)
+			}
+			applyOp(t, &v, addOne(kind, fmt.Sprint(i)))
+		}
+		if delta, ok := v.Dividing(); ok {
+			merge(t, &v, delta)
+		}
+		if !v.Divided() || v.Len() != 256 {
+			t.Fatalf("%v with %d elements is divided: %v", kind, v.Len(), v.Divided())
+		}
+		other := lattice.New(kind)
+		merge(t, &other, v)
+		if kind == lattice.ORSetKind {
+			applyOp(t, &other, lattice.RemoveOp(slices.Collect(other.Elements())...))
+		}
+		decoded, err := lattice.Decode(other.AppendBinary(nil))
+		if err != nil || !decoded.Divided() {
+			t.Errorf("%v comes back divided: %v, %v", kind, decoded.Divided(), err)
+		}
+	}
+}
+
+func addOne(kind lattice.Kind, name string) lattice.Op {
+	if kind == lattice.SetKind || kind == lattice.ORSetKind {
+		return lattice.AddOp(name)
+	}
+	return lattice.PutOp(name, lattice.GCounterKind, lattice.IncOp(1))
+}
+
+func applyOp(t *testing.T, v *lattice.Value, op lattice.Op) {
+	t.Helper()
+	delta, err := lattice.Apply(*v, op, lattice.Write{Stamp: lattice.Stamp{Time: 1, Node: "n"}, Writer: "w"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	merge(t, v, delta)
+}
+
+func TestSelectKeepsWhatIsAskedFor(t *testing.T) {
+	for _, kind := range lattice.Kinds() {
+		if !kind.Divisible() {
+			continue
+		}
+		v := lattice.New(kind)
+		for _, name := range []string{"a", "b", "c"} {
+			applyOp(t, &v, addOne(kind, name))
+		}
+		got := v.Select(func(name string) bool { return name != "b" })
+		if want := []string{"a", "c"}; !slices.Equal(names(got), want) {
+			t.Errorf("%v: Select gives %q, want %q", kind, names(got), want)
+		}
+		if back, err := lattice.Decode(got.AppendBinary(nil)); err != nil || !slices.Equal(names(back), names(got)) {
+			t.Errorf("%v: a selection comes back as %q, %v", kind, names(back), err)
+		}
+		if v.Len() != 3 {
+			t.Errorf("%v: Select changed what it was given", kind)
+		}
+	}
+}
