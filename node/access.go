@@ -19,6 +19,10 @@ func allow(peer admission.Member, req wire.Message) error {
 	switch m := req.(type) {
 	case *pb.Get:
 		return peer.Allow(admission.Read, m.GetKey().GetNamespace(), m.GetKey().GetName())
+	case *pb.GetElement:
+		return peer.Allow(admission.Read, m.GetKey().GetNamespace(), m.GetKey().GetName())
+	case *pb.GetPage:
+		return peer.Allow(admission.Read, m.GetKey().GetNamespace(), m.GetKey().GetName())
 	case *pb.List:
 		return peer.Allow(admission.Read, m.Namespace, m.Prefix)
 	case *pb.Put:

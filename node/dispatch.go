@@ -67,7 +67,7 @@ func (r *rooms) getAtHand(m *pb.Get) *pb.GetReply {
 	}
 	cell, _ := r.store.InMemory(key)
 	value, ok := cell.Value()
-	if !ok || value.Size() > maxAtHand {
+	if !ok || value.Size() > maxAtHand || value.Divided() {
 		return nil
 	}
 	r.requests.Count(metrics.Get, nil)
@@ -97,6 +97,14 @@ func (r *rooms) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (
 	switch m := req.(type) {
 	case *pb.Get:
 		reply, err := r.replica.HandleGet(ctx, m)
+		r.requests.Count(metrics.Get, err)
+		return reply, err
+	case *pb.GetElement:
+		reply, err := r.replica.HandleGetElement(ctx, m)
+		r.requests.Count(metrics.Get, err)
+		return reply, err
+	case *pb.GetPage:
+		reply, err := r.replica.HandleGetPage(ctx, m)
 		r.requests.Count(metrics.Get, err)
 		return reply, err
 	case *pb.Put:
@@ -175,6 +183,8 @@ func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Messag
 		return r.replica.HandleMerge(ctx, m)
 	case *pb.Fetch:
 		return r.replica.HandleFetch(ctx, from, m)
+	case *pb.FetchParts:
+		return r.replica.HandleFetchParts(ctx, m)
 	case *pb.Push:
 		return r.cache.HandlePush(from, m)
 	case *pb.Hop:

@@ -77,6 +77,11 @@ var prototypes = map[Type]Message{
 
 	110: (*pb.Stats)(nil),
 	111: (*pb.StatsReply)(nil),
+	120: (*pb.GetElement)(nil),
+	121: (*pb.GetPage)(nil),
+	122: (*pb.GetPageReply)(nil),
+	123: (*pb.FetchParts)(nil),
+	124: (*pb.FetchPartsReply)(nil),
 }
 
 var typesByMessage = func() map[reflect.Type]Type {

@@ -12,7 +12,7 @@ import (
 func (c *Cache) HandlePush(from mesh.NodeID, m *pb.Push) (*pb.PushReply, error) {
 	reply := &pb.PushReply{}
 	for _, pushed := range m.Deltas {
-		key, err := wire.ToKey(pushed.Key)
+		key, err := wire.ToStoredKey(pushed.Key)
 		if err != nil {
 			return nil, err
 		}

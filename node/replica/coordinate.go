@@ -29,6 +29,9 @@ func (r *Replica) coordinate(ctx context.Context, c change, owners []mesh.NodeID
 			return ack, nil
 		case again:
 			w.applied = false
+			if c.whole != nil {
+				return mesh.Ack{}, errCollectionDeleted
+			}
 		default:
 			return ack, err
 		}
@@ -69,9 +72,14 @@ func (r *Replica) applyNew(ctx context.Context, c change, others []mesh.NodeID, 
 			return err
 		}
 	}
+	if c.whole != nil {
+		if err := r.inherit(ctx, c.key, *c.whole); err != nil {
+			return err
+		}
+	}
 	var merged mesh.Merged
 	if c.deletes {
-		w.delta, merged, err = r.Local.Delete(ctx, c.key, mesh.Memory)
+		w.delta, merged, err = r.deleteLocal(ctx, c.key)
 	} else {
 		w.delta, merged, err = r.Local.Apply(ctx, c.key, c.kind, c.op, mesh.Memory)
 	}
@@ -261,6 +269,11 @@ func (r *Replica) rest(ctx context.Context, owner mesh.NodeID, key mesh.Key, m *
 	if err != nil || !reply.LacksBase || reply.Dominated {
 		return reply, err
 	}
+	if whole, _, isPart := key.Whole(); isPart {
+		if err := r.sendWhole(ctx, owner, whole, m.Durability); err != nil {
+			return nil, err
+		}
+	}
 	whole, held, err := r.Local.Get(key)
 	if err != nil || !held {
 		return reply, err
@@ -272,9 +285,12 @@ func (r *Replica) rest(ctx context.Context, owner mesh.NodeID, key mesh.Key, m *
 
 // observe merges into this node's copy the delete that another owner knows of.
 func (r *Replica) observe(ctx context.Context, key mesh.Key, encoded []byte) {
+	if whole, _, isPart := key.Whole(); isPart {
+		key = whole
+	}
 	cell, err := lattice.DecodeCell(encoded)
 	if err == nil {
-		_, err = r.Local.Merge(ctx, key, cell, mesh.Logged)
+		_, err = r.mergeWhole(ctx, key, cell, mesh.Logged)
 	}
 	if err != nil {
 		r.Log.Warn("cannot observe a delete", "key", key.String(), "err", err)

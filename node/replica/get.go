@@ -17,21 +17,33 @@ import (
 // A key is mesh.NotFound when most of its owners say so. It is
 // mesh.Unavailable when too few answer to tell.
 func (r *Replica) Get(ctx context.Context, key mesh.Key, quorum int) (lattice.Value, error) {
-	if err := key.Validate(); err != nil {
+	cell, err := r.getCell(ctx, key, quorum)
+	if err != nil {
 		return lattice.Value{}, err
 	}
+	value, _ := cell.Value()
+	if value.Divided() {
+		return r.whole(ctx, key, cell, quorum)
+	}
+	return value, nil
+}
+
+// getCell reads the cell of a key that exists.
+func (r *Replica) getCell(ctx context.Context, key mesh.Key, quorum int) (lattice.Cell, error) {
+	if err := key.Validate(); err != nil {
+		return lattice.Cell{}, err
+	}
 	if quorum < 0 || quorum > r.Replicas {
-		return lattice.Value{}, mesh.Errorf(mesh.Invalid, "get "+key.String(), "read quorum %d: expected 1 to %d, the number of owners", quorum, r.Replicas)
+		return lattice.Cell{}, mesh.Errorf(mesh.Invalid, "get "+key.String(), "read quorum %d: expected 1 to %d, the number of owners", quorum, r.Replicas)
 	}
 	cell, found, err := r.read(ctx, key, quorum)
 	if err != nil {
-		return lattice.Value{}, mesh.AsError("get "+key.String(), err)
+		return lattice.Cell{}, mesh.AsError("get "+key.String(), err)
 	}
-	value, exists := cell.Value()
-	if !found || !exists {
-		return lattice.Value{}, mesh.Errorf(mesh.NotFound, "get "+key.String(), "no such key")
+	if _, exists := cell.Value(); !found || !exists {
+		return lattice.Cell{}, mesh.Errorf(mesh.NotFound, "get "+key.String(), "no such key")
 	}
-	return value, nil
+	return cell, nil
 }
 
 func (r *Replica) read(ctx context.Context, key mesh.Key, quorum int) (lattice.Cell, bool, error) {

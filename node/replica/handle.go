@@ -94,7 +94,7 @@ func (r *Replica) HandleList(ctx context.Context, m *pb.List) (*pb.ListReply, er
 // HandleMerge takes a delta from another node. It is never refused for this
 // node not being an owner: views differ for a while.
 func (r *Replica) HandleMerge(ctx context.Context, m *pb.Merge) (*pb.MergeReply, error) {
-	key, err := wire.ToKey(m.Key)
+	key, err := wire.ToStoredKey(m.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,10 @@ func (r *Replica) HandleMerge(ctx context.Context, m *pb.Merge) (*pb.MergeReply,
 	if err != nil {
 		return nil, err
 	}
-	merged, err := r.Local.Merge(ctx, key, delta, d)
+	if whole, _, isPart := key.Whole(); isPart {
+		return r.mergePart(ctx, key, whole, delta, m.AddsToBase, d)
+	}
+	merged, err := r.mergeWhole(ctx, key, delta, d)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +134,7 @@ func (r *Replica) dominated(key mesh.Key, reply *pb.MergeReply) (*pb.MergeReply,
 // HandleFetch gives this node's own copy to another node, and notes if that
 // wants to be told of changes from now on.
 func (r *Replica) HandleFetch(_ context.Context, from mesh.NodeID, m *pb.Fetch) (*pb.FetchReply, error) {
-	key, err := wire.ToKey(m.Key)
+	key, err := wire.ToStoredKey(m.Key)
 	if err != nil {
 		return nil, err
 	}

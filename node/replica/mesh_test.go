@@ -236,6 +236,8 @@ func (n *testNode) serve(ctx context.Context, from mesh.NodeID, req wire.Message
 		return replica.HandleMerge(ctx, m)
 	case *pb.Fetch:
 		return replica.HandleFetch(ctx, from, m)
+	case *pb.FetchParts:
+		return replica.HandleFetchParts(ctx, m)
 	}
 	return nil, mesh.Errorf(mesh.Invalid, "serve", "%T", req)
 }

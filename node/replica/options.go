@@ -17,6 +17,9 @@ type Local interface {
 	Holds(key mesh.Key) (bool, error)
 	// Get gives the cell, which must not be changed.
 	Get(key mesh.Key) (lattice.Cell, bool, error)
+	// View shows the cell to read, which must be short, without giving it
+	// away, and reports whether there is one.
+	View(key mesh.Key, read func(*lattice.Cell)) (bool, error)
 	// Await returns when all writes before the call are as durable as d.
 	Await(ctx context.Context, d mesh.Durability) error
 	// Apply makes and merges the delta of an operation.

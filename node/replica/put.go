@@ -44,7 +44,8 @@ func (r *Replica) Delete(ctx context.Context, key mesh.Key, o WriteOptions) (mes
 
 // change is what a write does.
 type change struct {
-	key     mesh.Key
+	key     mesh.Key  // of a part, where it changes one
+	whole   *mesh.Key // of the divided collection that it changes; nil: of no such
 	deletes bool
 	kind    lattice.Kind // unless it deletes
 	op      lattice.Op
@@ -92,6 +93,14 @@ func (r *Replica) change(ctx context.Context, c change, o WriteOptions) (mesh.Ac
 	if o.Durability == mesh.DefaultDurability {
 		o.Durability = r.Durability
 	}
+	if c.kind.Divisible() {
+		return r.changeCollection(ctx, c, owners, need, o)
+	}
+	return r.coordinateChange(ctx, c, owners, need, o)
+}
+
+// coordinateChange coordinates a change of one cell.
+func (r *Replica) coordinateChange(ctx context.Context, c change, owners []mesh.NodeID, need int, o WriteOptions) (mesh.Ack, error) {
 	if o.ID == "" {
 		return r.coordinate(ctx, c, owners, need, o.Durability, &recentWrite{})
 	}

@@ -52,6 +52,9 @@ func (s *Store) keyInfo(records *pebble.Iterator) (info mesh.KeyInfo, exists boo
 	if err != nil {
 		return info, false, err
 	}
+	if _, _, isPart := key.Whole(); isPart {
+		return info, false, nil
+	}
 	raw, err := records.ValueAndErr()
 	if err != nil {
 		return info, false, s.readFailed(key, err)

@@ -195,16 +195,22 @@ func (s *Store) Writer() string { return *s.writer.Load() }
 
 // writerFor is the name for the dots of a key. A store that dropped the key's
 // partition may have forgotten dots that it gave out there, which other owners
-// hold, so it goes on under another name.
+// hold, so it goes on under another name. The parts of a collection, which
+// merge when it is read, each have a name of their own.
 func (s *Store) writerFor(key mesh.Key) string {
 	writer := s.Writer()
-	if !s.table.dropped.Load() {
+	_, n, isPart := key.Whole()
+	if !isPart && !s.table.dropped.Load() {
 		return writer
 	}
+	name := []byte(writer)
 	if drops := s.table.drops[key.Partition()].Load(); drops > 0 {
-		return string(binary.AppendUvarint([]byte(writer), uint64(drops)))
+		name = binary.AppendUvarint(name, uint64(drops))
 	}
-	return writer
+	if isPart {
+		name = append(name, 'p', byte(n>>8), byte(n))
+	}
+	return string(name)
 }
 
 var errClosed = mesh.Errorf(mesh.Unavailable, "store", "closed")
