@@ -8,6 +8,7 @@ import (
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/node/cellmap"
 )
 
 // indexed is a cell as the index knows it.
@@ -151,6 +152,10 @@ func (s *Store) readRecord(scratch *scratch) (found bool, err error) {
 func (s *Store) peek(key mesh.Key) (lattice.Cell, bool, error) {
 	locked := s.cells.Lock(key)
 	defer locked.Unlock()
+	return s.peekLocked(&locked, key)
+}
+
+func (s *Store) peekLocked(locked *cellmap.Locked[inMemory], key mesh.Key) (lattice.Cell, bool, error) {
 	if locked.Peek() != nil {
 		return locked.Share(), true, nil
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -11,7 +12,7 @@ import (
 
 // List gives up to limit keys of a namespace, in order, whose names begin
 // with prefix and are greater than after; more says whether there are others.
-// Deleted keys are left out. What is written meanwhile may be missed.
+// Deleted and expired keys are left out. What is written meanwhile may be missed.
 func (s *Store) List(ctx context.Context, namespace, prefix, after string, limit int) (keys []mesh.KeyInfo, more bool, err error) {
 	if err := s.enter(); err != nil {
 		return nil, false, err
@@ -65,7 +66,7 @@ func (s *Store) keyInfo(records *pebble.Iterator) (info mesh.KeyInfo, exists boo
 		return info, false, nil
 	}
 	value, exists := cell.Value()
-	return mesh.KeyInfo{Name: key.Name, Kind: value.Kind(), Size: int64(len(raw))}, exists, nil
+	return mesh.KeyInfo{Name: key.Name, Kind: value.Kind(), Size: int64(len(raw))}, exists && !cell.Expired(time.Now), nil
 }
 
 func listError(namespace string, err error) error {

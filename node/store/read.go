@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -71,9 +72,12 @@ func (s *Store) View(key mesh.Key, read func(*lattice.Cell)) (bool, error) {
 	return found, readError(key, err)
 }
 
-// Holds reports whether there is a cell of the key, deleted or not.
+// Holds reports whether there is a cell of the key, deleted or not, that has
+// not expired.
 func (s *Store) Holds(key mesh.Key) (bool, error) {
-	return s.View(key, func(*lattice.Cell) {})
+	expired := false
+	found, err := s.View(key, func(cell *lattice.Cell) { expired = cell.Expired(time.Now) })
+	return found && !expired, err
 }
 
 // load brings the cell of a key into memory, unless it is there, and reports

@@ -6,17 +6,17 @@ import "github.com/virga-mesh/virga/lattice"
 // writes later is later. It is called for every cell that comes in, from
 // another node or from the disk. It refuses a cell from too far in the future.
 func (s *Store) follow(cell lattice.Cell) error {
-	at := cell.ResetAt()
+	at := later(cell.ResetAt(), cell.Expiry().At)
 	if v, ok := cell.Value(); ok {
 		at = later(at, latest(v))
 	}
 	return s.observe(at)
 }
 
-// followTop is follow for what takes no time to find: the delete, and the
-// write of a plain register.
+// followTop is follow for what takes no time to find: the delete, the expiry,
+// and the write of a plain register.
 func (s *Store) followTop(cell lattice.Cell) error {
-	at := cell.ResetAt()
+	at := later(cell.ResetAt(), cell.Expiry().At)
 	if v, ok := cell.Value(); ok {
 		at = later(at, v.Stamp())
 	}

@@ -39,7 +39,7 @@ func (s *Store) Apply(ctx context.Context, key mesh.Key, kind lattice.Kind, op l
 			return lattice.Cell{}, err
 		}
 		var err error
-		delta, err = have.Apply(kind, op, lattice.Write{Stamp: s.clock.Now(), Writer: s.writerFor(key)})
+		delta, err = have.Apply(kind, op, s.now(key))
 		return delta, err
 	})
 	return delta, merged, writeError("put", key, err)
@@ -154,7 +154,10 @@ func (s *Store) mergeLocked(cell *cellmap.Locked[inMemory], key mesh.Key, d mesh
 	if err != nil || !merged.Grew {
 		return merged, delta, nil, err
 	}
-	commit, err = s.commit(change{key: key, delta: delta, replace: damaged, create: !found && !damaged, beside: cell.Meta()}, d)
+	commit, err = s.commit(change{
+		key: key, delta: delta, replace: damaged, create: !found && !damaged, beside: cell.Meta(),
+		expiresBefore: expiryOf(have), expiresAfter: expiryOf(*cell.Cell()),
+	}, d)
 	if err != nil { // memory now holds what the disk does not
 		s.fail.set("committing", err)
 		err = s.fail.err()
@@ -169,6 +172,8 @@ type change struct {
 	replace bool      // the record is damaged: the delta takes its place
 	create  bool      // there was no record
 	beside  *inMemory // what stands beside the cell in memory
+
+	expiresBefore, expiresAfter expiry // of the whole cell
 }
 
 // commit hands a change to the engine, and notes it in the index unless that
@@ -188,6 +193,9 @@ func (s *Store) commit(c change, d mesh.Durability) (*pebble.Batch, error) {
 	if err == nil && !c.beside.marked {
 		scratch.key = appendIndexKey(scratch.key[:0], c.key)
 		err = batch.Set(scratch.key, nil, nil)
+	}
+	if err == nil {
+		err = noteExpiry(batch, c)
 	}
 	if err != nil {
 		return nil, err

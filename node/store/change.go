@@ -1,0 +1,32 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// Change merges the delta that make gives of the cell of a key, and gives it
+// for the other owners. make is called under the key's lock with the cell as
+// it is, which it must not change, and with who writes and when; it must be
+// short, and must not call the store. The zero Cell changes nothing. Errors are
+// make's and Apply's.
+func (s *Store) Change(ctx context.Context, key mesh.Key, d mesh.Durability, make func(have lattice.Cell, at lattice.Write) (lattice.Cell, error)) (lattice.Cell, mesh.Merged, error) {
+	var delta lattice.Cell
+	merged, err := s.write(ctx, key, d, func(have lattice.Cell) (lattice.Cell, error) {
+		if err := s.followTop(have); err != nil {
+			return lattice.Cell{}, err
+		}
+		var err error
+		delta, err = make(have, s.now(key))
+		return delta, err
+	})
+	return delta, merged, writeError("put", key, err)
+}
+
+// now is who writes to a key, and when.
+func (s *Store) now(key mesh.Key) lattice.Write {
+	return lattice.Write{Stamp: s.clock.Now(), Writer: s.writerFor(key), Now: time.Now()}
+}
