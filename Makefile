@@ -4,8 +4,12 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages with concurrency: what the race detector is run on.
 CONCURRENT  := ./dht/... ./mesh/link/... ./node/... ./sdk/... ./internal/sim/... ./internal/simmesh/... ./internal/localmesh/...
 FUZZTIME    ?= 10s
+# How many schedules of faults make soak plays, from which seed on, and for how long at most (0s: until all are played).
+SEEDS       ?= 1000
+FIRST       ?= 1
+TIME        ?= 0s
 
-.PHONY: all build test check race fuzz bench generate fmt-check drift-check smoke
+.PHONY: all build test check race fuzz bench generate fmt-check drift-check smoke soak
 
 all: build
 
@@ -51,3 +55,7 @@ bench: build
 # One command starts a mesh, the README's session runs over it, one command stops it.
 smoke:
 	.ci/smoke
+
+# Seeded schedules of faults on simulated meshes: see internal/soak.
+soak:
+	$(GO) test ./internal/soak -run TestSeeds -timeout 24h -seeds $(SEEDS) -first $(FIRST) -lasting $(TIME) -only ""

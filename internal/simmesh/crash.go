@@ -12,7 +12,7 @@ import (
 // Kill ends the ith node as kill -9 would: nobody is told, and its disk is
 // left as it was at that moment. It needs a simulated network.
 func (m *Mesh) Kill(i int) error {
-	return m.crash(i, vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))})
+	return m.crash(i, everything())
 }
 
 // LosePower is Kill where the whole machine goes down: of what was written
@@ -45,6 +45,15 @@ func (m *Mesh) Wipe(i int) { m.members[i].disk = vfs.NewCrashableMem() }
 // run: it comes back under its old identity and has forgotten what it held.
 func (m *Mesh) WipeStore(i int) error { return m.Disk(i).RemoveAll(dataDir + "/store") }
 
-// Disk is the file system of the ith node, with what it holds. It is the
-// node's while that runs.
+// Disk is the file system of the ith node. While the node runs it is for
+// looking only.
 func (m *Mesh) Disk(i int) vfs.FS { return m.members[i].disk }
+
+// Copy gives a copy of the ith node's file system as it is now, with all that
+// the node has handed to it.
+func (m *Mesh) Copy(i int) vfs.FS { return m.members[i].disk.CrashClone(everything()) }
+
+// everything is left of a disk when only the process dies.
+func everything() vfs.CrashCloneCfg {
+	return vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))}
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/sdk"
 )
 
 // settlePoll is how often Settle looks.
@@ -53,4 +54,22 @@ func (m *Mesh) unsettled(side []int) string {
 		}
 	}
 	return ""
+}
+
+// SettleReady waits until each running node says that it is ready.
+func (m *Mesh) SettleReady(ctx context.Context) error {
+	for _, i := range m.Running() {
+		for {
+			status, err := sdk.Attach(m.Node(i)).Status(ctx)
+			if err == nil && status.Ready {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("node %d is not ready: %s: %w", i, status.NotReadyReason, ctx.Err())
+			case <-time.After(settlePoll):
+			}
+		}
+	}
+	return nil
 }

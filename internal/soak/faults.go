@@ -1,0 +1,77 @@
+package soak
+
+// fault is one kind of what befalls a mesh in a round. When its plan has run,
+// every node runs and hears the others.
+type fault struct {
+	name string
+	// nodes is the fewest with which it makes sense.
+	nodes int
+	plan  func(*generator) []Step
+	apart bool // see Round.Apart
+	many  bool // nodes are away at once
+}
+
+// faults are all kinds, each as likely as the others.
+var faults = []fault{
+	{name: "none", nodes: 1, plan: func(*generator) []Step { return nil }},
+	{name: "a node is killed", nodes: 3, plan: func(g *generator) []Step { return g.down(Kill, g.victims(1)) }},
+	{name: "a node stops and starts", nodes: 3, plan: func(g *generator) []Step { return g.down(Stop, g.victims(1)) }},
+	{name: "a machine loses power", nodes: 3, plan: func(g *generator) []Step { return g.down(LosePower, g.victims(1)) }},
+	{name: "two nodes are killed at once", nodes: 3, many: true, plan: func(g *generator) []Step { return g.down(Kill, g.victims(2)) }},
+	{name: "all nodes are killed", nodes: 3, many: true, plan: func(g *generator) []Step { return g.down(Kill, g.victims(g.nodes)) }},
+	{name: "one node after another is killed", nodes: 3, plan: func(g *generator) []Step {
+		var steps []Step
+		for _, victim := range g.victims(2) {
+			steps = append(steps, g.down(Kill, []int{victim})...)
+		}
+		return steps
+	}},
+	{name: "a node is cut off", nodes: 3, plan: func(g *generator) []Step { return g.cut(g.victims(1)) }},
+	{name: "a node is cut off again and again", nodes: 3, plan: func(g *generator) []Step {
+		victim := g.victims(1)
+		return append(g.cut(victim), append(g.cut(victim), g.cut(victim)...)...)
+	}},
+	{name: "a node is killed while another is cut off", nodes: 5, many: true, plan: func(g *generator) []Step {
+		both := g.victims(2)
+		steps := g.cut(both[:1])
+		return append(steps[:1], append(g.down(Kill, both[1:]), steps[1:]...)...)
+	}},
+	{name: "the mesh splits", nodes: 4, apart: true, many: true, plan: func(g *generator) []Step { return g.cut(g.victims(g.nodes / 2)) }},
+	{name: "a node returns with an empty disk", nodes: 3, plan: func(g *generator) []Step { return g.empty(Wipe) }},
+	{name: "a node returns with an empty store", nodes: 3, plan: func(g *generator) []Step { return g.empty(WipeStore) }},
+	{name: "a node joins", nodes: 1, plan: func(g *generator) []Step { return g.join() }},
+	{name: "a node joins while another is killed", nodes: 3, plan: func(g *generator) []Step {
+		steps := g.down(Kill, g.victims(1))
+		return append(steps[:1], append(g.join(), steps[1:]...)...)
+	}},
+}
+
+// down takes nodes down at once, and starts them one by one.
+func (g *generator) down(verb Verb, victims []int) (steps []Step) {
+	pause := g.pause(longestPause)
+	for _, victim := range victims {
+		steps = append(steps, Step{Pause: pause, Verb: verb, Node: victim})
+		pause = 0
+	}
+	for _, at := range g.chance.Perm(len(victims)) {
+		steps = append(steps, Step{Pause: g.pause(longestPause), Verb: Restart, Node: victims[at]})
+	}
+	return steps
+}
+
+func (g *generator) cut(side []int) []Step {
+	return []Step{
+		{Pause: g.pause(longestPause), Verb: Split, Nodes: side},
+		{Pause: g.pause(2 * longestPause), Verb: Heal},
+	}
+}
+
+func (g *generator) empty(wipe Verb) []Step {
+	steps := g.down(Kill, g.victims(1))
+	return []Step{steps[0], {Verb: wipe, Node: steps[0].Node}, steps[1]}
+}
+
+func (g *generator) join() []Step {
+	g.nodes++
+	return []Step{{Pause: g.pause(longestPause), Verb: Join}}
+}

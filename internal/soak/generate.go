@@ -1,0 +1,125 @@
+package soak
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Bounds of a schedule.
+const (
+	fewestNodes  = 3
+	mostNodes    = 9
+	fewestRounds = 3
+	mostRounds   = 6
+	longestPause = 3 * time.Second // of the nemesis: less or more than it takes to see that a node is dead
+	longestRest  = 250 * time.Millisecond
+)
+
+// generator draws a schedule.
+type generator struct {
+	chance *rand.Rand
+	nodes  int // that there are by now
+	value  int // last written
+}
+
+// Generate gives the schedule of a seed. Only names faults by a part of their
+// name; empty draws from all.
+func Generate(seed uint64, only string) Schedule {
+	g := &generator{chance: rand.New(rand.NewPCG(seed, 0))}
+	// Small meshes come more often: there each fault concerns most keys.
+	g.nodes = fewestNodes + min(g.chance.IntN(mostNodes-fewestNodes+1), g.chance.IntN(mostNodes-fewestNodes+1))
+	s := Schedule{Seed: seed, Nodes: g.nodes}
+	for range fewestRounds + g.chance.IntN(mostRounds-fewestRounds+1) {
+		s.Rounds = append(s.Rounds, g.round(only))
+	}
+	return s
+}
+
+func (g *generator) round(only string) Round {
+	f := g.fault(only)
+	before := g.nodes
+	round := Round{Fault: f.name, Nemesis: f.plan(g), Apart: f.apart, Behind: f.many && before > replicas}
+	lasts := time.Second
+	for _, step := range round.Nemesis {
+		lasts += step.Pause
+	}
+	for client := range clients {
+		round.Clients = append(round.Clients, g.load(client, g.entries(client, before, round), lasts, !round.Behind))
+	}
+	return round
+}
+
+// fault draws one that makes sense with the nodes there are.
+func (g *generator) fault(only string) fault {
+	var fit []fault
+	for _, f := range faults {
+		if g.nodes >= f.nodes && g.nodes < mostNodes && matches(f.name, only) {
+			fit = append(fit, f)
+		}
+	}
+	if len(fit) == 0 {
+		return faults[0]
+	}
+	return fit[g.chance.IntN(len(fit))]
+}
+
+// entries are the nodes that a client goes through in a round. Where several
+// sides may acknowledge it stays on one: what it wrote on the other it could
+// not know.
+func (g *generator) entries(client, nodes int, round Round) []int {
+	all := []int{Dialled}
+	for node := range nodes {
+		all = append(all, node)
+	}
+	if !round.Apart {
+		return all
+	}
+	side := round.Nemesis[0].Nodes
+	if client%2 == 0 {
+		return side
+	}
+	return slices.DeleteFunc(all, func(node int) bool { return slices.Contains(side, node) })
+}
+
+// load draws what a client does while a round lasts. Where owners may not
+// know of a delete that others acknowledged, there are none: the delete wins
+// over what is written meanwhile (docs/semantics.md).
+func (g *generator) load(client int, entries []int, lasts time.Duration, deletes bool) (steps []Step) {
+	for lasts > 0 {
+		step := g.clientStep(client)
+		if step.Verb == Delete && !deletes {
+			step.Verb = Get
+		}
+		step.Pause = g.pause(longestRest)
+		step.Node = entries[g.chance.IntN(len(entries))]
+		steps = append(steps, step)
+		lasts -= step.Pause
+	}
+	return steps
+}
+
+func (g *generator) clientStep(client int) Step {
+	own := client + clients*g.chance.IntN(keys/clients)
+	switch n := g.chance.IntN(100); {
+	case n < 50:
+		g.value++
+		return Step{Verb: Put, Key: own, Value: g.value}
+	case n < 58:
+		return Step{Verb: Delete, Key: own}
+	case n < 75:
+		return Step{Verb: Get, Key: g.chance.IntN(keys)}
+	}
+	return Step{Verb: Get, Key: g.chance.IntN(keys), Quorum: 2}
+}
+
+// victims draws different nodes.
+func (g *generator) victims(count int) []int { return g.chance.Perm(g.nodes)[:count] }
+
+// pause draws one in whole milliseconds.
+func (g *generator) pause(longest time.Duration) time.Duration {
+	return time.Duration(g.chance.Int64N(longest.Milliseconds())) * time.Millisecond
+}
+
+func matches(name, part string) bool { return strings.Contains(name, part) }

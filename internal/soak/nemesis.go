@@ -1,0 +1,62 @@
+package soak
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// nemesis plays the faults of a round. What it cannot do is an error: each
+// node must start again and be ready.
+func (r *run) nemesis(ctx context.Context, steps []Step) error {
+	for _, step := range steps {
+		time.Sleep(step.Pause)
+		within, cancel := context.WithTimeout(ctx, settleTimeout)
+		err := r.strike(within, step)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("%s: %w", step, err)
+		}
+		r.see()
+	}
+	return nil
+}
+
+func (r *run) strike(ctx context.Context, step Step) (err error) {
+	switch step.Verb {
+	case Kill:
+		return r.mesh.Kill(step.Node)
+	case LosePower:
+		return r.mesh.LosePower(step.Node, r.chance)
+	case Stop:
+		return r.mesh.Stop(step.Node)
+	case Restart:
+		return r.mesh.Restart(ctx, step.Node)
+	case Wipe:
+		r.mesh.Wipe(step.Node)
+		return nil
+	case WipeStore:
+		return r.mesh.WipeStore(step.Node)
+	case Split:
+		r.mesh.Partition(others(r.mesh.Len(), step.Nodes), step.Nodes)
+		return nil
+	case Heal:
+		r.mesh.Heal()
+		return nil
+	case Join:
+		_, err = r.mesh.Join(ctx)
+		return err
+	}
+	return fmt.Errorf("no step of a nemesis: %s", step.Verb)
+}
+
+// others are the numbers below count that are not in side.
+func others(count int, side []int) (rest []int) {
+	for i := range count {
+		if !slices.Contains(side, i) {
+			rest = append(rest, i)
+		}
+	}
+	return rest
+}
