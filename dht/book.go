@@ -23,17 +23,23 @@ type known struct {
 	Node  string    `json:"node"`
 	Addrs []string  `json:"addrs"`
 	Seen  time.Time `json:"seen"`
+	// What was said of it last, and when, in Unix milliseconds.
+	Draining bool  `json:"draining,omitempty"`
+	Gone     bool  `json:"gone,omitempty"`
+	Said     int64 `json:"said,omitempty"`
 }
 
-// remembered gives the nodes for the book, those seen last first.
+// remembered gives the nodes for the book, those seen last first. What was
+// found, and did not prove to be of the mesh, is not worth it.
 func (r *roster) remembered(now time.Time) []known {
 	var nodes []known
 	for _, n := range r.nodes {
 		if n.connected() {
 			n.seen = now
 		}
-		if len(n.addrs) > 0 {
-			nodes = append(nodes, known{n.id.String(), n.addrs, n.seen.UTC().Truncate(time.Second)})
+		if n.vouched || n.standing.state == gone {
+			s := n.standing
+			nodes = append(nodes, known{n.id.String(), n.addrs, n.seen.UTC().Truncate(time.Millisecond), s.state == draining, s.state == gone, s.said})
 		}
 	}
 	slices.SortFunc(nodes, func(a, b known) int { return b.Seen.Compare(a.Seen) })
@@ -51,7 +57,7 @@ func (r *roster) recall(nodes []known, now time.Time) {
 		if seen.After(now) {
 			seen = now
 		}
-		r.learn(id, dialable(k.Addrs), false, seen, now)
+		r.introduce(Member{ID: id, Addrs: dialable(k.Addrs), MissingSince: seen}, standingOf(k.Draining, k.Gone, k.Said), now)
 	}
 }
 

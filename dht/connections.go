@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/admission"
 	"github.com/virga-mesh/virga/mesh/link"
-	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
 // Bounds of dialling.
@@ -64,9 +62,12 @@ func (d *DHT) dialLoop(ctx context.Context) {
 	}
 }
 
+// forgetEvery is how often it is looked, at least, who was missing for too long.
+const forgetEvery = time.Minute
+
 // dueDials takes the dials to make now, and says how long there will be none.
 func (d *DHT) dueDials(limit int) (dials []dial, wait time.Duration) {
-	wait = time.Hour
+	wait = forgetEvery
 	d.update(func(now time.Time) {
 		if d.left {
 			return
@@ -74,7 +75,7 @@ func (d *DHT) dueDials(limit int) (dials []dial, wait time.Duration) {
 		d.roster.forget(now)
 		dials = d.roster.due(now, limit)
 		if next, ok := d.roster.nextDue(now); ok && len(dials) < limit {
-			wait = next.Sub(now)
+			wait = min(wait, next.Sub(now))
 		}
 	})
 	return dials, wait
@@ -99,32 +100,4 @@ func (d *DHT) dial(ctx context.Context, x dial) {
 	d.config.Log.Debug("dialled", "node", x.id.Short(), "addrs", x.addrs, "err", err)
 	refused := err != nil && mesh.KindOf(err) == mesh.Denied
 	d.update(func(now time.Time) { d.roster.dialled(x, answered, refused, now) })
-}
-
-// Leave tells all neighbours that this node departs on purpose, so that they
-// do not wait for it, and stops dialling. It returns when they know, or when
-// ctx ends. Close the endpoint soon after.
-func (d *DHT) Leave(ctx context.Context) {
-	var conns []*link.Conn
-	d.update(func(time.Time) {
-		d.left = true
-		conns = d.roster.allConns()
-	})
-	var telling sync.WaitGroup
-	for _, c := range conns {
-		telling.Go(func() { d.takeLeave(ctx, c) })
-	}
-	telling.Wait()
-}
-
-// takeLeave tells one neighbour. The answer to a ping sent behind the
-// message, which is not answered, says that it arrived.
-func (d *DHT) takeLeave(ctx context.Context, c *link.Conn) {
-	err := c.Send(ctx, &pb.Leaving{})
-	if err == nil {
-		_, err = c.Call(ctx, &pb.Ping{})
-	}
-	if err != nil {
-		d.config.Log.Debug("could not take leave", "node", c.Peer().ID.Short(), "err", err)
-	}
 }

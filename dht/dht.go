@@ -20,6 +20,8 @@ type DHT struct {
 	current  atomic.Pointer[view]
 	lookups  lookupCache
 	watchers []func(Event)
+	// onMembers are told that Known changed.
+	onMembers []func()
 
 	lock    sync.Mutex
 	roster  *roster
@@ -50,7 +52,7 @@ func New(c Config) (*DHT, error) {
 		ready: make(chan struct{}), exchanges: make(chan struct{}, maxExchanges),
 		redial: newSignal(), greet: newSignal(), viewed: newSignal(), recorded: newSignal(),
 	}
-	d.current.Store(newView(Peer{ID: self}, nil))
+	d.current.Store(newView(Peer{ID: self}, nil, nil))
 	return d, nil
 }
 
@@ -96,21 +98,6 @@ func (d *DHT) Ready() <-chan struct{} { return d.ready }
 // The slice is shared: the caller must not change it.
 func (d *DHT) View() []Peer { return d.current.Load().peers }
 
-// Owners gives the n live nodes closest to the key's partition, the closest first; all of
-// them when there are fewer. It answers from memory and allocates the result only.
-func (d *DHT) Owners(key mesh.Key, n int) []mesh.NodeID {
-	v := d.current.Load()
-	return v.appendClosest(make([]mesh.NodeID, 0, max(0, min(n, len(v.peers)))), key.Partition().ID(), n)
-}
-
-// AppendOwners appends the owners of what lies at id to dst: Owners without an allocation.
-func (d *DHT) AppendOwners(dst []mesh.NodeID, id mesh.ID, n int) []mesh.NodeID {
-	return d.current.Load().appendClosest(dst, id, n)
-}
-
-// Owns reports whether this node is among the n owners of key.
-func (d *DHT) Owns(key mesh.Key, n int) bool { return d.current.Load().owns(key.Partition().ID(), n) }
-
 func (d *DHT) inView(id mesh.NodeID) bool {
 	_, found := d.current.Load().index(id)
 	return found
@@ -136,7 +123,10 @@ func (d *DHT) update(f func(now time.Time)) {
 
 // publish makes the view anew. The lock is held.
 func (d *DHT) publish() {
-	d.current.Store(newView(Peer{d.self, d.addrs}, d.roster.live()))
+	self := Peer{ID: d.self, Addrs: d.addrs, Draining: d.roster.own.state != member}
+	v := newView(self, d.roster.live(), d.roster.absentOwners())
+	v.digest = d.roster.digest()
+	d.current.Store(v)
 	d.lookups.clear()
 	d.viewed.raise()
 	d.recorded.raise()

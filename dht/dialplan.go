@@ -65,7 +65,7 @@ func (r *roster) missing(now time.Time) []dial {
 	var dials []dial
 	wanted := r.wanted()
 	for _, n := range r.nodes {
-		if !n.connected() && n.left.IsZero() && wanted(n) {
+		if !n.connected() && n.left.IsZero() && (n.suspect || n.standing.state != gone && wanted(n)) {
 			dials = append(dials, dial{node: n, id: n.id, addrs: n.addrs, suspect: n.suspect})
 		}
 	}
@@ -129,7 +129,7 @@ func (r *roster) settled() bool {
 	for _, n := range r.nodes {
 		connected = connected || n.connected()
 		compared = compared || n.connected() && n.compared.done
-		if !n.connected() && n.left.IsZero() && !n.dial.tried {
+		if !n.connected() && n.left.IsZero() && n.standing.state != gone && !n.dial.tried {
 			untried = untried || n.named
 			unnamed = unnamed || !n.named
 		}

@@ -27,7 +27,7 @@ func (d *DHT) Lookup(ctx context.Context, key mesh.Key, n int) ([]mesh.NodeID, e
 		if ctx.Err() != nil {
 			return nil, mesh.AsError("lookup", ctx.Err())
 		}
-		return d.AppendOwners(nil, id, n), nil
+		return slices.Clone(d.Owners(key, n)), nil
 	}
 	closest, whole := d.withView(id, found)
 	d.lookups.put(id, closest, whole, time.Now())
@@ -45,17 +45,19 @@ func (d *DHT) find(ctx context.Context, key string) ([]mesh.NodeID, error) {
 
 // withView adds the view to what a look-up found, and orders it. A look-up
 // knows all nodes up to the farthest that it found, or just all nodes when
-// it found fewer than it could have.
+// it found fewer than it could have. Nodes that drain are left out.
 func (d *DHT) withView(id mesh.ID, found []mesh.NodeID) (closest []mesh.NodeID, whole bool) {
 	whole = len(found) < bucketSize
-	for _, p := range d.View() {
-		if !slices.Contains(found, p.ID) {
-			found = append(found, p.ID)
+	v := d.current.Load()
+	found = slices.DeleteFunc(found, v.drains)
+	for _, node := range v.owners.set.nodes {
+		if !slices.Contains(found, node) {
+			found = append(found, node)
 		}
 	}
 	sortByDistance(found, id)
 	if !whole {
-		found = found[:bucketSize]
+		found = found[:min(bucketSize, len(found))]
 	}
 	return found, whole
 }
@@ -113,7 +115,7 @@ func (d *DHT) discover(ctx context.Context, key string) {
 	k := d.kademlia.Load()
 	d.update(func(now time.Time) {
 		for _, id := range nodes {
-			d.roster.learn(id, k.addrs(id), true, now, now)
+			d.roster.learn(id, k.addrs(id), bySearch, now, now)
 		}
 	})
 }

@@ -33,6 +33,6 @@ type localPeers struct{ dht *DHT }
 // HandlePeerFound learns a node; whether it is one of the mesh shows when it is dialled.
 func (l localPeers) HandlePeerFound(found peer.AddrInfo) {
 	l.dht.update(func(now time.Time) {
-		l.dht.roster.learn(mesh.NodeID(found.ID), fromMultiaddrs(found.Addrs), true, now, now)
+		l.dht.roster.learn(mesh.NodeID(found.ID), fromMultiaddrs(found.Addrs), bySearch, now, now)
 	})
 }

@@ -16,6 +16,8 @@ type roster struct {
 	selfID      mesh.ID
 	maxPeers    int           // connected nodes, beyond which only near ones are dialled
 	forgetAfter time.Duration // since a node was last seen
+	own         standing      // of this node
+	forgotten   bool          // this node heard that it is gone
 	nodes       map[mesh.NodeID]*record
 	bootstrap   []*bootstrap
 	connections uint64 // ever made
@@ -29,8 +31,10 @@ type record struct {
 	id         mesh.NodeID
 	place      mesh.ID // of id
 	addrs      []string
-	seen       time.Time    // when it was last connected, or named by a node
-	named      bool         // by a node, since this one started; not only remembered
+	seen       time.Time // when it was last connected, or named by a node
+	named      bool      // by a node, since this one started; not only remembered
+	vouched    bool      // it proved to be of the mesh, or a node of the mesh said so
+	standing   standing
 	conns      []*link.Conn // more than one while two dialled each other, or one restarted
 	since      time.Time    // of the newest of conns
 	connection uint64       // numbers the times that it was connected anew
@@ -84,15 +88,32 @@ func (n *record) conn() *link.Conn {
 // inView reports whether the node counts as live.
 func (n *record) inView() bool { return n.left.IsZero() && (n.connected() || n.suspect) }
 
+// missing reports whether the node is of the mesh and does not live, but is
+// expected back.
+func (n *record) missing() bool { return n.vouched && n.standing.state != gone && !n.inView() }
+
 // live lists the nodes for the view.
 func (r *roster) live() []livePeer {
 	var live []livePeer
 	for _, n := range r.nodes {
 		if n.inView() {
-			live = append(live, livePeer{Peer{n.id, n.addrs}, n.connection})
+			// One that is said to be gone, and is not, owns nothing until it has said so.
+			peer := Peer{ID: n.id, Addrs: n.addrs, Draining: n.standing.state != member}
+			live = append(live, livePeer{peer, n.connection})
 		}
 	}
 	return live
+}
+
+// absentOwners lists the missing nodes that would own something.
+func (r *roster) absentOwners() []mesh.NodeID {
+	var absent []mesh.NodeID
+	for _, n := range r.nodes {
+		if n.missing() && n.standing.state == member {
+			absent = append(absent, n.id)
+		}
+	}
+	return absent
 }
 
 // simultaneous is how far apart the connections of two nodes that dial each
@@ -111,6 +132,7 @@ func (r *roster) up(id mesh.NodeID, conn *link.Conn, addrs []string, now time.Ti
 	}
 	n.conns = append(n.conns, conn)
 	r.viewChanged = true
+	n.vouched = true
 	n.since, n.seen, n.addrs = now, now, mergeAddrs(addrs, nil)
 	n.suspect, n.left, n.silent, n.pinging, n.compared = false, time.Time{}, 0, false, comparison{}
 }
@@ -144,26 +166,64 @@ func (r *roster) leaving(id mesh.NodeID, conn *link.Conn, now time.Time) {
 	}
 }
 
+// source is how a node came to be known.
+type source uint8
+
+const (
+	byMemory source = iota // of this node, from before it started, or of another one that misses it
+	bySearch               // by mDNS or Kademlia: whether it is of the mesh shows when it is dialled
+	byNode                 // that is connected to it
+)
+
+// introduce notes what a node said of another one, or of this one.
+func (r *roster) introduce(m Member, word standing, now time.Time) {
+	from := byNode
+	switch {
+	case word.state == gone:
+		if said := time.UnixMilli(word.said); m.ID != r.self && m.ID != "" && now.Sub(said) <= r.forgetAfter {
+			r.record(m.ID, said) // it must not be brought up again
+		}
+		r.hear(m.ID, word, now)
+		return
+	case !m.Live:
+		from = byMemory
+	}
+	r.hear(m.ID, word, now) // before, for it may tell that who was gone is back; after, for it may be new
+	r.learn(m.ID, m.Addrs, from, m.MissingSince, now)
+	r.hear(m.ID, word, now)
+}
+
 // learn notes a node that another one named, or that was found. What a
 // connected node said of its own addresses stands.
-func (r *roster) learn(id mesh.NodeID, addrs []string, named bool, seen, now time.Time) {
-	if id == r.self || id == "" || len(addrs) == 0 {
+func (r *roster) learn(id mesh.NodeID, addrs []string, from source, seen, now time.Time) {
+	if id == r.self || id == "" || len(addrs) == 0 || now.Sub(seen) > r.forgetAfter {
 		return
 	}
 	n := r.record(id, seen)
-	if !n.left.IsZero() {
-		if n.connected() || now.Sub(n.left) < leaveQuiet {
-			return
-		}
-		n.left = time.Time{}
+	if n.standing.state == gone && !n.inView() {
+		return
 	}
 	if seen.After(n.seen) {
 		n.seen = seen
 	}
-	n.named = n.named || named
-	if !n.connected() {
+	if from != bySearch && !n.vouched {
+		n.vouched, r.viewChanged = true, true
+	}
+	if !n.left.IsZero() {
+		if from == byMemory || n.connected() || now.Sub(n.left) < leaveQuiet {
+			return
+		}
+		n.left = time.Time{}
+	}
+	n.named = n.named || from != byMemory
+	if n.connected() {
+		return
+	}
+	r.planChanged = true
+	if from == byMemory {
+		n.addrs = mergeAddrs(n.addrs, addrs)
+	} else {
 		n.addrs = mergeAddrs(addrs, n.addrs)
-		r.planChanged = true
 	}
 }
 
@@ -203,6 +263,7 @@ func (r *roster) makeRoom(keep *record) {
 	}
 	if oldest != nil {
 		delete(r.nodes, oldest.id)
+		r.viewChanged = true
 	}
 }
 
@@ -211,6 +272,7 @@ func (r *roster) forget(now time.Time) {
 	for id, n := range r.nodes {
 		if !n.connected() && !n.suspect && !n.dial.dialling && now.Sub(n.seen) > r.forgetAfter {
 			delete(r.nodes, id)
+			r.viewChanged = true
 		}
 	}
 }

@@ -69,7 +69,7 @@ func TestANodeIsLiveWhileAConnectionStands(t *testing.T) {
 func TestOneSelfIsNeverListed(t *testing.T) {
 	r := newTestRoster()
 	r.up(alice, new(link.Conn), atBob, start)
-	r.learn(alice, atBob, true, start, start)
+	r.learn(alice, atBob, byNode, start, start)
 	if len(r.nodes) != 0 {
 		t.Errorf("listed: %v", r.nodes)
 	}
@@ -140,14 +140,14 @@ func TestWhoLeftIsNotDialledUntilItReturns(t *testing.T) {
 	expectLive(t, r, "left")
 	r.down(bob, conn, false, start)
 	soon, later := start.Add(leaveQuiet-1), start.Add(leaveQuiet)
-	r.learn(bob, atBob, true, soon, soon)
+	r.learn(bob, atBob, byNode, soon, soon)
 	if due := dueIDs(r, soon); len(due) != 0 {
 		t.Errorf("due soon after: %v", due)
 	}
 	if due := dueIDs(r, later); !slices.Equal(due, []mesh.NodeID{""}) {
 		t.Errorf("due later: %v, want only the bootstrap address", due)
 	}
-	r.learn(bob, atBob, true, later, later)
+	r.learn(bob, atBob, byNode, later, later)
 	if due := dueIDs(r, later); !slices.Contains(due, bob) {
 		t.Errorf("due once a node named it again: %v, want bob", due)
 	}
@@ -157,7 +157,7 @@ func TestWhoLeftIsNotDialledUntilItReturns(t *testing.T) {
 
 func TestWhatIsMissingIsDialledForEver(t *testing.T) {
 	r := newTestRoster("10.0.0.9:9")
-	r.learn(bob, atBob, true, start, start)
+	r.learn(bob, atBob, byNode, start, start)
 	now, dials := start, 0
 	for now.Before(start.Add(time.Hour)) {
 		for _, d := range r.due(now, 100) {
@@ -177,7 +177,7 @@ func TestWhatIsMissingIsDialledForEver(t *testing.T) {
 
 func TestWhoWasRefusedIsDialledSeldom(t *testing.T) {
 	r := newTestRoster()
-	r.learn(bob, atBob, true, start, start)
+	r.learn(bob, atBob, byNode, start, start)
 	r.dialled(r.due(start, 1)[0], "", true, start)
 	if due := dueIDs(r, start.Add(refusedRedial-1)); len(due) != 0 {
 		t.Errorf("due too early: %v", due)
@@ -189,7 +189,7 @@ func TestWhoWasRefusedIsDialledSeldom(t *testing.T) {
 
 func TestWhatWasNotSeenForLongIsForgotten(t *testing.T) {
 	r := newTestRoster()
-	r.learn(bob, atBob, true, start, start)
+	r.learn(bob, atBob, byNode, start, start)
 	r.up(carol, new(link.Conn), atCarol, start)
 	r.forget(start.Add(25 * time.Hour))
 	if r.nodes[bob] != nil || r.nodes[carol] == nil {
@@ -202,7 +202,7 @@ func TestWhatIsKnownIsBounded(t *testing.T) {
 	r.up(bob, new(link.Conn), atBob, start)
 	for i, id := range nodesOf(viewOf(chance, maxKnown+100)) {
 		seen := start.Add(time.Duration(i) * time.Second)
-		r.learn(id, []string{"10.0.0.1:1"}, true, seen, seen)
+		r.learn(id, []string{"10.0.0.1:1"}, byNode, seen, seen)
 	}
 	if len(r.nodes) != maxKnown || r.nodes[bob] == nil {
 		t.Errorf("%d known, connected one kept: %v", len(r.nodes), r.nodes[bob] != nil)
@@ -211,17 +211,17 @@ func TestWhatIsKnownIsBounded(t *testing.T) {
 
 func TestAddressesAreMergedFreshFirstAndBounded(t *testing.T) {
 	r := newTestRoster()
-	r.learn(bob, []string{"1:1", "2:2"}, true, start, start)
-	r.learn(bob, []string{"3:3", "1:1"}, true, start, start)
+	r.learn(bob, []string{"1:1", "2:2"}, byNode, start, start)
+	r.learn(bob, []string{"3:3", "1:1"}, byNode, start, start)
 	if got := r.nodes[bob].addrs; !slices.Equal(got, []string{"3:3", "1:1", "2:2"}) {
 		t.Errorf("addresses %v", got)
 	}
-	r.learn(bob, []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"}, true, start, start)
+	r.learn(bob, []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"}, byNode, start, start)
 	if got := r.nodes[bob].addrs; len(got) != maxAddrs {
 		t.Errorf("%d addresses, bound %d", len(got), maxAddrs)
 	}
 	r.up(bob, new(link.Conn), atBob, start)
-	r.learn(bob, []string{"6:6"}, true, start, start)
+	r.learn(bob, []string{"6:6"}, byNode, start, start)
 	if got := r.nodes[bob].addrs; !slices.Equal(got, atBob) {
 		t.Errorf("what others say of a connected node stood: %v", got)
 	}
@@ -236,7 +236,7 @@ func TestBeyondTheLimitOnlyNearNodesAreDialled(t *testing.T) {
 		r.up(id, new(link.Conn), atBob, start)
 	}
 	for _, id := range append(slices.Clone(everyone[:100]), everyone[164:]...) {
-		r.learn(id, atBob, true, start, start)
+		r.learn(id, atBob, byNode, start, start)
 	}
 	due := dueIDs(r, start.Add(time.Minute))
 	for _, id := range everyone[:100] {
@@ -318,7 +318,7 @@ func TestSettled(t *testing.T) {
 	if bootstrap.settled() {
 		t.Error("settled before the views were compared")
 	}
-	bootstrap.learn(carol, atCarol, true, start, start)
+	bootstrap.learn(carol, atCarol, byNode, start, start)
 	bootstrap.told(bob, true)
 	if bootstrap.settled() {
 		t.Error("settled before the node that was named was tried")
@@ -337,7 +337,7 @@ func TestSettled(t *testing.T) {
 func TestTheBookIsKept(t *testing.T) {
 	r := newTestRoster()
 	r.up(bob, new(link.Conn), atBob, start)
-	r.learn(carol, atCarol, true, start.Add(-25*time.Hour), start)
+	r.learn(carol, atCarol, byNode, start.Add(-25*time.Hour), start)
 	again := newTestRoster()
 	again.recall(r.remembered(start), start)
 	if again.nodes[bob] == nil || !slices.Equal(again.nodes[bob].addrs, atBob) || again.nodes[carol] != nil {

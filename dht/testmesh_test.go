@@ -31,6 +31,8 @@ type testMesh struct {
 	network *sim.Network // nil: loopback
 	log     *slog.Logger
 	hosts   int
+	// forgetAfter of all nodes; zero: the default.
+	forgetAfter time.Duration
 }
 
 // testNode is one of them.
@@ -85,7 +87,7 @@ func (m *testMesh) credential(role admission.Role) admission.Credential {
 // settings are those of a new node.
 func (m *testMesh) settings(bootstrap ...string) nodeSettings {
 	m.hosts++
-	s := nodeSettings{config: Config{Credential: m.credential(admission.Node), Bootstrap: bootstrap, Log: m.log}, host: m.hosts, listen: "127.0.0.1:0"}
+	s := nodeSettings{config: Config{Credential: m.credential(admission.Node), Bootstrap: bootstrap, ForgetAfter: m.forgetAfter, Log: m.log}, host: m.hosts, listen: "127.0.0.1:0"}
 	if m.network != nil {
 		s.listen = net.JoinHostPort(sim.HostIP(m.hosts).String(), "7000")
 	}

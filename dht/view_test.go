@@ -1,7 +1,6 @@
 package dht
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -13,20 +12,9 @@ import (
 func viewOf(chance *rand.Rand, n int) *view {
 	var peers []livePeer
 	for i := range n {
-		var raw [38]byte
-		for j := range raw {
-			raw[j] = byte(chance.Uint32())
-		}
-		peers = append(peers, livePeer{Peer: Peer{ID: mesh.NodeID(raw[:])}, connection: uint64(i)})
+		peers = append(peers, livePeer{Peer: Peer{ID: randomNode(chance)}, connection: uint64(i)})
 	}
-	return newView(peers[0].Peer, peers[1:])
-}
-
-// closestByBruteForce is the oracle: sort everyone by the whole distance.
-func closestByBruteForce(nodes []mesh.NodeID, target mesh.ID, n int) []mesh.NodeID {
-	sorted := slices.Clone(nodes)
-	slices.SortFunc(sorted, func(a, b mesh.NodeID) int { return mesh.CompareDistance(target, a.ID(), b.ID()) })
-	return sorted[:min(n, len(sorted))]
+	return newView(peers[0].Peer, peers[1:], nil)
 }
 
 func nodesOf(v *view) []mesh.NodeID {
@@ -35,62 +23,6 @@ func nodesOf(v *view) []mesh.NodeID {
 		nodes = append(nodes, p.ID)
 	}
 	return nodes
-}
-
-func seeded(t testing.TB) *rand.Rand {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
-
-func TestClosestAgreesWithBruteForce(t *testing.T) {
-	chance := seeded(t)
-	for _, members := range []int{1, 2, 3, 16, 17, 40} {
-		v := viewOf(chance, members)
-		for _, n := range []int{0, 1, 3, 16, 17, 100} {
-			for range 20 {
-				target := mesh.Key{Namespace: "default", Name: fmt.Sprint(chance.Uint64())}.ID()
-				want := closestByBruteForce(nodesOf(v), target, n)
-				got := v.appendClosest(nil, target, n)
-				if !slices.Equal(got, want) {
-					t.Fatalf("%d of %d members: got %v, want %v", n, members, got, want)
-				}
-				self := slices.IndexFunc(v.ids, func(id mesh.ID) bool { return id == v.selfID })
-				if owns := slices.Contains(want, v.peers[self].ID); v.owns(target, n) != owns {
-					t.Fatalf("%d of %d members: owns is %v, want %v", n, members, !owns, owns)
-				}
-			}
-		}
-	}
-}
-
-func TestClosestDecidesEqualHeadsByTheRest(t *testing.T) {
-	v := viewOf(seeded(t), 3)
-	for i := range v.ids {
-		v.ids[i] = mesh.ID{31: byte(3 - i)}
-		v.heads[i] = 0
-	}
-	got := v.appendClosest(nil, mesh.ID{}, 2)
-	if want := []mesh.NodeID{v.peers[2].ID, v.peers[1].ID}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
-func TestDigestIsOfTheSet(t *testing.T) {
-	v := viewOf(seeded(t), 5)
-	others := func(order ...int) []livePeer {
-		var peers []livePeer
-		for _, i := range order {
-			peers = append(peers, livePeer{Peer: v.peers[i]})
-		}
-		return peers
-	}
-	if v.digest != newView(v.peers[3], others(4, 0, 2, 1)).digest {
-		t.Error("the same set, seen by another node, has another digest")
-	}
-	if v.digest == newView(v.peers[3], others(4, 0, 2)).digest {
-		t.Error("a smaller set has the same digest")
-	}
 }
 
 func TestIndexFindsMembersOnly(t *testing.T) {
@@ -106,16 +38,29 @@ func TestIndexFindsMembersOnly(t *testing.T) {
 	}
 }
 
-func BenchmarkOwners(b *testing.B) {
-	for _, members := range []int{3, 20, 200, 500} {
-		b.Run(fmt.Sprint(members), func(b *testing.B) {
-			v := viewOf(seeded(b), members)
-			key := mesh.Key{Namespace: "default", Name: "greeting"}
-			var buf [3]mesh.NodeID
-			b.ReportAllocs()
-			for b.Loop() {
-				v.appendClosest(buf[:0], key.ID(), 3)
-			}
-		})
+func TestWhoDrainsOwnsNothingUnlessAllDo(t *testing.T) {
+	stays, drains := Peer{ID: bob}, livePeer{Peer: Peer{ID: carol, Draining: true}}
+	sorted := func(nodes []mesh.NodeID) []mesh.NodeID { return slices.Sorted(slices.Values(nodes)) }
+	for _, test := range []struct {
+		name          string
+		self          Peer
+		missing       []mesh.NodeID
+		owners, known []mesh.NodeID
+	}{
+		{"another stays", stays, nil, []mesh.NodeID{bob}, []mesh.NodeID{bob}},
+		{"another stays and one is missing", stays, []mesh.NodeID{"dave"}, []mesh.NodeID{bob}, []mesh.NodeID{bob, "dave"}},
+		{"all drain", Peer{ID: bob, Draining: true}, nil, []mesh.NodeID{bob, carol}, []mesh.NodeID{bob, carol}},
+		{"all that live drain", Peer{ID: bob, Draining: true}, []mesh.NodeID{"dave"}, []mesh.NodeID{bob, carol}, []mesh.NodeID{"dave"}},
+	} {
+		v := newView(test.self, []livePeer{drains}, test.missing)
+		if got := sorted(v.owners.first(0, 3)); !slices.Equal(got, test.owners) {
+			t.Errorf("%s: owners are %v, want %v", test.name, got, test.owners)
+		}
+		if got := sorted(v.knownOwners.first(0, 3)); !slices.Equal(got, test.known) {
+			t.Errorf("%s: known owners are %v, want %v", test.name, got, test.known)
+		}
+		if len(v.peers) != 2 || !v.drains(carol) {
+			t.Errorf("%s: who drains is not in the view as such: %v", test.name, v.peers)
+		}
 	}
 }

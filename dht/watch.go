@@ -14,9 +14,14 @@ type Event struct {
 // its time: events do not queue up. Call Watch before Run.
 func (d *DHT) Watch(f func(Event)) { d.watchers = append(d.watchers, f) }
 
+// WatchMembers calls f after Known may have changed, and after the events
+// of Watch, from the same goroutine. Several changes may be told as one.
+// Call it before Run.
+func (d *DHT) WatchMembers(f func()) { d.onMembers = append(d.onMembers, f) }
+
 // watchLoop tells how the view changed since it was looked at last.
 func (d *DHT) watchLoop(ctx context.Context) {
-	told := newView(Peer{ID: d.self}, nil)
+	told := newView(Peer{ID: d.self}, nil, nil)
 	for {
 		select {
 		case <-ctx.Done():
@@ -30,6 +35,9 @@ func (d *DHT) watchLoop(ctx context.Context) {
 			}
 		}
 		told = v
+		for _, f := range d.onMembers {
+			f()
+		}
 	}
 }
 

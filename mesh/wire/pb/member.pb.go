@@ -21,8 +21,9 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Ping is the heartbeat between neighbours. The digest covers the sender's
-// view; who sees another view asks for the members.
+// Ping is the heartbeat between neighbours. The digest covers whom the sender
+// knows to live, to be missing, to drain and to be gone; who knows otherwise
+// asks for the members.
 type Ping struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ViewDigest    []byte                 `protobuf:"bytes,1,opt,name=view_digest,json=viewDigest,proto3" json:"view_digest,omitempty"`
@@ -111,11 +112,16 @@ func (x *Pong) GetViewDigest() []byte {
 	return nil
 }
 
-// Member is a node that the sender believes to live.
+// Member is a node that the sender knows. Of two that tell of the same node
+// the one said later holds.
 type Member struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          []byte                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	Addrs         []string               `protobuf:"bytes,2,rep,name=addrs,proto3" json:"addrs,omitempty"`
+	Draining      bool                   `protobuf:"varint,20,opt,name=draining,proto3" json:"draining,omitempty"`                                  // it lives, and is to own nothing
+	Gone          bool                   `protobuf:"varint,21,opt,name=gone,proto3" json:"gone,omitempty"`                                          // it left for good, or was declared not to return
+	SaidUnixMs    int64                  `protobuf:"varint,22,opt,name=said_unix_ms,json=saidUnixMs,proto3" json:"said_unix_ms,omitempty"`          // when draining and gone became what they are; 0: they were never set
+	MissingUnixMs int64                  `protobuf:"varint,23,opt,name=missing_unix_ms,json=missingUnixMs,proto3" json:"missing_unix_ms,omitempty"` // since when it is missing; 0: it lives
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -164,10 +170,39 @@ func (x *Member) GetAddrs() []string {
 	return nil
 }
 
-// Members tells the sender's view and asks for the receiver's.
+func (x *Member) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
+func (x *Member) GetGone() bool {
+	if x != nil {
+		return x.Gone
+	}
+	return false
+}
+
+func (x *Member) GetSaidUnixMs() int64 {
+	if x != nil {
+		return x.SaidUnixMs
+	}
+	return 0
+}
+
+func (x *Member) GetMissingUnixMs() int64 {
+	if x != nil {
+		return x.MissingUnixMs
+	}
+	return 0
+}
+
+// Members tells whom the sender knows, and asks for whom the receiver knows.
 type Members struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Members       []*Member              `protobuf:"bytes,1,rep,name=members,proto3" json:"members,omitempty"`
+	Partial       bool                   `protobuf:"varint,20,opt,name=partial,proto3" json:"partial,omitempty"` // news of these only; it asks for nothing
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -209,9 +244,17 @@ func (x *Members) GetMembers() []*Member {
 	return nil
 }
 
+func (x *Members) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
 // Leaving says that the sender departs on purpose: do not wait for it. One way.
 type Leaving struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	GoneUnixMs    int64                  `protobuf:"varint,20,opt,name=gone_unix_ms,json=goneUnixMs,proto3" json:"gone_unix_ms,omitempty"` // not 0: for good, as of this word; forget the sender
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -244,6 +287,13 @@ func (x *Leaving) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Leaving.ProtoReflect.Descriptor instead.
 func (*Leaving) Descriptor() ([]byte, []int) {
 	return file_member_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Leaving) GetGoneUnixMs() int64 {
+	if x != nil {
+		return x.GoneUnixMs
+	}
+	return 0
 }
 
 // Status asks a node about itself.
@@ -509,13 +559,21 @@ const file_member_proto_rawDesc = "" +
 	"viewDigest\"'\n" +
 	"\x04Pong\x12\x1f\n" +
 	"\vview_digest\x18\x01 \x01(\fR\n" +
-	"viewDigest\"2\n" +
+	"viewDigest\"\xac\x01\n" +
 	"\x06Member\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x14\n" +
-	"\x05addrs\x18\x02 \x03(\tR\x05addrs\"5\n" +
+	"\x05addrs\x18\x02 \x03(\tR\x05addrs\x12\x1a\n" +
+	"\bdraining\x18\x14 \x01(\bR\bdraining\x12\x12\n" +
+	"\x04gone\x18\x15 \x01(\bR\x04gone\x12 \n" +
+	"\fsaid_unix_ms\x18\x16 \x01(\x03R\n" +
+	"saidUnixMs\x12&\n" +
+	"\x0fmissing_unix_ms\x18\x17 \x01(\x03R\rmissingUnixMs\"O\n" +
 	"\aMembers\x12*\n" +
-	"\amembers\x18\x01 \x03(\v2\x10.virga.v1.MemberR\amembers\"\t\n" +
-	"\aLeaving\"\b\n" +
+	"\amembers\x18\x01 \x03(\v2\x10.virga.v1.MemberR\amembers\x12\x18\n" +
+	"\apartial\x18\x14 \x01(\bR\apartial\"+\n" +
+	"\aLeaving\x12 \n" +
+	"\fgone_unix_ms\x18\x14 \x01(\x03R\n" +
+	"goneUnixMs\"\b\n" +
 	"\x06Status\"\xbc\x03\n" +
 	"\vStatusReply\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x14\n" +
