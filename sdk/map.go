@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"context"
+	"iter"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -33,11 +34,12 @@ func (m MapHandle[T]) Drop(ctx context.Context, field string) error {
 	return err
 }
 
-// Get reads a field. A missing key or field is NotFound.
+// Get reads a field. What it costs does not depend on the map's size. A
+// missing key or field is NotFound.
 func (m MapHandle[T]) Get(ctx context.Context, field string) (T, error) {
 	var none T
-	v, err := m.client.getKind(ctx, m.name, lattice.ORMapKind)
-	if err != nil {
+	v, err := m.client.Element(ctx, m.name, field)
+	if err := ofKind(m.name, v, lattice.ORMapKind, err); err != nil {
 		return none, err
 	}
 	register, ok := v.Field(field)
@@ -60,6 +62,32 @@ func (m MapHandle[T]) All(ctx context.Context) (map[string]T, error) {
 		}
 	}
 	return all, nil
+}
+
+// Field is one field of a map.
+type Field[T any] struct {
+	Name  string
+	Value T
+}
+
+// Each reads the fields a page at a time, in no order: for maps that are too
+// large for All. What is put or dropped meanwhile may be given or not. An
+// error, such as NotFound, ends it.
+func (m MapHandle[T]) Each(ctx context.Context) iter.Seq2[Field[T], error] {
+	return func(yield func(Field[T], error) bool) {
+		for page, err := range m.client.Pages(ctx, m.name) {
+			if err := ofKind(m.name, page, lattice.ORMapKind, err); err != nil {
+				yield(Field[T]{}, err)
+				return
+			}
+			for name, register := range page.Fields() {
+				value, err := m.decode(name, register)
+				if !yield(Field[T]{name, value}, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (m MapHandle[T]) decode(field string, register lattice.Value) (T, error) {

@@ -46,10 +46,15 @@ func (r RegisterHandle[T]) Put(ctx context.Context, v T) error {
 // getKind reads a key that must be of one of the kinds.
 func (c *Client) getKind(ctx context.Context, name string, kind lattice.Kind) (lattice.Value, error) {
 	v, err := c.Get(ctx, name)
+	return v, ofKind(name, v, kind, err)
+}
+
+// ofKind gives a KindMismatch error unless v, if it was read, is of the kind that a handle expects.
+func ofKind(name string, v lattice.Value, kind lattice.Kind, err error) error {
 	if err == nil && v.Kind() != kind {
-		return lattice.Value{}, mesh.Errorf(mesh.KindMismatch, "get "+name, "the key holds %s: expected %s", v.Kind(), kind)
+		return mesh.Errorf(mesh.KindMismatch, "get "+name, "the key holds %s: expected %s", v.Kind(), kind)
 	}
-	return v, err
+	return err
 }
 
 // toBytes gives v in the form in which lattices hold payloads and elements.

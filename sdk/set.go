@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"context"
+	"iter"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -57,6 +58,45 @@ func (e elements[T]) All(ctx context.Context) ([]T, error) {
 		members = append(members, member)
 	}
 	return members, nil
+}
+
+// Contains reports whether a member is in. What it costs does not depend on
+// the set's size. A missing key is NotFound.
+func (e elements[T]) Contains(ctx context.Context, member T) (bool, error) {
+	b, err := toBytes(member)
+	if err != nil {
+		return false, mesh.AsError("get "+e.name, err)
+	}
+	v, err := e.client.Element(ctx, e.name, string(b))
+	if err := ofKind(e.name, v, e.kind, err); err != nil {
+		return false, err
+	}
+	return v.Contains(string(b)), nil
+}
+
+// Each reads the elements a page at a time, in no order: for sets that are
+// too large for All. What is added or removed meanwhile may be given or not.
+// An error, such as NotFound, ends it.
+func (e elements[T]) Each(ctx context.Context) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		for page, err := range e.client.Pages(ctx, e.name) {
+			if err := ofKind(e.name, page, e.kind, err); err != nil {
+				yield(none, err)
+				return
+			}
+			for element := range page.Elements() {
+				member, err := fromBytes[T]([]byte(element))
+				if err != nil {
+					yield(none, mesh.AsError("get "+e.name, err))
+					return
+				}
+				if !yield(member, nil) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (e elements[T]) put(ctx context.Context, op func(...string) lattice.Op, members []T) error {
