@@ -37,6 +37,10 @@ type Config struct {
 	// answered, unless the call says otherwise. Default 2, or all that live
 	// when there are fewer.
 	WriteQuorum int
+	// ReadQuorum is how many owners' copies a get merges that does not say so
+	// itself. Above 1 a get sees every write that Replicas - ReadQuorum + 1
+	// owners acknowledged, and does not use this node's cache. Default 1.
+	ReadQuorum int
 	// Durability of each replica's copy before it counts. Default mesh.Logged.
 	Durability mesh.Durability
 	// SyncInterval is the longest that a logged write waits for the disk. Default 10 ms.
@@ -82,6 +86,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Replicas = cmp.Or(c.Replicas, 3)
 	c.WriteQuorum = cmp.Or(c.WriteQuorum, min(2, c.Replicas))
+	c.ReadQuorum = cmp.Or(c.ReadQuorum, 1)
 	c.Durability = cmp.Or(c.Durability, mesh.Logged)
 	c.SyncInterval = cmp.Or(c.SyncInterval, 10*time.Millisecond)
 	c.Heartbeat = cmp.Or(c.Heartbeat, 500*time.Millisecond)
@@ -128,6 +133,8 @@ func (c Config) validate() error {
 		return invalid("Replicas is %d: expected 1 to %d", c.Replicas, MaxReplicas)
 	case c.WriteQuorum < 1 || c.WriteQuorum > c.Replicas:
 		return invalid("WriteQuorum is %d: expected 1 to Replicas, which is %d", c.WriteQuorum, c.Replicas)
+	case c.ReadQuorum < 1 || c.ReadQuorum > c.Replicas:
+		return invalid("ReadQuorum is %d: expected 1 to Replicas, which is %d", c.ReadQuorum, c.Replicas)
 	case c.Durability > mesh.Synced:
 		return invalid("Durability is %d: expected memory, logged or synced", c.Durability)
 	case c.SyncInterval < 0:

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -62,7 +63,7 @@ var (
 // when it takes more than that.
 func (r *rooms) getAtHand(m *pb.Get) *pb.GetReply {
 	key, err := wire.ToKey(m.GetKey())
-	if err != nil || m.GetQuorum() > 1 || r.store.Failed() != nil || !r.dht.Owns(key, r.cfg.Replicas) {
+	if err != nil || cmp.Or(int(m.GetQuorum()), r.cfg.ReadQuorum) > 1 || r.store.Failed() != nil || !r.dht.Owns(key, r.cfg.Replicas) {
 		return nil
 	}
 	cell, _ := r.store.InMemory(key)
@@ -181,6 +182,8 @@ func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Messag
 	switch m := req.(type) {
 	case *pb.Merge:
 		return r.replica.HandleMerge(ctx, m)
+	case *pb.AskWrite:
+		return r.replica.HandleAskWrite(from, m)
 	case *pb.Fetch:
 		return r.replica.HandleFetch(ctx, from, m)
 	case *pb.FetchParts:

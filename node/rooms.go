@@ -141,7 +141,7 @@ func (r *rooms) openState() error {
 	r.replica = replica.New(replica.Options{
 		Self: r.self, Local: r.store, Placement: placement{r}, Peers: r.peers,
 		Cache: r.cache, Subscriptions: r.publisher,
-		Replicas: r.cfg.Replicas, WriteQuorum: r.cfg.WriteQuorum, Durability: r.cfg.Durability, Log: r.log,
+		Replicas: r.cfg.Replicas, WriteQuorum: r.cfg.WriteQuorum, ReadQuorum: r.cfg.ReadQuorum, Durability: r.cfg.Durability, Log: r.log,
 	})
 	r.state = &state{replica: r.replica, readQuorum: r.cfg.Replicas - r.cfg.WriteQuorum + 1, live: r.live}
 	r.catalog = catalog.New(r.state, r.announce)

@@ -156,3 +156,17 @@ func TestAFieldOfAnotherKind(t *testing.T) {
 		t.Errorf("a number as a text: %v, want Invalid", err)
 	}
 }
+
+func TestARetrySaysHowOldTheWriteIs(t *testing.T) {
+	first := &pb.Put{Op: []byte("op"), WriteId: []byte("id"), RetryAgeMs: 5}
+	again := asRetry(first, 1500*time.Microsecond).(*pb.Put)
+	if again.RetryAgeMs != 7 || first.RetryAgeMs != 5 || !bytes.Equal(again.WriteId, first.WriteId) || !bytes.Equal(again.Op, first.Op) {
+		t.Errorf("%v is sent again as %v", first, again)
+	}
+	if again := asRetry(&pb.Put{}, 0).(*pb.Put); again.RetryAgeMs == 0 {
+		t.Error("a retry without delay is taken for a first attempt")
+	}
+	if get := (&pb.Get{}); asRetry(get, time.Second) != wire.Message(get) {
+		t.Error("a get is not sent as it was")
+	}
+}

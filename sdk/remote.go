@@ -31,12 +31,17 @@ type remote struct {
 // and req may be repeated.
 func (r *remote) Do(ctx context.Context, req wire.Message) (wire.Message, error) {
 	repeatable := makeRepeatable(req)
-	for {
+	began := time.Now()
+	for attempt := 0; ; attempt++ {
 		conn, err := r.connect(ctx)
 		if err != nil {
 			return nil, err
 		}
-		reply, err := conn.Call(ctx, req)
+		sent := req
+		if attempt > 0 {
+			sent = asRetry(req, time.Since(began))
+		}
+		reply, err := conn.Call(ctx, sent)
 		if err == nil || !repeatable || !broke(ctx, conn, err) {
 			return reply, err
 		}

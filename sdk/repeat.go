@@ -2,6 +2,9 @@ package sdk
 
 import (
 	"crypto/rand"
+	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
@@ -35,6 +38,18 @@ func makeRepeatable(req wire.Message) bool {
 		return false
 	}
 	return true
+}
+
+// asRetry is a request as it is sent again, so long after it was sent first.
+// The one sent first is left as it is: it may still be read.
+func asRetry(req wire.Message, age time.Duration) wire.Message {
+	first, ok := req.(*pb.Put)
+	if !ok {
+		return req
+	}
+	again := proto.Clone(first).(*pb.Put)
+	again.RetryAgeMs = first.RetryAgeMs + max(1, retryAge(age))
+	return again
 }
 
 func nameFuture(o *pb.CallOptions) {

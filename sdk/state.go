@@ -50,20 +50,10 @@ func (c *Client) Get(ctx context.Context, name string) (lattice.Value, error) {
 
 // Put applies an operation to a key, which it creates with that kind if it
 // is missing. A key of another kind is KindMismatch, and nothing changes.
-// The Ack says how many owners hold the write, and how safely.
+// The Ack says how many owners hold the write, and how safely. Who wants to
+// try again after an error uses a Write.
 func (c *Client) Put(ctx context.Context, name string, kind lattice.Kind, op lattice.Op) (mesh.Ack, error) {
-	key, err := c.key(name)
-	if err != nil {
-		return mesh.Ack{}, err
-	}
-	reply, err := do[*pb.PutReply](ctx, c, "put "+name, &pb.Put{
-		Key: wire.FromKey(key), Kind: uint32(kind), Op: op.AppendBinary(nil),
-		WriteQuorum: uint32(c.state.WriteQuorum), Durability: uint32(c.state.Durability),
-	})
-	if err != nil {
-		return mesh.Ack{}, err
-	}
-	return mesh.Ack{Replicas: int(reply.Replicas), Durability: mesh.Durability(reply.Durability)}, nil
+	return c.put(ctx, name, kind, op, nil, 0)
 }
 
 // Delete removes a key. Removing a missing one is no error.

@@ -45,6 +45,7 @@ func table() []setting {
 		{"mdns", "look for peers on the local network (default false)", false, one(func(s *settings) *bool { return &s.node.MDNS }, asBool)},
 		{"replicas", "nodes that own a key (default 3)", false, one(func(s *settings) *int { return &s.node.Replicas }, asCount)},
 		{"write_quorum", "owners that must hold a write before it is answered (default 2)", false, one(func(s *settings) *int { return &s.node.WriteQuorum }, asCount)},
+		{"read_quorum", "owners whose copies a get merges that does not say so itself (default 1)", false, one(func(s *settings) *int { return &s.node.ReadQuorum }, asCount)},
 		{"durability", "of each owner's copy before it counts: memory, logged, synced (default logged)", false, one(func(s *settings) *mesh.Durability { return &s.node.Durability }, mesh.ParseDurability)},
 		{"sync_interval", "longest wait of a logged write for the disk (default 10ms)", false, one(func(s *settings) *time.Duration { return &s.node.SyncInterval }, asDuration)},
 		{"heartbeat", "how often neighbours are asked for a sign of life (default 500ms)", false, one(func(s *settings) *time.Duration { return &s.node.Heartbeat }, asDuration)},

@@ -82,6 +82,8 @@ var prototypes = map[Type]Message{
 	122: (*pb.GetPageReply)(nil),
 	123: (*pb.FetchParts)(nil),
 	124: (*pb.FetchPartsReply)(nil),
+	115: (*pb.AskWrite)(nil),
+	116: (*pb.AskWriteReply)(nil),
 }
 
 var typesByMessage = func() map[reflect.Type]Type {

@@ -44,7 +44,9 @@ func (r *Replica) coordinate(ctx context.Context, c change, owners []mesh.NodeID
 func (r *Replica) apply(ctx context.Context, c change, others []mesh.NodeID, need int, w *recentWrite) error {
 	switch {
 	case !w.applied:
-		return r.applyNew(ctx, c, others, need, w)
+		err := r.applyNew(ctx, c, others, need, w)
+		r.settle(w)
+		return err
 	case !w.delta.IsZero():
 		return nil
 	}
@@ -131,7 +133,7 @@ func (r *Replica) spread(ctx context.Context, c change, w *recentWrite, state *w
 		change: c, delta: w.delta, write: state, settled: make(chan struct{}),
 		merge: &pb.Merge{
 			Key: wire.FromKey(c.key), Delta: w.delta.AppendBinary(nil), Durability: uint32(d),
-			AddsToBase: w.adds,
+			AddsToBase: w.adds, WriteIds: w.ids(),
 		},
 	}
 	if state.outcome != pending {
@@ -240,7 +242,7 @@ func (r *Replica) lost(s *spreading, owner mesh.NodeID, err error) {
 		s.refusal = err
 		switch owed := w.Lost(owner); {
 		case owed && owable(err):
-			r.owe(owner, s.change.key, s.delta)
+			r.owe(owner, s.change.key, s.delta, s.merge.WriteIds)
 		case owed:
 			r.Log.Warn("an owner refuses a delta", "node", owner.Short(), "key", s.change.key.String(), "err", err)
 		}

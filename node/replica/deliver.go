@@ -13,12 +13,14 @@ import (
 // hintBatch is how many keys' deltas are read and sent to a node at a time.
 const hintBatch = 64
 
-// owe notes durably that an owner is owed a delta, and when to send it.
-func (r *Replica) owe(owner mesh.NodeID, key mesh.Key, delta lattice.Cell) {
+// owe notes durably that an owner is owed a delta, and when to send it. The
+// ids of the writes in it are kept in memory only.
+func (r *Replica) owe(owner mesh.NodeID, key mesh.Key, delta lattice.Cell, ids [][]byte) {
 	if err := r.Local.AddHint(owner, key, delta); err != nil {
 		r.Log.Error("cannot note what an owner is owed", "node", owner.Short(), "key", key.String(), "err", err)
 		return
 	}
+	r.hinted.Add(owner, key, ids)
 	r.tellDue(func(d *deliveries) { d.Owe(owner, time.Now()) })
 }
 
@@ -92,25 +94,35 @@ func (r *Replica) deliverTo(node mesh.NodeID) {
 
 // sendHints sends deltas that a node is owed and forgets those that it took.
 func (r *Replica) sendHints(ctx context.Context, node mesh.NodeID) (more bool, err error) {
+	writes := r.hinted.Take(node)
+	defer func() {
+		if more || err != nil {
+			r.hinted.GiveBack(node, writes)
+		}
+	}()
 	hints, err := r.Local.Hints(ctx, node, hintBatch)
 	if err != nil {
 		return false, err
 	}
 	for key, delta := range hints {
-		if err := r.sendHint(ctx, node, key, delta); err != nil {
+		if err := r.sendHint(ctx, node, key, delta, writes[key]); err != nil {
 			return false, err
 		}
 		if err := r.Local.DropHint(node, key, delta); err != nil {
 			return false, err
 		}
+		delete(writes, key)
 	}
 	return len(hints) == hintBatch, nil
 }
 
 // sendHint brings one delta to a node. A delta that the node will never take
 // is reported, and taken as delivered.
-func (r *Replica) sendHint(ctx context.Context, node mesh.NodeID, key mesh.Key, delta lattice.Cell) error {
-	merge := &pb.Merge{Key: wire.FromKey(key), Delta: delta.AppendBinary(nil), Durability: uint32(r.Durability), AddsToBase: true}
+func (r *Replica) sendHint(ctx context.Context, node mesh.NodeID, key mesh.Key, delta lattice.Cell, writes [][]byte) error {
+	merge := &pb.Merge{
+		Key: wire.FromKey(key), Delta: delta.AppendBinary(nil), Durability: uint32(r.Durability), AddsToBase: true,
+		WriteIds: writes,
+	}
 	ctx, cancel := r.attempt(ctx, len(merge.Delta))
 	defer cancel()
 	reply, err := r.merge(ctx, node, key, merge)

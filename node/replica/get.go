@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/virga-mesh/virga/lattice"
@@ -16,6 +17,8 @@ import (
 //
 // A key is mesh.NotFound when most of its owners say so. It is
 // mesh.Unavailable when too few answer to tell.
+//
+// A quorum of 0 is the node's default.
 func (r *Replica) Get(ctx context.Context, key mesh.Key, quorum int) (lattice.Value, error) {
 	cell, err := r.getCell(ctx, key, quorum)
 	if err != nil {
@@ -36,7 +39,7 @@ func (r *Replica) getCell(ctx context.Context, key mesh.Key, quorum int) (lattic
 	if quorum < 0 || quorum > r.Replicas {
 		return lattice.Cell{}, mesh.Errorf(mesh.Invalid, "get "+key.String(), "read quorum %d: expected 1 to %d, the number of owners", quorum, r.Replicas)
 	}
-	cell, found, err := r.read(ctx, key, quorum)
+	cell, found, err := r.read(ctx, key, cmp.Or(quorum, r.ReadQuorum))
 	if err != nil {
 		return lattice.Cell{}, mesh.AsError("get "+key.String(), err)
 	}

@@ -44,6 +44,7 @@ func (r *Replica) HandlePut(ctx context.Context, m *pb.Put) (*pb.PutReply, error
 	}
 	ack, err := r.Put(ctx, key, kind, op, WriteOptions{
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Forwarded: m.Forwarded,
+		RetryAge: time.Duration(min(m.RetryAgeMs, maxRetryAge)) * time.Millisecond,
 	})
 	if err != nil {
 		return nil, err
@@ -106,18 +107,20 @@ func (r *Replica) HandleMerge(ctx context.Context, m *pb.Merge) (*pb.MergeReply,
 	if err != nil {
 		return nil, err
 	}
-	if whole, _, isPart := key.Whole(); isPart {
-		return r.mergePart(ctx, key, whole, delta, m.AddsToBase, d)
-	}
-	merged, err := r.mergeWhole(ctx, key, delta, d)
-	if err != nil {
-		return nil, err
-	}
-	reply := &pb.MergeReply{Durability: uint32(merged.Durability), LacksBase: merged.Created && m.AddsToBase}
-	if merged.Dominated {
-		return r.dominated(key, reply)
-	}
-	return reply, nil
+	return r.arriving(key, m.WriteIds, func() (*pb.MergeReply, error) {
+		if whole, _, isPart := key.Whole(); isPart {
+			return r.mergePart(ctx, key, whole, delta, m.AddsToBase, d)
+		}
+		merged, err := r.mergeWhole(ctx, key, delta, d)
+		if err != nil {
+			return nil, err
+		}
+		reply := &pb.MergeReply{Durability: uint32(merged.Durability), LacksBase: merged.Created && m.AddsToBase}
+		if merged.Dominated {
+			return r.dominated(key, reply)
+		}
+		return reply, nil
+	})
 }
 
 // dominated tells the sender of a delta what the later delete was.

@@ -93,6 +93,9 @@ type Options struct {
 	// WriteQuorum is how many owners must hold a write, where the write does
 	// not say so itself; or all that live, where there are fewer. Default 2.
 	WriteQuorum int
+	// ReadQuorum is how many owners' copies a get merges, where it does not
+	// say so itself. Default 1.
+	ReadQuorum int
 	// Durability that each owner's copy must have to count. Default mesh.Logged.
 	Durability mesh.Durability
 	// AttemptTimeout bounds each request to one node, so that a node that
@@ -103,8 +106,12 @@ type Options struct {
 	// RetryFirst and RetryLongest bound the wait before an owner that did
 	// not acknowledge is sent a delta again. Default 200 ms and 10 s.
 	RetryFirst, RetryLongest time.Duration
-	// RememberedWrites is how many write ids are remembered. Default 16384.
+	// RememberedWrites is how many writes with ids this node knows the outcome
+	// of, as their coordinator. Default 16384.
 	RememberedWrites int
+	// HeldWrites is how many writes that must not be applied twice this node
+	// knows its copies to have, whoever coordinated them. Default 131072.
+	HeldWrites int
 	// Sending bounds the deltas on their way to other owners, those included
 	// that nobody waits for any more. More writes are mesh.Overloaded. Default 8192.
 	Sending int
@@ -118,11 +125,13 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	o.Replicas = cmp.Or(o.Replicas, 3)
 	o.WriteQuorum = cmp.Or(o.WriteQuorum, min(2, o.Replicas))
+	o.ReadQuorum = cmp.Or(o.ReadQuorum, 1)
 	o.Durability = cmp.Or(o.Durability, mesh.Logged)
 	o.AttemptTimeout = cmp.Or(o.AttemptTimeout, 5*time.Second)
 	o.RetryFirst = cmp.Or(o.RetryFirst, 200*time.Millisecond)
 	o.RetryLongest = cmp.Or(o.RetryLongest, 10*time.Second)
 	o.RememberedWrites = cmp.Or(o.RememberedWrites, 16384)
+	o.HeldWrites = cmp.Or(o.HeldWrites, 131072)
 	o.Sending = cmp.Or(o.Sending, 8192)
 	o.SendingBytes = cmp.Or(o.SendingBytes, 256<<20)
 	if o.Log == nil {

@@ -2,7 +2,9 @@ package replica
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -19,10 +21,13 @@ type WriteOptions struct {
 	Quorum int
 	// Durability that each owner's copy must have to count; the zero value is the node's default.
 	Durability mesh.Durability
-	// ID, drawn by the client, makes a retry of the same write at the same
-	// owner merge to nothing new. Up to MaxWriteID bytes. Empty: each Put is
-	// a write of its own.
+	// ID, drawn by the client, makes a retry of the same write merge to
+	// nothing new. Up to MaxWriteID bytes. Empty: each Put is a write of its own.
 	ID string
+	// RetryAge, of a retry, is how long ago the write was first attempted, at
+	// whichever node: the other owners are asked whether they have it. 0: it
+	// never was.
+	RetryAge time.Duration
 	// Forwarded says that another node sent the write here. It is not sent on.
 	Forwarded bool
 }
@@ -69,6 +74,7 @@ func (c change) message(o WriteOptions) wire.Message {
 	return &pb.Put{
 		Key: wire.FromKey(c.key), Kind: uint32(c.kind), Op: c.op.AppendBinary(nil),
 		WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability), WriteId: []byte(o.ID), Forwarded: true,
+		RetryAgeMs: uint64((o.RetryAge + time.Millisecond - 1) / time.Millisecond),
 	}
 }
 
@@ -120,6 +126,12 @@ func (r *Replica) coordinateOnce(ctx context.Context, c change, owners []mesh.No
 	if w.acked && w.ack.Replicas >= need && w.ack.Durability >= o.Durability {
 		return w.ack, nil
 	}
+	if c.accumulates() && !w.applied {
+		if err := r.begin(ctx, c, w, o); err != nil {
+			return mesh.Ack{}, err
+		}
+		defer r.settle(w)
+	}
 	return r.coordinate(ctx, c, owners, need, o.Durability, w)
 }
 
@@ -137,12 +149,18 @@ func (r *Replica) writeQuorum(c change, asked, owners int) (int, error) {
 }
 
 // forward lets the closest owner that can coordinate the write. One that did
-// not answer may have applied it all the same.
+// not answer may have applied it all the same: the next is told so.
 func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o WriteOptions) (mesh.Ack, error) {
-	req := c.message(o)
+	if o.ID == "" && c.accumulates() {
+		o.ID = rand.Text()
+	}
 	var last error
-	for _, owner := range owners {
-		ack, err := r.forwardTo(ctx, owner, req)
+	began := time.Now()
+	for i, owner := range owners {
+		if i > 0 { // the one before may have it
+			o.RetryAge = max(o.RetryAge, time.Millisecond) + time.Since(began)
+		}
+		ack, err := r.forwardTo(ctx, owner, c.message(o))
 		if err == nil || !fallsOver(ctx, err) {
 			return ack, err
 		}

@@ -15,6 +15,8 @@ import (
 type Replica struct {
 	Options
 	recent *recentWrites
+	memory *writeMemory
+	hinted *hintedWrites
 
 	sending      atomic.Int64 // deltas on their way
 	sendingBytes atomic.Int64 // of them
@@ -39,6 +41,7 @@ func New(o Options) *Replica {
 	background, stop := context.WithCancel(context.Background())
 	return &Replica{
 		Options: o, recent: newRecentWrites(o.RememberedWrites),
+		memory: newWriteMemory(o.HeldWrites, time.Now()), hinted: newHintedWrites(o.RememberedWrites),
 		background: background, stop: stop,
 		due: newDeliveries(o.RetryFirst, o.RetryLongest), wake: make(chan struct{}, 1),
 	}

@@ -136,6 +136,7 @@ type Put struct {
 	Durability    uint32                 `protobuf:"varint,5,opt,name=durability,proto3" json:"durability,omitempty"`                      // mesh.Durability
 	WriteId       []byte                 `protobuf:"bytes,6,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"`              // drawn by the client, up to 64 bytes; a retry carries the same
 	Forwarded     bool                   `protobuf:"varint,7,opt,name=forwarded,proto3" json:"forwarded,omitempty"`                        // by a node that is no owner; never forwarded again
+	RetryAgeMs    uint64                 `protobuf:"varint,30,opt,name=retry_age_ms,json=retryAgeMs,proto3" json:"retry_age_ms,omitempty"` // of a retry: how long ago the write was first attempted, rounded up; 0: it never was
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -217,6 +218,13 @@ func (x *Put) GetForwarded() bool {
 		return x.Forwarded
 	}
 	return false
+}
+
+func (x *Put) GetRetryAgeMs() uint64 {
+	if x != nil {
+		return x.RetryAgeMs
+	}
+	return 0
 }
 
 type PutReply struct {
@@ -551,6 +559,7 @@ type Merge struct {
 	Delta         []byte                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"` // lattice.Cell
 	Durability    uint32                 `protobuf:"varint,3,opt,name=durability,proto3" json:"durability,omitempty"`
 	AddsToBase    bool                   `protobuf:"varint,4,opt,name=adds_to_base,json=addsToBase,proto3" json:"adds_to_base,omitempty"` // the sender holds more of the key than the delta says
+	WriteIds      [][]byte               `protobuf:"bytes,30,rep,name=write_ids,json=writeIds,proto3" json:"write_ids,omitempty"`         // of the writes in the delta that must not be applied twice, as far as they are known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -611,6 +620,13 @@ func (x *Merge) GetAddsToBase() bool {
 		return x.AddsToBase
 	}
 	return false
+}
+
+func (x *Merge) GetWriteIds() [][]byte {
+	if x != nil {
+		return x.WriteIds
+	}
+	return nil
 }
 
 type MergeReply struct {
@@ -956,7 +972,7 @@ const file_kv_proto_rawDesc = "" +
 	"\x06quorum\x18\x02 \x01(\rR\x06quorum\"8\n" +
 	"\bGetReply\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\x12\x16\n" +
-	"\x06owners\x18\x02 \x03(\fR\x06owners\"\xc6\x01\n" +
+	"\x06owners\x18\x02 \x03(\fR\x06owners\"\xe8\x01\n" +
 	"\x03Put\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +
@@ -966,7 +982,9 @@ const file_kv_proto_rawDesc = "" +
 	"durability\x18\x05 \x01(\rR\n" +
 	"durability\x12\x19\n" +
 	"\bwrite_id\x18\x06 \x01(\fR\awriteId\x12\x1c\n" +
-	"\tforwarded\x18\a \x01(\bR\tforwarded\"^\n" +
+	"\tforwarded\x18\a \x01(\bR\tforwarded\x12 \n" +
+	"\fretry_age_ms\x18\x1e \x01(\x04R\n" +
+	"retryAgeMs\"^\n" +
 	"\bPutReply\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1e\n" +
 	"\n" +
@@ -994,7 +1012,7 @@ const file_kv_proto_rawDesc = "" +
 	"\tListedKey\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x12\n" +
-	"\x04size\x18\x03 \x01(\x04R\x04size\"\x80\x01\n" +
+	"\x04size\x18\x03 \x01(\x04R\x04size\"\x9d\x01\n" +
 	"\x05Merge\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\fR\x05delta\x12\x1e\n" +
@@ -1002,7 +1020,8 @@ const file_kv_proto_rawDesc = "" +
 	"durability\x18\x03 \x01(\rR\n" +
 	"durability\x12 \n" +
 	"\fadds_to_base\x18\x04 \x01(\bR\n" +
-	"addsToBase\"}\n" +
+	"addsToBase\x12\x1b\n" +
+	"\twrite_ids\x18\x1e \x03(\fR\bwriteIds\"}\n" +
 	"\n" +
 	"MergeReply\x12\x1e\n" +
 	"\n" +

@@ -1,0 +1,183 @@
+package replica
+
+import (
+	"context"
+	"time"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// How long an owner that claims a write waits before it asks again.
+const (
+	askFirst   = 5 * time.Millisecond
+	askLongest = 100 * time.Millisecond
+)
+
+// maxRetryAge bounds pb.Put.retry_age_ms.
+const maxRetryAge = uint64(365 * 24 * time.Hour / time.Millisecond)
+
+// accumulates reports whether the change must not be applied twice.
+func (c change) accumulates() bool { return !c.deletes && c.op.Accumulates(c.kind) }
+
+// ids are those of the write as a delta carries them.
+func (w *recentWrite) ids() [][]byte {
+	if w.id.id == "" {
+		return nil
+	}
+	return [][]byte{[]byte(w.id.id)}
+}
+
+// begin finds out whether a write is to be applied here, and enters it into
+// the memory if so. Otherwise this node's copy has it, and w says so. Where it
+// is not known whether another owner has it the error is mesh.Unavailable.
+func (r *Replica) begin(ctx context.Context, c change, w *recentWrite, o WriteOptions) error {
+	w.id = writeID{o.ID, c.key}
+	if o.RetryAge == 0 && r.memory.First(w.id) {
+		w.begun = true
+		return nil
+	}
+	if r.memory.Holds(w.id) {
+		w.applied = true
+		return nil
+	}
+	r.memory.Claim(w.id)
+	granted, err := r.claim(ctx, c, w.id, o.RetryAge)
+	if !granted {
+		r.memory.Unclaim(w.id)
+	}
+	w.begun, w.applied = granted, !granted && err == nil
+	return err
+}
+
+// settle tells the memory how the application went that begin allowed.
+func (r *Replica) settle(w *recentWrite) {
+	if w.begun {
+		w.begun = false
+		r.memory.Settle(w.id, w.applied, time.Now())
+	}
+}
+
+// claim asks the other owners until it is known whether one has the write.
+// granted says that none has, and that this node goes first; otherwise its
+// copy now has the write.
+func (r *Replica) claim(ctx context.Context, c change, id writeID, age time.Duration) (granted bool, err error) {
+	ctx, cancel := r.attempt(ctx, 0)
+	defer cancel()
+	began := time.Now()
+	for pause := askFirst; ; pause = min(2*pause, askLongest) {
+		decision, cell := r.askOwners(ctx, c, id, age+time.Since(began))
+		switch {
+		case decision == adopt:
+			return false, r.adopt(ctx, id, cell)
+		case r.memory.Holds(id):
+			return false, nil
+		case decision == apply && r.memory.Grant(id):
+			return true, nil
+		case decision == refuse:
+			return false, mesh.Errorf(mesh.Unavailable, c.String(), "the write was attempted %v ago, and an owner does not remember so far back whether it took effect", age)
+		}
+		select {
+		case <-ctx.Done():
+			return false, mesh.Errorf(mesh.Unavailable, c.String(), "it is not known whether an earlier attempt took effect: an owner does not say")
+		case <-time.After(pause):
+		}
+	}
+}
+
+// askOwners asks all other owners at once, and decides. With adopt it gives
+// the copy of an owner that has the write.
+func (r *Replica) askOwners(ctx context.Context, c change, id writeID, age time.Duration) (verdict, lattice.Cell) {
+	others := r.others(r.owners(c.key))
+	since, gaveWay := r.memory.Own(id)
+	own := claim{self: r.Self, age: age, memory: time.Since(since), gaveWay: gaveWay}
+	answers := make(chan asked, len(others))
+	for _, owner := range others {
+		if !r.spawn(func() { answers <- r.askOwner(ctx, c, id, owner) }) {
+			answers <- asked{}
+		}
+	}
+	var said []testimony
+	for range others {
+		a := <-answers
+		if a.standing == held {
+			return adopt, a.cell
+		}
+		said = append(said, a.testimony)
+	}
+	return own.Decide(said), lattice.Cell{}
+}
+
+// asked is the answer of an owner; with held, with its copy of the key.
+type asked struct {
+	testimony
+	cell lattice.Cell
+}
+
+func (r *Replica) askOwner(ctx context.Context, c change, id writeID, owner mesh.NodeID) asked {
+	silence := asked{testimony: testimony{owner: owner}}
+	reply, err := call[*pb.AskWriteReply](ctx, r.Peers, owner, &pb.AskWrite{Key: wire.FromKey(c.key), WriteId: []byte(id.id)})
+	if err != nil || reply.Standing > uint32(held) {
+		return silence
+	}
+	a := asked{testimony: testimony{
+		owner: owner, answered: true, standing: standing(reply.Standing),
+		memory: time.Duration(min(reply.MemoryMs, maxRetryAge)) * time.Millisecond,
+	}}
+	if a.standing == held {
+		if a.cell, err = lattice.DecodeCell(reply.Cell); err != nil {
+			return silence
+		}
+	}
+	return a
+}
+
+// adopt merges the copy of an owner that has the write.
+func (r *Replica) adopt(ctx context.Context, id writeID, cell lattice.Cell) error {
+	_, err := r.arriving(id.key, [][]byte{[]byte(id.id)}, func() (*pb.MergeReply, error) {
+		merged, err := r.Local.Merge(ctx, id.key, cell, mesh.Memory)
+		return &pb.MergeReply{Dominated: merged.Dominated}, err
+	})
+	return err
+}
+
+// arriving merges a delta that has writes with ids into this node's copy,
+// and notes them.
+func (r *Replica) arriving(key mesh.Key, ids [][]byte, merge func() (*pb.MergeReply, error)) (*pb.MergeReply, error) {
+	if len(ids) > maxMergeIDs {
+		return nil, mesh.Errorf(mesh.Invalid, "merge "+key.String(), "%d write ids: expected at most %d", len(ids), maxMergeIDs)
+	}
+	for _, id := range ids {
+		r.memory.Arrive(writeID{string(id), key})
+	}
+	reply, err := merge()
+	now := time.Now()
+	for _, id := range ids {
+		r.memory.Settle(writeID{string(id), key}, err == nil && !reply.Dominated, now)
+	}
+	return reply, err
+}
+
+// HandleAskWrite tells another owner whether this node's copy has a write.
+func (r *Replica) HandleAskWrite(from mesh.NodeID, m *pb.AskWrite) (*pb.AskWriteReply, error) {
+	key, err := wire.ToStoredKey(m.Key)
+	if err != nil {
+		return nil, err
+	}
+	if len(m.WriteId) == 0 || len(m.WriteId) > MaxWriteID {
+		return nil, mesh.Errorf(mesh.Invalid, "ask "+key.String(), "write id of %d bytes: expected 1 to %d", len(m.WriteId), MaxWriteID)
+	}
+	now := time.Now()
+	stands, since := r.memory.Answer(writeID{string(m.WriteId), key}, from, now)
+	reply := &pb.AskWriteReply{Standing: uint32(stands), MemoryMs: uint64(now.Sub(since) / time.Millisecond)}
+	if stands == held {
+		cell, found, err := r.Local.Get(key)
+		if err != nil || !found {
+			return nil, mesh.Errorf(mesh.Unavailable, "ask "+key.String(), "this node's copy has the write, but cannot be read: %v", err)
+		}
+		reply.Cell = cell.AppendBinary(nil)
+	}
+	return reply, nil
+}

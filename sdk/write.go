@@ -1,0 +1,64 @@
+package sdk
+
+import (
+	"context"
+	"time"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// Write is one operation on one key, that may be sent until it is
+// acknowledged: however often it is, a counter counts it once. It is for one
+// goroutine at a time.
+type Write struct {
+	client *Client
+	name   string
+	kind   lattice.Kind
+	op     lattice.Op
+	id     []byte
+	began  time.Time // of the first attempt
+}
+
+// Write makes a write of an operation to a key, and sends nothing yet.
+func (c *Client) Write(name string, kind lattice.Kind, op lattice.Op) *Write {
+	return &Write{client: c, name: name, kind: kind, op: op, id: drawID()}
+}
+
+// Do sends the write, as Client.Put does. After Unavailable, Overloaded or
+// DeadlineExceeded it may be called again, and again later, through any node.
+// Where a node was started since the first attempt and cannot tell whether it
+// had the write, it stays Unavailable rather than count twice.
+func (w *Write) Do(ctx context.Context) (mesh.Ack, error) {
+	var age time.Duration
+	if w.began.IsZero() {
+		w.began = time.Now()
+	} else {
+		age = time.Since(w.began)
+	}
+	return w.client.put(ctx, w.name, w.kind, w.op, w.id, age)
+}
+
+// put sends a write of a certain age, 0 for one that was never attempted.
+func (c *Client) put(ctx context.Context, name string, kind lattice.Kind, op lattice.Op, id []byte, age time.Duration) (mesh.Ack, error) {
+	key, err := c.key(name)
+	if err != nil {
+		return mesh.Ack{}, err
+	}
+	reply, err := do[*pb.PutReply](ctx, c, "put "+name, &pb.Put{
+		Key: wire.FromKey(key), Kind: uint32(kind), Op: op.AppendBinary(nil),
+		WriteQuorum: uint32(c.state.WriteQuorum), Durability: uint32(c.state.Durability),
+		WriteId: id, RetryAgeMs: retryAge(age),
+	})
+	if err != nil {
+		return mesh.Ack{}, err
+	}
+	return mesh.Ack{Replicas: int(reply.Replicas), Durability: mesh.Durability(reply.Durability)}, nil
+}
+
+// retryAge rounds up, so that a retry is never taken for a first attempt.
+func retryAge(age time.Duration) uint64 {
+	return uint64((age + time.Millisecond - 1) / time.Millisecond)
+}
