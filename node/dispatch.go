@@ -188,6 +188,8 @@ func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Messag
 		return r.replica.HandleFetch(ctx, from, m)
 	case *pb.FetchParts:
 		return r.replica.HandleFetchParts(ctx, m)
+	case *pb.Holdings:
+		return nil, r.published.HandleHoldings(from, m)
 	case *pb.Push:
 		return r.cache.HandlePush(from, m)
 	case *pb.Hop:

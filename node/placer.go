@@ -13,10 +13,11 @@ import (
 // placer plans with what this node knows of the live ones.
 type placer struct {
 	self   mesh.NodeID
-	live   func() []mesh.NodeID                    // this node included; not to be changed
-	owners func(key mesh.Key, n int) []mesh.NodeID // of a key
-	n      int                                     // owners of a key
-	turn   atomic.Uint64                           // of round-robin
+	live   func() []mesh.NodeID                     // this node included; not to be changed
+	owners func(key mesh.Key, n int) []mesh.NodeID  // of a key
+	n      int                                      // owners of a key
+	cached func(key mesh.Key) map[mesh.NodeID]int64 // bytes of a key in the caches of other nodes
+	turn   atomic.Uint64                            // of round-robin
 }
 
 // Place implements run.Placer.
@@ -55,15 +56,24 @@ type runtimeSource struct{}
 
 func (runtimeSource) Uint64() uint64 { return rand.Uint64() }
 
-// addHolders notes who owns the keys. How large they are is not known
-// without asking, so that each counts the same.
+// addHolders notes who holds the keys: their owners, and the nodes that
+// have published that they cache them. How large a key is, the caches tell;
+// where none does, it counts as one byte.
 func (p *placer) addHolders(holders map[mesh.NodeID]map[mesh.Key]int64, keys []mesh.Key) {
+	add := func(node mesh.NodeID, key mesh.Key, bytes int64) {
+		if holders[node] == nil {
+			holders[node] = map[mesh.Key]int64{}
+		}
+		holders[node][key] = bytes
+	}
 	for _, key := range keys {
+		size := int64(1)
+		for node, bytes := range p.cached(key) {
+			size = max(size, bytes)
+			add(node, key, bytes)
+		}
 		for _, owner := range p.owners(key, p.n) {
-			if holders[owner] == nil {
-				holders[owner] = map[mesh.Key]int64{}
-			}
-			holders[owner][key] = 1
+			add(owner, key, size)
 		}
 	}
 }

@@ -38,6 +38,7 @@ type rooms struct {
 	peers     *peers
 	cache     *cache.Cache     // of what others own
 	publisher *cache.Publisher // to the caches of others
+	published cache.Published  // by the caches of others
 	replica   *replica.Replica
 	state     *state
 	catalog   *catalog.Catalog
@@ -148,7 +149,7 @@ func (r *rooms) openState() error {
 	r.results = newResults(r.state, r.log)
 	r.runs = run.New(run.Config{
 		Self: r.self, Catalog: r.catalog, Executor: executor{r}, Peers: r.peers,
-		Placer:     &placer{self: r.self, live: r.live, owners: r.dht.Owners, n: r.cfg.Replicas},
+		Placer:     &placer{self: r.self, live: r.live, owners: r.dht.Owners, n: r.cfg.Replicas, cached: r.published.Holders},
 		References: references{r.replica}, Results: r.results, ResultTTL: r.cfg.ResultTTL, Log: r.log,
 	})
 	return nil
@@ -163,6 +164,7 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 	r.background(func(ctx context.Context) { failed <- r.serveAdmin(ctx) })
 	r.background(r.replica.Run)
 	r.background(r.results.run)
+	r.background(r.publishHoldings)
 	r.background(func(ctx context.Context) {
 		if err := r.join(ctx); err != nil {
 			failed <- err

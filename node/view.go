@@ -13,6 +13,7 @@ func (r *rooms) viewChanged(e dht.Event) {
 		return
 	}
 	r.cache.Drop(e.Peer.ID)
+	r.published.Forget(e.Peer.ID)
 	r.runs.PeerDown(e.Peer.ID)
 }
 

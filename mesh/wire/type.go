@@ -82,6 +82,7 @@ var prototypes = map[Type]Message{
 	122: (*pb.GetPageReply)(nil),
 	123: (*pb.FetchParts)(nil),
 	124: (*pb.FetchPartsReply)(nil),
+	125: (*pb.Holdings)(nil),
 	115: (*pb.AskWrite)(nil),
 	116: (*pb.AskWriteReply)(nil),
 }
