@@ -1,7 +1,7 @@
 package cache
 
 import (
-	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -19,14 +19,18 @@ func TestPublishedHoldingsReplaceWhatWasSaid(t *testing.T) {
 	}
 	say("n1", &pb.Holdings{Keys: []uint64{idOf(a)}, Bytes: []uint64{10}})
 	say("n2", &pb.Holdings{Keys: []uint64{idOf(a), idOf(b)}, Bytes: []uint64{10, 20}})
-	if got := fmt.Sprint(p.Holders(a), p.Holders(b)); got != "map[n1:10 n2:10] map[n2:20]" {
-		t.Errorf("holders are %s", got)
+	holds := func(key mesh.Key, want map[mesh.NodeID]int64) {
+		t.Helper()
+		if got := p.Holders(key); !maps.Equal(got, want) {
+			t.Errorf("holders of %v are %v, want %v", key, got, want)
+		}
 	}
+	holds(a, map[mesh.NodeID]int64{"n1": 10, "n2": 10})
+	holds(b, map[mesh.NodeID]int64{"n2": 20})
 	say("n1", &pb.Holdings{Keys: []uint64{idOf(b)}, Bytes: []uint64{5}})
 	p.Forget("n2")
-	if got := fmt.Sprint(p.Holders(a), p.Holders(b)); got != "map[] map[n1:5]" {
-		t.Errorf("holders are %s", got)
-	}
+	holds(a, nil)
+	holds(b, map[mesh.NodeID]int64{"n1": 5})
 	for _, m := range []*pb.Holdings{
 		{Keys: []uint64{1}}, {Keys: make([]uint64, MaxHoldings+1), Bytes: make([]uint64, MaxHoldings+1)},
 	} {
