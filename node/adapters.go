@@ -23,6 +23,12 @@ type placement struct{ rooms *rooms }
 func (p placement) Owners(key mesh.Key, n int) []mesh.NodeID { return p.rooms.dht.Owners(key, n) }
 func (p placement) Owns(key mesh.Key, n int) bool            { return p.rooms.dht.Owns(key, n) }
 func (p placement) Live() []mesh.NodeID                      { return p.rooms.live() }
+func (p placement) PartitionOwners(at mesh.Partition, n int) []mesh.NodeID {
+	return p.rooms.dht.PartitionOwners(at, n)
+}
+func (p placement) KnownOwners(at mesh.Partition, n int) []mesh.NodeID {
+	return p.rooms.dht.KnownOwners(at, n)
+}
 
 // executor lets runs execute functions, with the mesh in reach.
 type executor struct{ rooms *rooms }

@@ -179,6 +179,9 @@ func (r *rooms) serveCatalog(ctx context.Context, req wire.Message) (reply wire.
 
 // serveNode answers what only nodes ask of each other.
 func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Message) (wire.Message, error) {
+	if reply, known, err := r.serveSync(ctx, from, req); known {
+		return reply, err
+	}
 	switch m := req.(type) {
 	case *pb.Merge:
 		return r.replica.HandleMerge(ctx, m)

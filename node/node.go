@@ -118,3 +118,12 @@ func (n *Node) Peers() []mesh.NodeID {
 	}
 	return nil
 }
+
+// Unsettled is of how many partitions of the state this node is an owner and
+// has yet to take over what live nodes hold; those of all before it runs.
+func (n *Node) Unsettled() int {
+	if r := n.rooms.Load(); r != nil {
+		return r.replica.Unsettled()
+	}
+	return mesh.Partitions
+}

@@ -133,6 +133,7 @@ func (r *rooms) openNetwork(handler link.Handler, credential admission.Credentia
 	}
 	r.peers.endpoint = r.endpoint
 	r.dht.Watch(r.viewChanged)
+	r.dht.WatchMembers(func() { r.replica.ViewChanged() })
 	return nil
 }
 
@@ -189,6 +190,13 @@ func (r *rooms) join(ctx context.Context) error {
 	r.waitFor("it has not joined the mesh yet")
 	select {
 	case <-r.dht.Ready():
+	case <-ctx.Done():
+		return nil
+	}
+	r.replica.Joined()
+	r.waitFor("it has not yet taken over all that it owns")
+	select {
+	case <-r.replica.Synced():
 	case <-ctx.Done():
 		return nil
 	}

@@ -12,6 +12,7 @@ func (r *rooms) viewChanged(e dht.Event) {
 		r.replica.PeerUp(e.Peer.ID)
 		return
 	}
+	r.replica.ViewChanged()
 	r.cache.Drop(e.Peer.ID)
 	r.published.Forget(e.Peer.ID)
 	r.runs.PeerDown(e.Peer.ID)

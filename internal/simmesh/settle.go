@@ -12,7 +12,8 @@ import (
 // settlePoll is how often Settle looks.
 const settlePoll = 5 * time.Millisecond
 
-// Settle waits until each running node sees just the running ones.
+// Settle waits until each running node sees just the running ones, and has
+// taken over from them what it owns.
 func (m *Mesh) Settle(ctx context.Context) error { return m.SettleApart(ctx, m.Running()) }
 
 // SettleApart waits until each node sees just the nodes of its own side.
@@ -51,6 +52,9 @@ func (m *Mesh) unsettled(side []int) string {
 			if !want[id] {
 				return fmt.Sprintf("node %d sees %s, which is not of its side", i, id.Short())
 			}
+		}
+		if left := m.Node(i).Unsettled(); left > 0 {
+			return fmt.Sprintf("node %d has yet to take over %d partitions", i, left)
 		}
 	}
 	return ""

@@ -75,8 +75,17 @@ var prototypes = map[Type]Message{
 	73: (*pb.AwaitRunReply)(nil),
 	74: (*pb.CancelRun)(nil),
 
+	80: (*pb.SyncDigests)(nil),
+	81: (*pb.SyncDigestsReply)(nil),
+	82: (*pb.SyncPull)(nil),
+	83: (*pb.SyncPullReply)(nil),
+	84: (*pb.SyncDone)(nil),
+	85: (*pb.SyncNow)(nil),
+	86: (*pb.SyncCollect)(nil),
+
 	110: (*pb.Stats)(nil),
 	111: (*pb.StatsReply)(nil),
+
 	120: (*pb.GetElement)(nil),
 	121: (*pb.GetPage)(nil),
 	122: (*pb.GetPageReply)(nil),

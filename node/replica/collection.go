@@ -124,7 +124,7 @@ func (r *Replica) addParts(ctx context.Context, key mesh.Key, value *lattice.Val
 		}
 		return nil
 	}
-	owners := r.owners(key)
+	owners := slices.Clone(r.owners(key))
 	if quorum = max(quorum, 1); quorum > len(owners) {
 		return mesh.Errorf(mesh.Unavailable, "get "+key.String(), "%d owners must answer, %d live", quorum, len(owners))
 	}
@@ -163,7 +163,12 @@ func (r *Replica) partsAt(ctx context.Context, owner mesh.NodeID, key mesh.Key, 
 // largestPage is what some parts may come to, in bytes, for how long they are waited for.
 const largestPage = 8 << 20
 
+// localParts gives this node's own copies of parts. It is mesh.Unavailable
+// while some may be with other nodes only.
 func (r *Replica) localParts(key mesh.Key, from, to int) ([]*pb.PartCell, error) {
+	if err := r.mustBeSettled(key); err != nil {
+		return nil, err
+	}
 	var parts []*pb.PartCell
 	for n := from; n < to; n++ {
 		_, err := r.Local.View(key.Part(uint16(n)), func(cell *lattice.Cell) {

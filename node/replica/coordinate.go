@@ -92,9 +92,12 @@ func (r *Replica) applyNew(ctx context.Context, c change, others []mesh.NodeID, 
 // fill merges what other owners hold of a key into this node's copy. Too few
 // answers for the write to reach its quorum end it before it has begun.
 func (r *Replica) fill(ctx context.Context, c change, others []mesh.NodeID, need int) error {
+	if own := r.own(ctx, c.key, living); own.err == nil && own.found {
+		return nil // from a node that this one has yet to take the partition over from
+	}
 	answered := 0
 	var last error
-	for answer := range r.fetchAll(ctx, c.key, others) {
+	for answer := range r.fetchAll(ctx, c.key, others, living) {
 		if answer.err != nil {
 			last = answer.err
 			continue

@@ -24,9 +24,19 @@ func (r *Replica) owe(owner mesh.NodeID, key mesh.Key, delta lattice.Cell, ids [
 	r.tellDue(func(d *deliveries) { d.Owe(owner, time.Now()) })
 }
 
-// PeerUp says that a node has come back: what it is owed is sent now.
+// PeerUp says that a node has come back: what it is owed is sent now, and what
+// it holds is compared.
 func (r *Replica) PeerUp(node mesh.NodeID) {
 	r.tellDue(func(d *deliveries) { d.PeerUp(node, time.Now()) })
+	r.sync.tell(func() { r.sync.settlement.PeerUp(node, time.Now()) })
+	r.ViewChanged()
+}
+
+// owes reports whether some node is owed deltas.
+func (r *Replica) owes() bool {
+	r.dueMu.Lock()
+	defer r.dueMu.Unlock()
+	return r.due.Any()
 }
 
 func (r *Replica) tellDue(tell func(*deliveries)) {

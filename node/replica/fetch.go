@@ -10,72 +10,102 @@ import (
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
-// answer is what one owner says of a key. A deleted cell is found, too.
+// answer is what one node says of a key. A deleted cell is found, too.
 type answer struct {
 	owner mesh.NodeID
 	cell  lattice.Cell
 	found bool
 	err   error
+
+	notOwner bool          // by its own view
+	owners   []mesh.NodeID // then: those that it sees
+	settled  bool          // an owner that has taken over all there is of the key
 }
 
-// fetch asks one owner, which may be this node.
-func (r *Replica) fetch(ctx context.Context, key mesh.Key, owner mesh.NodeID) answer {
-	if owner == r.Self {
-		cell, found, err := r.Local.Get(key)
-		return answer{owner, cell, found, err}
+// counts reports whether the answer is an owner's that knows all it should.
+func (a answer) counts() bool { return a.err == nil && !a.notOwner && a.settled }
+
+// exists reports whether a cell holds a value: it was written, and not deleted since.
+func exists(cell lattice.Cell) bool {
+	_, ok := cell.Value()
+	return ok
+}
+
+// depth is how far a node goes to answer a fetch.
+type depth uint8
+
+const (
+	// living: an owner that has no living copy, and has yet to take the
+	// partition over, asks those that may have one.
+	living depth = iota
+	// complete: it does so in any case, since its answer counts for a quorum.
+	complete
+	// direct: the node answers from its own store.
+	direct
+)
+
+// fetch asks one node, which may be this one.
+func (r *Replica) fetch(ctx context.Context, key mesh.Key, node mesh.NodeID, how depth) answer {
+	if node == r.Self {
+		return r.own(ctx, key, how)
 	}
 	ctx, cancel := r.attempt(ctx, 0)
 	defer cancel()
-	reply, err := call[*pb.FetchReply](ctx, r.Peers, owner, &pb.Fetch{Key: wire.FromKey(key)})
-	if err != nil || len(reply.Cell) == 0 {
-		return answer{owner: owner, err: err}
+	reply, err := call[*pb.FetchReply](ctx, r.Peers, node, &pb.Fetch{
+		Key: wire.FromKey(key), Direct: how == direct, Complete: how == complete,
+	})
+	if err != nil {
+		return answer{owner: node, err: err}
 	}
-	cell, err := lattice.DecodeCell(reply.Cell)
-	return answer{owner, cell, err == nil, err}
+	return toAnswer(node, reply)
 }
 
-// fetchAll asks all owners at once and gives their answers as they come.
-// When the loop ends early, the rest is cancelled.
-func (r *Replica) fetchAll(ctx context.Context, key mesh.Key, owners []mesh.NodeID) iter.Seq[answer] {
+func toAnswer(node mesh.NodeID, reply *pb.FetchReply) answer {
+	a := answer{owner: node, notOwner: reply.NotOwner, settled: !reply.Unsettled}
+	for _, owner := range reply.Owners {
+		a.owners = append(a.owners, mesh.NodeID(owner))
+	}
+	if len(reply.Cell) > 0 {
+		a.cell, a.err = lattice.DecodeCell(reply.Cell)
+		a.found = a.err == nil
+	}
+	return a
+}
+
+// maxAsked bounds the nodes that are asked of a key, with those that were
+// named by nodes that own it no more.
+const maxAsked = 4 * MaxReplicas
+
+// MaxReplicas is how many owners a key can have.
+const MaxReplicas = 16
+
+// fetchAll asks nodes at once, and the owners that they name instead of
+// themselves, and gives the answers as they come. When the loop ends early,
+// the rest is cancelled.
+func (r *Replica) fetchAll(ctx context.Context, key mesh.Key, nodes []mesh.NodeID, how depth) iter.Seq[answer] {
 	return func(yield func(answer) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		answers := make(chan answer, len(owners))
-		for _, owner := range owners {
-			if !r.spawn(func() { answers <- r.fetch(ctx, key, owner) }) {
-				answers <- answer{owner: owner, err: mesh.Errorf(mesh.Unavailable, "", "this node is stopping")}
+		asked := make(map[mesh.NodeID]struct{}, len(nodes))
+		answers := make(chan answer, maxAsked)
+		ask := func(nodes []mesh.NodeID) {
+			for _, node := range nodes {
+				if _, already := asked[node]; already || len(asked) == maxAsked {
+					continue
+				}
+				asked[node] = struct{}{}
+				if !r.spawn(func() { answers <- r.fetch(ctx, key, node, how) }) {
+					answers <- answer{owner: node, err: mesh.Errorf(mesh.Unavailable, "", "this node is stopping")}
+				}
 			}
 		}
-		for range owners {
-			if !yield(<-answers) {
+		ask(nodes)
+		for heard := 0; heard < len(asked); heard++ {
+			a := <-answers
+			ask(a.owners)
+			if !yield(a) {
 				return
 			}
 		}
 	}
-}
-
-// ballot decides whether a key that nobody was seen to hold does not exist.
-type ballot struct {
-	owners  int
-	missing int
-	last    error
-}
-
-func (b *ballot) count(a answer) {
-	if a.err != nil {
-		b.last = a.err
-	} else if !a.found {
-		b.missing++
-	}
-}
-
-// verdict is nil if most owners say that the key is missing.
-func (b *ballot) verdict() error {
-	switch {
-	case 2*b.missing > b.owners:
-		return nil
-	case b.last == nil:
-		return mesh.Errorf(mesh.Unavailable, "", "the key has no owners that could be asked")
-	}
-	return mesh.Errorf(mesh.Unavailable, "", "%d of %d owners know nothing of the key, and the others did not answer: %w", b.missing, b.owners, b.last)
 }

@@ -3,6 +3,7 @@ package replica
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -15,8 +16,9 @@ import (
 // what that many owners hold, and brings those that held less up to date. The
 // value must not be changed.
 //
-// A key is mesh.NotFound when most of its owners say so. It is
-// mesh.Unavailable when too few answer to tell.
+// A key is mesh.NotFound when so many of its owners, those that are away
+// included, say so that no acknowledged write can be with the others alone. It
+// is mesh.Unavailable when too few answer to tell.
 //
 // A quorum of 0 is the node's default.
 func (r *Replica) Get(ctx context.Context, key mesh.Key, quorum int) (lattice.Value, error) {
@@ -54,87 +56,124 @@ func (r *Replica) read(ctx context.Context, key mesh.Key, quorum int) (lattice.C
 	case quorum > 1:
 		return r.readQuorum(ctx, key, r.owners(key), quorum)
 	case r.Placement.Owns(key, r.Replicas):
-		return r.readAsOwner(ctx, key)
+		if cell, _, err := r.Local.Get(key); err == nil && exists(cell) {
+			return cell, true, nil
+		}
+		return r.search(ctx, key, lattice.Cell{})
 	case r.Cache == nil:
 		return r.readFrom(ctx, key, r.owners(key))
 	}
-	if cell, ok := r.Cache.Get(key); ok {
-		return cell, true, nil
+	cell, found := r.Cache.Get(key)
+	if !exists(cell) {
+		var err error
+		if cell, found, err = r.Cache.Fetch(ctx, key, r.owners(key)); err != nil {
+			return cell, found, err
+		}
 	}
-	return r.Cache.Fetch(ctx, key, r.owners(key))
+	if exists(cell) {
+		return cell, found, nil
+	}
+	return r.search(ctx, key, cell)
 }
 
-// readAsOwner gives this node's copy. Where there is none, or it is damaged,
-// the others are asked, and what they hold is kept.
-func (r *Replica) readAsOwner(ctx context.Context, key mesh.Key) (lattice.Cell, bool, error) {
-	cell, found, err := r.Local.Get(key)
-	if found {
-		return cell, true, nil
-	}
-	owners := r.owners(key)
-	others := r.others(owners)
-	if len(others) == 0 {
-		return cell, false, err
-	}
-	votes := ballot{owners: len(owners)}
-	votes.count(answer{err: err})
-	for answer := range r.fetchAll(ctx, key, others) {
-		if answer.found {
-			return answer.cell, true, r.keep(ctx, key, answer.cell)
+// readFrom asks owner after owner, and all of them when one has no living copy.
+func (r *Replica) readFrom(ctx context.Context, key mesh.Key, owners []mesh.NodeID) (lattice.Cell, bool, error) {
+	for _, owner := range owners {
+		answer := r.fetch(ctx, key, owner, living)
+		if ctx.Err() != nil {
+			return lattice.Cell{}, false, ctx.Err()
 		}
+		if answer.err == nil {
+			if exists(answer.cell) {
+				return answer.cell, true, nil
+			}
+			return r.search(ctx, key, answer.cell)
+		}
+	}
+	return r.search(ctx, key, lattice.Cell{})
+}
+
+// search looks for a key of which no living copy is at hand at all nodes that
+// may own it. What is known of it so far is held. An owner keeps what it learns.
+func (r *Replica) search(ctx context.Context, key mesh.Key, held lattice.Cell) (lattice.Cell, bool, error) {
+	held = held.Clone()
+	votes := r.newBallot(key)
+	for answer := range r.fetchAll(ctx, key, r.mayOwn(key, votes.known), living) {
 		votes.count(answer)
+		if answer.err != nil || !answer.found {
+			continue
+		}
+		if _, err := held.Merge(answer.cell); err != nil {
+			return lattice.Cell{}, false, kindsDiffer(err)
+		}
+		if answer.owner != r.Self && r.Placement.Owns(key, r.Replicas) {
+			r.keep(ctx, key, answer.cell)
+		}
+		if exists(held) {
+			return held, true, ctx.Err()
+		}
 	}
 	return lattice.Cell{}, false, votes.verdict()
+}
+
+func kindsDiffer(err error) error {
+	return mesh.Errorf(mesh.Conflict, "", "owners hold the key with different kinds: %w", err)
+}
+
+// mayOwn are the live nodes that own a key, or would but for others that are away.
+func (r *Replica) mayOwn(key mesh.Key, known []mesh.NodeID) []mesh.NodeID {
+	nodes := slices.Clone(r.owners(key))
+	for _, id := range known {
+		if !slices.Contains(nodes, id) && slices.Contains(r.Placement.Live(), id) {
+			nodes = append(nodes, id)
+		}
+	}
+	return nodes
 }
 
 // keep merges into this node's copy what was read elsewhere.
-func (r *Replica) keep(ctx context.Context, key mesh.Key, cell lattice.Cell) error {
+func (r *Replica) keep(ctx context.Context, key mesh.Key, cell lattice.Cell) {
 	if _, err := r.Local.Merge(ctx, key, cell, mesh.Memory); err != nil {
-		r.Log.Warn("cannot keep what another owner holds", "key", key.String(), "err", err)
+		r.Log.Warn("cannot keep what another node holds", "key", key.String(), "err", err)
 	}
-	return ctx.Err()
 }
 
-// readFrom asks owner after owner.
-func (r *Replica) readFrom(ctx context.Context, key mesh.Key, owners []mesh.NodeID) (lattice.Cell, bool, error) {
-	votes := ballot{owners: len(owners)}
-	for _, owner := range owners {
-		answer := r.fetch(ctx, key, owner)
-		if answer.found || ctx.Err() != nil {
-			return answer.cell, answer.found, answer.err
-		}
-		votes.count(answer)
-	}
-	return lattice.Cell{}, false, votes.verdict()
-}
-
-// readQuorum merges what quorum owners hold.
+// readQuorum merges what quorum owners hold. Where that is nothing, it takes
+// as many as can tell that the key does not exist.
 func (r *Replica) readQuorum(ctx context.Context, key mesh.Key, owners []mesh.NodeID, quorum int) (merged lattice.Cell, found bool, err error) {
 	if quorum > len(owners) {
 		return merged, false, mesh.Errorf(mesh.Unavailable, "", "%d owners must answer, %d live", quorum, len(owners))
 	}
 	var answers []answer
-	votes := ballot{owners: len(owners)}
-	for answer := range r.fetchAll(ctx, key, owners) {
+	counted := 0
+	votes := r.newBallot(key)
+	for answer := range r.fetchAll(ctx, key, owners, complete) {
 		if votes.count(answer); answer.err != nil {
 			continue
 		}
 		if _, err := merged.Merge(answer.cell); err != nil {
-			return merged, false, mesh.Errorf(mesh.Conflict, "", "owners hold the key with different kinds: %w", err)
+			return merged, false, kindsDiffer(err)
 		}
-		if answers = append(answers, answer); len(answers) == quorum {
+		if answers = append(answers, answer); answer.counts() {
+			counted++
+		}
+		if counted >= quorum && exists(merged) {
 			r.repair(key, merged, answers)
-			return merged, !merged.IsZero(), nil
+			return merged, true, nil
 		}
 	}
-	return merged, false, mesh.Errorf(mesh.Unavailable, "", "%d owners must answer, %d did: %w", quorum, len(answers), votes.last)
+	if counted < quorum {
+		return merged, false, mesh.Errorf(mesh.Unavailable, "", "%d owners must answer, %d did: %w", quorum, counted, votes.last)
+	}
+	r.repair(key, merged, answers)
+	return merged, false, votes.verdict()
 }
 
 // repair brings owners whose answer lacked something up to date, beside the caller.
 func (r *Replica) repair(key mesh.Key, merged lattice.Cell, answers []answer) {
 	var stale []mesh.NodeID
 	for _, a := range answers {
-		if a.cell.Compare(merged) != lattice.Equal {
+		if !a.notOwner && a.cell.Compare(merged) != lattice.Equal {
 			stale = append(stale, a.owner)
 		}
 	}

@@ -134,27 +134,42 @@ func (r *Replica) dominated(key mesh.Key, reply *pb.MergeReply) (*pb.MergeReply,
 	return reply, nil
 }
 
-// HandleFetch gives this node's own copy to another node, and notes if that
-// wants to be told of changes from now on.
-func (r *Replica) HandleFetch(_ context.Context, from mesh.NodeID, m *pb.Fetch) (*pb.FetchReply, error) {
+// HandleFetch gives this node's own copy to another node, with what it has yet
+// to take over from others, and notes if that wants to be told of changes from
+// now on. A node that owns the key no more says so.
+func (r *Replica) HandleFetch(ctx context.Context, from mesh.NodeID, m *pb.Fetch) (*pb.FetchReply, error) {
 	key, err := wire.ToStoredKey(m.Key)
 	if err != nil {
 		return nil, err
 	}
 	reply := &pb.FetchReply{}
-	if m.Subscribe && r.Subscriptions != nil {
+	if m.Subscribe && r.Subscriptions != nil && r.Placement.Owns(key, r.Replicas) {
 		// Before the copy is read, so that no change falls between.
 		session, lease := r.Subscriptions.Subscribe(from, key)
 		reply.Session, reply.LeaseMs = session, uint32(lease/time.Millisecond)
 	}
-	cell, found, err := r.Local.Get(key)
-	if err != nil {
-		return nil, err
+	a := r.own(ctx, key, depthOf(m))
+	if a.err != nil {
+		return nil, a.err
 	}
-	if found {
-		reply.Cell = cell.AppendBinary(nil)
+	if a.found {
+		reply.Cell = a.cell.AppendBinary(nil)
+	}
+	reply.NotOwner, reply.Unsettled = a.notOwner, !a.settled
+	for _, owner := range a.owners {
+		reply.Owners = append(reply.Owners, []byte(owner))
 	}
 	return reply, nil
+}
+
+func depthOf(m *pb.Fetch) depth {
+	switch {
+	case m.Direct:
+		return direct
+	case m.Complete:
+		return complete
+	}
+	return living
 }
 
 func (r *Replica) putReply(key mesh.Key, ack mesh.Ack) *pb.PutReply {

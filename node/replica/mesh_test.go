@@ -56,12 +56,33 @@ func newTestMesh(t testing.TB, n int) *testMesh {
 		m.nodes = append(m.nodes, node)
 		node.start()
 	}
+	for _, node := range m.nodes {
+		node.ViewChanged()
+	}
+	m.eventually("all are settled", m.settled)
 	t.Cleanup(func() {
 		for _, node := range m.nodes {
 			node.halt()
 		}
 	})
 	return m
+}
+
+// settled reports whether each node that runs has taken over what it owns.
+func (m *testMesh) settled() bool {
+	for _, n := range m.nodes {
+		if r := n.now(); n.runs() && !r.settled(len(n.Live())-1) {
+			return false
+		}
+	}
+	return true
+}
+
+// settled reports whether the replica sees so many others and has nothing to take over.
+func (r *Replica) settled(others int) bool {
+	r.sync.mu.Lock()
+	defer r.sync.mu.Unlock()
+	return r.sync.viewed && len(r.sync.settlement.peers) == others && r.sync.settlement.Count() == 0
 }
 
 // lose sets how likely a message is lost.
@@ -91,6 +112,7 @@ func (n *testNode) start() {
 	defer n.mesh.mu.Unlock()
 	n.store, n.Replica, n.answers = s, replica, true
 	n.stop = func() { cancel(); <-done; _ = s.Close() }
+	replica.Joined()
 }
 
 func (n *testNode) runs() bool {
@@ -129,9 +151,11 @@ func (n *testNode) notice(seen bool) {
 	n.mesh.mu.Lock()
 	n.seen = seen
 	n.mesh.mu.Unlock()
-	if seen {
-		for _, other := range n.mesh.nodes {
+	for _, other := range n.mesh.nodes {
+		if seen {
 			other.now().PeerUp(n.id)
+		} else {
+			other.now().ViewChanged()
 		}
 	}
 }
@@ -143,9 +167,29 @@ func (n *testNode) Owns(key mesh.Key, count int) bool {
 
 // Owners is Placement's.
 func (n *testNode) Owners(key mesh.Key, count int) []mesh.NodeID {
-	owners := n.Live()
-	slices.SortFunc(owners, func(a, b mesh.NodeID) int { return mesh.CompareDistance(key.Partition().ID(), a.ID(), b.ID()) })
-	return owners[:min(count, len(owners))]
+	return closest(n.Live(), key.Partition(), count)
+}
+
+// PartitionOwners is Placement's.
+func (n *testNode) PartitionOwners(p mesh.Partition, count int) []mesh.NodeID {
+	return closest(n.Live(), p, count)
+}
+
+// KnownOwners is Placement's.
+func (n *testNode) KnownOwners(p mesh.Partition, count int) []mesh.NodeID {
+	var known []mesh.NodeID
+	n.mesh.mu.Lock()
+	for _, other := range n.mesh.nodes {
+		known = append(known, other.id)
+	}
+	n.mesh.mu.Unlock()
+	return closest(known, p, count)
+}
+
+// closest sorts nodes by their distance to a partition and gives the first.
+func closest(nodes []mesh.NodeID, p mesh.Partition, count int) []mesh.NodeID {
+	slices.SortFunc(nodes, func(a, b mesh.NodeID) int { return mesh.CompareDistance(p.ID(), a.ID(), b.ID()) })
+	return nodes[:min(count, len(nodes))]
 }
 
 // Live is Placement's.
@@ -240,6 +284,15 @@ func (n *testNode) serve(ctx context.Context, from mesh.NodeID, req wire.Message
 		return replica.HandleFetch(ctx, from, m)
 	case *pb.FetchParts:
 		return replica.HandleFetchParts(ctx, m)
+	case *pb.SyncDigests:
+		return replica.HandleSyncDigests(ctx, from, m)
+	case *pb.SyncPull:
+		return replica.HandleSyncPull(ctx, m)
+	case *pb.SyncDone:
+		return &pb.Done{}, replica.HandleSyncDone(from, m)
+	case *pb.SyncNow:
+		replica.HandleSyncNow(from)
+		return &pb.Done{}, nil
 	}
 	return nil, mesh.Errorf(mesh.Invalid, "serve", "%T", req)
 }

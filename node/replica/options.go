@@ -39,6 +39,30 @@ type Local interface {
 	DropHint(node mesh.NodeID, key mesh.Key, sent lattice.Cell) error
 	// HintedNodes lists the nodes that are owed something.
 	HintedNodes(ctx context.Context) ([]mesh.NodeID, error)
+
+	Partitions
+}
+
+// Partitions are what a node holds, compared and moved by partition.
+type Partitions interface {
+	// Digests gives that of each partition, by number: equal where stores
+	// hold the same, 0 where there is nothing.
+	Digests(ctx context.Context) ([]uint64, error)
+	// Digest is that of one partition.
+	Digest(ctx context.Context, p mesh.Partition) (uint64, error)
+	// Held lists the partitions that are not empty.
+	Held(ctx context.Context) ([]mesh.Partition, error)
+	// Entries tells of what a partition holds, in order of ID.
+	Entries(ctx context.Context, p mesh.Partition) ([]mesh.Entry, error)
+	// Differing gives what a partition holds, from an ID on, and have does
+	// not tell of: up to about maxBytes, and where to go on unless that is all.
+	Differing(ctx context.Context, p mesh.Partition, have []mesh.Entry, from uint64, maxBytes int) (records []mesh.Record, next uint64, done bool, err error)
+	// MergeAll merges records. A record that does not fit is left out, all
+	// others are merged, and the error is mesh.KindMismatch or mesh.Invalid.
+	MergeAll(ctx context.Context, records []mesh.Record, d mesh.Durability) error
+	// DropPartition removes what a partition holds if it still has the
+	// digest, and reports whether it is empty now.
+	DropPartition(ctx context.Context, p mesh.Partition, digest uint64) (bool, error)
 }
 
 // Placement says who owns a key and who lives; dht does.
@@ -48,6 +72,11 @@ type Placement interface {
 	Owners(key mesh.Key, n int) []mesh.NodeID
 	// Owns reports whether this node is among them, without allocating.
 	Owns(key mesh.Key, n int) bool
+	// PartitionOwners gives the owners of all keys of a partition.
+	PartitionOwners(p mesh.Partition, n int) []mesh.NodeID
+	// KnownOwners gives the n nodes closest to a partition of all that live
+	// or may come back.
+	KnownOwners(p mesh.Partition, n int) []mesh.NodeID
 	// Live lists the live nodes, this one included.
 	Live() []mesh.NodeID
 }
@@ -106,6 +135,12 @@ type Options struct {
 	// RetryFirst and RetryLongest bound the wait before an owner that did
 	// not acknowledge is sent a delta again. Default 200 ms and 10 s.
 	RetryFirst, RetryLongest time.Duration
+	// AntiEntropyInterval is how often digests are compared with each live
+	// node, beside each time that it comes up or owners change. Default 10 s.
+	AntiEntropyInterval time.Duration
+	// Refill says that this node has lost what it held in an earlier run: for
+	// all that it knows, nodes that are missing hold what it should hold, too.
+	Refill bool
 	// RememberedWrites is how many writes with ids this node knows the outcome
 	// of, as their coordinator. Default 16384.
 	RememberedWrites int
@@ -130,6 +165,7 @@ func (o Options) withDefaults() Options {
 	o.AttemptTimeout = cmp.Or(o.AttemptTimeout, 5*time.Second)
 	o.RetryFirst = cmp.Or(o.RetryFirst, 200*time.Millisecond)
 	o.RetryLongest = cmp.Or(o.RetryLongest, 10*time.Second)
+	o.AntiEntropyInterval = cmp.Or(o.AntiEntropyInterval, 10*time.Second)
 	o.RememberedWrites = cmp.Or(o.RememberedWrites, 16384)
 	o.HeldWrites = cmp.Or(o.HeldWrites, 131072)
 	o.Sending = cmp.Or(o.Sending, 8192)

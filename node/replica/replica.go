@@ -33,9 +33,12 @@ type Replica struct {
 	dueMu sync.Mutex
 	due   *deliveries
 	wake  chan struct{} // due has changed
+
+	sync *syncing
 }
 
-// New makes a Replica. It delivers what other nodes are owed only while Run runs.
+// New makes a Replica. It delivers what other nodes are owed, and takes over
+// what it is to own, only while Run runs, and the latter once Joined was called.
 func New(o Options) *Replica {
 	o = o.withDefaults()
 	background, stop := context.WithCancel(context.Background())
@@ -44,13 +47,16 @@ func New(o Options) *Replica {
 		memory: newWriteMemory(o.HeldWrites, time.Now()), hinted: newHintedWrites(o.RememberedWrites),
 		background: background, stop: stop,
 		due: newDeliveries(o.RetryFirst, o.RetryLongest), wake: make(chan struct{}, 1),
+		sync: newSyncing(o),
 	}
 }
 
-// Run delivers to other nodes what they are owed, until the context ends.
+// Run delivers to other nodes what they are owed, and keeps what this node
+// holds equal to what it owns, until the context ends.
 // When it returns, nothing that a write started runs any more, and writes are
 // refused with mesh.Unavailable. It is called once.
 func (r *Replica) Run(ctx context.Context) {
+	r.running.Go(func() { r.synchronize(ctx) })
 	r.deliver(ctx)
 	r.backgroundMu.Lock()
 	r.stopped = true

@@ -702,6 +702,8 @@ type Fetch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	Subscribe     bool                   `protobuf:"varint,2,opt,name=subscribe,proto3" json:"subscribe,omitempty"` // and push changes to the sender from now on
+	Direct        bool                   `protobuf:"varint,20,opt,name=direct,proto3" json:"direct,omitempty"`      // from the asked node's own store only, owner or not
+	Complete      bool                   `protobuf:"varint,21,opt,name=complete,proto3" json:"complete,omitempty"`  // the answer counts for a quorum: it must hold all that the owner is still to take over from others
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -750,11 +752,28 @@ func (x *Fetch) GetSubscribe() bool {
 	return false
 }
 
+func (x *Fetch) GetDirect() bool {
+	if x != nil {
+		return x.Direct
+	}
+	return false
+}
+
+func (x *Fetch) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
 type FetchReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Cell          []byte                 `protobuf:"bytes,1,opt,name=cell,proto3" json:"cell,omitempty"`                       // lattice.Cell; empty: the owner has none
-	LeaseMs       uint32                 `protobuf:"varint,2,opt,name=lease_ms,json=leaseMs,proto3" json:"lease_ms,omitempty"` // how long the subscription holds; 0: there is none
-	Session       uint64                 `protobuf:"varint,3,opt,name=session,proto3" json:"session,omitempty"`                // of the subscriptions at this owner; another one with each start of the owner
+	Cell          []byte                 `protobuf:"bytes,1,opt,name=cell,proto3" json:"cell,omitempty"`                           // lattice.Cell; empty: the owner has none
+	LeaseMs       uint32                 `protobuf:"varint,2,opt,name=lease_ms,json=leaseMs,proto3" json:"lease_ms,omitempty"`     // how long the subscription holds; 0: there is none
+	Session       uint64                 `protobuf:"varint,3,opt,name=session,proto3" json:"session,omitempty"`                    // of the subscriptions at this owner; another one with each start of the owner
+	NotOwner      bool                   `protobuf:"varint,20,opt,name=not_owner,json=notOwner,proto3" json:"not_owner,omitempty"` // by its own view; then there is no subscription
+	Owners        [][]byte               `protobuf:"bytes,21,rep,name=owners,proto3" json:"owners,omitempty"`                      // then: the owners that it sees
+	Unsettled     bool                   `protobuf:"varint,22,opt,name=unsettled,proto3" json:"unsettled,omitempty"`               // there may be more at nodes from which the owner has yet to take the key over
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -808,6 +827,27 @@ func (x *FetchReply) GetSession() uint64 {
 		return x.Session
 	}
 	return 0
+}
+
+func (x *FetchReply) GetNotOwner() bool {
+	if x != nil {
+		return x.NotOwner
+	}
+	return false
+}
+
+func (x *FetchReply) GetOwners() [][]byte {
+	if x != nil {
+		return x.Owners
+	}
+	return nil
+}
+
+func (x *FetchReply) GetUnsettled() bool {
+	if x != nil {
+		return x.Unsettled
+	}
+	return false
 }
 
 // Push tells a subscriber what changed. Node to node. Answered by
@@ -1030,15 +1070,20 @@ const file_kv_proto_rawDesc = "" +
 	"\tdominated\x18\x02 \x01(\bR\tdominated\x12\x12\n" +
 	"\x04cell\x18\x03 \x01(\fR\x04cell\x12\x1d\n" +
 	"\n" +
-	"lacks_base\x18\x04 \x01(\bR\tlacksBase\"F\n" +
+	"lacks_base\x18\x04 \x01(\bR\tlacksBase\"z\n" +
 	"\x05Fetch\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x1c\n" +
-	"\tsubscribe\x18\x02 \x01(\bR\tsubscribe\"U\n" +
+	"\tsubscribe\x18\x02 \x01(\bR\tsubscribe\x12\x16\n" +
+	"\x06direct\x18\x14 \x01(\bR\x06direct\x12\x1a\n" +
+	"\bcomplete\x18\x15 \x01(\bR\bcomplete\"\xa8\x01\n" +
 	"\n" +
 	"FetchReply\x12\x12\n" +
 	"\x04cell\x18\x01 \x01(\fR\x04cell\x12\x19\n" +
 	"\blease_ms\x18\x02 \x01(\rR\aleaseMs\x12\x18\n" +
-	"\asession\x18\x03 \x01(\x04R\asession\"O\n" +
+	"\asession\x18\x03 \x01(\x04R\asession\x12\x1b\n" +
+	"\tnot_owner\x18\x14 \x01(\bR\bnotOwner\x12\x16\n" +
+	"\x06owners\x18\x15 \x03(\fR\x06owners\x12\x1c\n" +
+	"\tunsettled\x18\x16 \x01(\bR\tunsettled\"O\n" +
 	"\x04Push\x12-\n" +
 	"\x06deltas\x18\x01 \x03(\v2\x15.virga.v1.PushedDeltaR\x06deltas\x12\x18\n" +
 	"\asession\x18\x02 \x01(\x04R\asession\"D\n" +

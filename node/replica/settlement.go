@@ -1,0 +1,391 @@
+package replica
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// settlement says what this node, as an owner, still has to take over from
+// which other node: whom to compare digests with and when, which partition to
+// pull from whom, and whom to tell that it was taken over. It has no I/O and
+// no clock: the time is told to it.
+//
+// The node is settled in a partition when it has compared it with every live
+// node since that one came up and since this node became an owner, and has
+// pulled what differed then. Differences that later comparisons find are
+// repaired, too, but most of them are deltas on their way: see routine.
+type settlement struct {
+	settlementRules
+	self    mesh.NodeID
+	owned   partitionSet
+	views   uint64                  // how many there were
+	gained  [mesh.Partitions]uint64 // since which view this node owns it
+	peers   map[mesh.NodeID]*counterpart
+	pulling map[mesh.Partition]bool
+	begin   mesh.Partition // where to look for the next pull
+	taken   map[mesh.NodeID][]partitionDigest
+}
+
+// settlementRules are the numbers that the decisions depend on.
+type settlementRules struct {
+	interval       func() time.Duration // between comparisons with a node; drawn anew each time
+	first, longest time.Duration        // the bounds of the wait after a failure
+	pulls          int                  // at once
+}
+
+// counterpart is another live node.
+type counterpart struct {
+	connection uint64 // counts how often it came up
+	owns       partitionSet
+	compared   partitionSet
+	behind     map[mesh.Partition]uint64     // what is to be pulled: the digests that it had there
+	held       map[mesh.Partition]uint64     // what has been pulled: digests all of whose cells this node holds, too
+	differing  map[mesh.Partition]difference // as the last routine comparison found it
+
+	comparing bool
+	due       time.Time // the next comparison
+	failures  int
+	pullFrom  time.Time // after a failure: when to try again
+}
+
+// difference is one that routine comparisons found, and how many in a row.
+type difference struct {
+	theirs uint64
+	times  int
+}
+
+// patientFor is after how many routine comparisons in a row a partition that
+// differs is pulled, however busy it is.
+const patientFor = 6
+
+// comparison is one to be made with a node: of the partitions that this node
+// owned when it began.
+type comparison struct {
+	peer       mesh.NodeID
+	connection uint64
+	view       uint64
+	partitions partitionSet
+}
+
+// pull is a partition to be taken over from a node.
+type pull struct {
+	partition  mesh.Partition
+	peer       mesh.NodeID
+	connection uint64
+	view       uint64
+}
+
+func newSettlement(self mesh.NodeID, rules settlementRules) *settlement {
+	return &settlement{
+		settlementRules: rules, self: self, peers: map[mesh.NodeID]*counterpart{},
+		pulling: map[mesh.Partition]bool{}, taken: map[mesh.NodeID][]partitionDigest{},
+	}
+}
+
+// View says which nodes live and which of them own what. When that changed,
+// all are compared with at once.
+func (s *settlement) View(v *ownership, now time.Time) {
+	before, changed := s.owned, false
+	s.owned = v.of(s.self)
+	gained, lost := s.owned.minus(&before), before.minus(&s.owned)
+	s.views++
+	for p := range gained.all() {
+		s.gained[p] = s.views
+	}
+	for id := range s.peers {
+		if !v.lives(id) {
+			delete(s.peers, id)
+			delete(s.taken, id)
+			changed = true
+		}
+	}
+	for _, id := range v.live {
+		if id == s.self {
+			continue
+		}
+		peer := s.peers[id]
+		if peer == nil {
+			peer = newCounterpart()
+			s.peers[id] = peer
+			changed = true
+		}
+		owns := v.of(id)
+		changed = changed || owns != peer.owns
+		peer.owns = owns
+		peer.compared.removeAll(&gained)
+		for p := range lost.all() {
+			peer.forget(p)
+		}
+	}
+	if changed || before != s.owned {
+		s.CompareNow(now)
+	}
+}
+
+func newCounterpart() *counterpart {
+	return &counterpart{
+		behind: map[mesh.Partition]uint64{}, held: map[mesh.Partition]uint64{},
+		differing: map[mesh.Partition]difference{},
+	}
+}
+
+// forget drops what is known of a partition.
+func (c *counterpart) forget(p mesh.Partition) {
+	c.compared.remove(p)
+	delete(c.behind, p)
+	delete(c.held, p)
+	delete(c.differing, p)
+}
+
+// PeerUp says that a node was connected anew: it may have changed meanwhile.
+func (s *settlement) PeerUp(id mesh.NodeID, now time.Time) {
+	peer := s.peers[id]
+	if peer == nil {
+		return
+	}
+	anew := newCounterpart()
+	anew.connection, anew.owns, anew.due = peer.connection+1, peer.owns, now
+	s.peers[id] = anew
+}
+
+// CompareNow makes comparisons with all nodes due.
+func (s *settlement) CompareNow(now time.Time) {
+	for _, peer := range s.peers {
+		peer.due, peer.failures = now, 0
+	}
+}
+
+// CompareWith makes a comparison with one node due.
+func (s *settlement) CompareWith(id mesh.NodeID, now time.Time) {
+	if peer := s.peers[id]; peer != nil {
+		peer.due = now
+	}
+}
+
+// Comparisons gives those to make now, and takes them as being made.
+func (s *settlement) Comparisons(now time.Time) (due []comparison) {
+	for _, id := range slices.Sorted(maps.Keys(s.peers)) {
+		peer := s.peers[id]
+		if peer.comparing || peer.due.After(now) {
+			continue
+		}
+		peer.comparing = true
+		// Meanwhile it may become due again: then this one does not count for that.
+		peer.due = now.Add(s.interval())
+		due = append(due, comparison{id, peer.connection, s.views, s.owned})
+	}
+	return due
+}
+
+// current gives the node of a comparison or pull, unless it has gone or come up anew since.
+func (s *settlement) current(id mesh.NodeID, connection uint64) *counterpart {
+	if peer := s.peers[id]; peer != nil && peer.connection == connection {
+		return peer
+	}
+	return nil
+}
+
+// ownedSince reports whether this node has owned a partition ever since a view.
+func (s *settlement) ownedSince(p mesh.Partition, view uint64) bool {
+	return s.owned.has(p) && s.gained[p] <= view
+}
+
+// Compared tells the digests that a node had, and then this one's; 0 is that
+// of an empty partition.
+func (s *settlement) Compared(c comparison, theirs, mine []uint64) {
+	peer := s.current(c.peer, c.connection)
+	if peer == nil {
+		return
+	}
+	peer.comparing, peer.failures = false, 0
+	for p := range c.partitions.all() {
+		if !s.ownedSince(p, c.view) {
+			continue
+		}
+		switch digest := theirs[p]; {
+		case digest == mine[p] || digest == 0:
+			s.level(c.peer, peer, p, digest)
+		case peer.behind[p] != 0:
+			peer.behind[p] = digest
+		case !peer.compared.has(p):
+			peer.behind[p] = digest
+			peer.compared.add(p)
+		default:
+			s.routine(c.peer, peer, p, digest)
+		}
+	}
+}
+
+// level notes that this node holds all that another one held with a digest.
+func (s *settlement) level(id mesh.NodeID, peer *counterpart, p mesh.Partition, digest uint64) {
+	peer.compared.add(p)
+	delete(peer.behind, p)
+	delete(peer.differing, p)
+	if digest != 0 && !peer.owns.has(p) {
+		s.taken[id] = append(s.taken[id], partitionDigest{p, digest})
+	}
+}
+
+// routine decides about a difference in a partition that was level before. A
+// node that is no owner has leftovers, which are pulled at once. Owners differ
+// by deltas on their way, most of the time; what one of them has had from one
+// comparison to the next is no such delta.
+func (s *settlement) routine(id mesh.NodeID, peer *counterpart, p mesh.Partition, digest uint64) {
+	known := peer.differing[p]
+	known.times++
+	switch {
+	case peer.held[p] == digest && known.times < patientFor:
+		s.level(id, peer, p, digest)
+		peer.differing[p] = difference{digest, known.times}
+	case known.theirs == digest || known.times >= patientFor || !peer.owns.has(p):
+		delete(peer.differing, p)
+		delete(peer.held, p)
+		peer.behind[p] = digest
+	default:
+		peer.differing[p] = difference{digest, known.times}
+	}
+}
+
+// NotCompared says that a comparison failed.
+func (s *settlement) NotCompared(c comparison, now time.Time) {
+	if peer := s.current(c.peer, c.connection); peer != nil {
+		peer.comparing = false
+		peer.due = now.Add(s.backOff(peer))
+	}
+}
+
+func (s *settlement) backOff(peer *counterpart) time.Duration {
+	peer.failures++
+	return min(s.first<<min(peer.failures-1, 20), s.longest)
+}
+
+// Pulls gives what to pull now, and takes it as being pulled: of each
+// partition from one node at a time, since what one has the others mostly
+// have, too; of different partitions from different nodes.
+func (s *settlement) Pulls(now time.Time) (pulls []pull) {
+	ids := slices.Sorted(maps.Keys(s.peers))
+	for range mesh.Partitions {
+		if len(s.pulling) >= s.pulls || len(ids) == 0 {
+			break
+		}
+		p := s.begin
+		s.begin = (s.begin + 1) % mesh.Partitions
+		if s.pulling[p] {
+			continue
+		}
+		for i := range ids {
+			id := ids[(int(p)+i)%len(ids)]
+			peer := s.peers[id]
+			if peer.behind[p] != 0 && !peer.pullFrom.After(now) {
+				s.pulling[p] = true
+				pulls = append(pulls, pull{p, id, peer.connection, s.views})
+				break
+			}
+		}
+	}
+	return pulls
+}
+
+// Pulled says that this node holds all that another one held when the
+// partition had the digest theirs there; its own is mine. Unless the pull was
+// whole, something could not be merged: it is not asked for again soon, but
+// nobody is told that it was taken over.
+func (s *settlement) Pulled(d pull, theirs, mine uint64, whole bool) {
+	delete(s.pulling, d.partition)
+	if !s.ownedSince(d.partition, d.view) {
+		return
+	}
+	if peer := s.current(d.peer, d.connection); peer != nil && whole {
+		peer.failures = 0
+		peer.held[d.partition] = theirs
+		s.level(d.peer, peer, d.partition, theirs)
+	} else if peer != nil {
+		delete(peer.behind, d.partition)
+	}
+	if !whole {
+		return
+	}
+	for id, peer := range s.peers {
+		if digest := peer.behind[d.partition]; digest != 0 && (digest == theirs || digest == mine) {
+			peer.held[d.partition] = digest
+			s.level(id, peer, d.partition, digest)
+		}
+	}
+}
+
+// NotPulled says that a pull failed.
+func (s *settlement) NotPulled(d pull, now time.Time) {
+	delete(s.pulling, d.partition)
+	if peer := s.current(d.peer, d.connection); peer != nil {
+		peer.pullFrom = now.Add(s.backOff(peer))
+	}
+}
+
+// Taken gives what nodes that do not own it hold and this node has taken
+// over, by node: each is to be told. It is given once; the next comparison
+// with a node makes up for what was not told.
+func (s *settlement) Taken() map[mesh.NodeID][]partitionDigest {
+	taken := s.taken
+	s.taken = map[mesh.NodeID][]partitionDigest{}
+	return taken
+}
+
+// Next is when Comparisons or Pulls will next have something, if nothing happens before.
+func (s *settlement) Next() (next time.Time, any bool) {
+	sooner := func(at time.Time) {
+		if !any || at.Before(next) {
+			next, any = at, true
+		}
+	}
+	for _, peer := range s.peers {
+		if !peer.comparing {
+			sooner(peer.due)
+		}
+		if len(s.pulling) < s.pulls && peer.waits(s.pulling) {
+			sooner(peer.pullFrom)
+		}
+	}
+	return next, any
+}
+
+// waits reports whether there is something to pull from the node that is not being pulled.
+func (c *counterpart) waits(pulling map[mesh.Partition]bool) bool {
+	for p := range c.behind {
+		if !pulling[p] {
+			return true
+		}
+	}
+	return false
+}
+
+// Unsettled gives the nodes that may hold something of a partition that this
+// node has not taken over.
+func (s *settlement) Unsettled(p mesh.Partition) (nodes []mesh.NodeID) {
+	for id, peer := range s.peers {
+		if peer.unsettled(p) {
+			nodes = append(nodes, id)
+		}
+	}
+	slices.Sort(nodes)
+	return nodes
+}
+
+func (c *counterpart) unsettled(p mesh.Partition) bool {
+	return !c.compared.has(p) || c.behind[p] != 0
+}
+
+// Count is in how many partitions this node is an owner and not settled.
+func (s *settlement) Count() int {
+	var all partitionSet
+	for _, peer := range s.peers {
+		missing := s.owned.minus(&peer.compared)
+		all.addAll(&missing)
+		for p := range peer.behind {
+			all.add(p)
+		}
+	}
+	return all.len()
+}
