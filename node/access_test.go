@@ -173,7 +173,7 @@ func (silent) Inline(wire.Type) bool { return false }
 
 // clientMessages are the requests that clients may make.
 var clientMessages = []wire.Message{
-	(*pb.Status)(nil), (*pb.Get)(nil), (*pb.Put)(nil), (*pb.Delete)(nil), (*pb.List)(nil),
+	(*pb.Status)(nil), (*pb.Get)(nil), (*pb.GetElement)(nil), (*pb.GetPage)(nil), (*pb.Stats)(nil), (*pb.Put)(nil), (*pb.Delete)(nil), (*pb.List)(nil),
 	(*pb.Deploy)(nil), (*pb.GetFunc)(nil), (*pb.ListFuncs)(nil), (*pb.DeleteFunc)(nil), (*pb.UseVersion)(nil),
 	(*pb.ServeFuncs)(nil), (*pb.SendMessage)(nil), (*pb.Receive)(nil),
 	(*pb.CreateDAG)(nil), (*pb.GetDAG)(nil), (*pb.ListDAGs)(nil), (*pb.DeleteDAG)(nil),
@@ -223,7 +223,7 @@ func TestMalformedRequestsAreInvalid(t *testing.T) {
 	for _, request := range clientMessages {
 		empty := wire.TypeOf(request).New()
 		switch empty.(type) {
-		case *pb.Status, *pb.ListFuncs, *pb.ListDAGs, *pb.ServeFuncs: // need nothing
+		case *pb.Status, *pb.Stats, *pb.ListFuncs, *pb.ListDAGs, *pb.ServeFuncs: // need nothing
 			continue
 		}
 		_, err := m.Node(0).Do(within(t, 30*time.Second), empty)
