@@ -54,6 +54,9 @@ type Config struct {
 	// CacheBytes bounds the copies of keys that others own. Default 64 MiB.
 	CacheBytes int64
 
+	// HotKeys says when more nodes than its owners read a key.
+	HotKeys HotKeyPolicy
+
 	// Concurrency bounds the invocations under way at once. Default 1024.
 	Concurrency int
 	// Queue bounds the invocations that wait for a place. Default 4096.
@@ -97,6 +100,7 @@ func (c Config) withDefaults() Config {
 	c.FuncMemory = cmp.Or(c.FuncMemory, 128<<20)
 	c.FuncTime = cmp.Or(c.FuncTime, 30*time.Second)
 	c.ResultTTL = cmp.Or(c.ResultTTL, 15*time.Minute)
+	c.HotKeys = c.HotKeys.withDefaults()
 	if len(c.Listen) == 0 {
 		c.Listen = []string{"0.0.0.0:0"}
 	}
@@ -153,6 +157,9 @@ func (c Config) validate() error {
 		return invalid("Concurrency is %d and Queue %d: expected at least 1 each", c.Concurrency, c.Queue)
 	}
 	if err := c.validateAddrs(); err != nil {
+		return err
+	}
+	if err := c.HotKeys.validate(); err != nil {
 		return err
 	}
 	return c.validateAdmin()

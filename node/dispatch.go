@@ -72,7 +72,7 @@ func (r *rooms) getAtHand(m *pb.Get) *pb.GetReply {
 		return nil
 	}
 	r.requests.Count(metrics.Get, nil)
-	return &pb.GetReply{Value: value.AppendBinary(nil)}
+	return r.replica.ReplyAsOwner(key, value)
 }
 
 // maxAtHand is the size of the largest value that is encoded while the
@@ -201,6 +201,10 @@ func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Messag
 		return nil, r.runs.HandleSinkResult(from, m)
 	case *pb.EndRun:
 		return nil, r.runs.HandleEndRun(from, m)
+	case *pb.HotReport:
+		return nil, r.hot.HandleReport(from, m)
+	case *pb.HotKeys:
+		return nil, r.hot.HandleHotKeys(m)
 	case *pb.CatalogChanged:
 		r.catalog.Forget(m.GetNamespace(), m.GetName())
 		return nil, nil

@@ -15,7 +15,7 @@ const maxCountedHints = 10_000
 func (r *rooms) figures(ctx context.Context) metrics.Figures {
 	return metrics.Figures{
 		Ready: r.notReady() == "", Peers: len(r.dht.View()) - 1,
-		Store: r.storeFigures(), Cache: r.cacheFigures(), Replication: r.replicationFigures(ctx),
+		Store: r.storeFigures(), Cache: r.cacheFigures(), Replication: r.replicationFigures(ctx), HotKeys: r.hotKeyFigures(),
 		Runs: r.runs.UnderWay(), Invocations: r.exec.Running(),
 	}
 }
@@ -36,6 +36,15 @@ func (r *rooms) cacheFigures() metrics.Cache {
 		Hits: s.Hits, Misses: s.Misses, PushesReceived: s.Pushed,
 		Subscriptions: uint64(r.publisher.Len()), PushesSent: r.publisher.Pushed(),
 	}
+}
+
+func (r *rooms) hotKeyFigures() metrics.HotKeys {
+	s := r.hot.Stats()
+	f := metrics.HotKeys{Raised: uint64(s.Raised), Copies: uint64(s.Copies)}
+	for _, hot := range s.Top {
+		f.Top = append(f.Top, metrics.HotKey{Key: hot.Key, Rate: hot.Rate, Extra: hot.Extra})
+	}
+	return f
 }
 
 func (r *rooms) replicationFigures(ctx context.Context) metrics.Replication {

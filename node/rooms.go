@@ -17,6 +17,7 @@ import (
 	"github.com/virga-mesh/virga/node/catalog"
 	"github.com/virga-mesh/virga/node/exec"
 	"github.com/virga-mesh/virga/node/hlc"
+	"github.com/virga-mesh/virga/node/hotkeys"
 	"github.com/virga-mesh/virga/node/metrics"
 	"github.com/virga-mesh/virga/node/replica"
 	"github.com/virga-mesh/virga/node/run"
@@ -32,6 +33,7 @@ type rooms struct {
 	natives []native
 	started time.Time
 
+	clock     *hlc.Clock
 	store     *store.Store
 	dht       *dht.DHT
 	endpoint  *link.Endpoint
@@ -40,6 +42,7 @@ type rooms struct {
 	publisher *cache.Publisher // to the caches of others
 	published cache.Published  // by the caches of others
 	replica   *replica.Replica
+	hot       *hotkeys.Tracker
 	state     *state
 	catalog   *catalog.Catalog
 	exec      *exec.Executor
@@ -89,10 +92,11 @@ func open(n *Node) (*rooms, error) {
 }
 
 func (r *rooms) openStore() (err error) {
+	r.clock = hlc.New(r.self, time.Now, 0)
 	r.cache = cache.New(cache.Options{Peers: r.peers, Bytes: r.cfg.CacheBytes, Log: r.log})
 	r.publisher = cache.NewPublisher(cache.PublisherOptions{Peers: r.peers, Log: r.log})
 	r.store, err = store.Open(store.Options{
-		Dir: r.cfg.storeDir(), FS: r.cfg.FS, Node: r.self, Clock: hlc.New(r.self, time.Now, 0),
+		Dir: r.cfg.storeDir(), FS: r.cfg.FS, Node: r.self, Clock: r.clock,
 		MemoryBytes: r.cfg.MemoryBytes, SyncInterval: r.cfg.SyncInterval,
 		OnGrow: r.publisher.Changed, Log: r.log,
 	})
@@ -140,9 +144,10 @@ func (r *rooms) openNetwork(handler link.Handler, credential admission.Credentia
 const bookFile = "peers.json"
 
 func (r *rooms) openState() error {
+	r.hot = hotkeys.New(r.cfg.HotKeys.options(r))
 	r.replica = replica.New(replica.Options{
 		Self: r.self, Local: r.store, Placement: placement{r}, Peers: r.peers,
-		Cache: r.cache, Subscriptions: r.publisher,
+		Cache: r.cache, Subscriptions: r.publisher, HotKeys: r.hot,
 		Replicas: r.cfg.Replicas, WriteQuorum: r.cfg.WriteQuorum, ReadQuorum: r.cfg.ReadQuorum, Durability: r.cfg.Durability, Log: r.log,
 	})
 	r.state = &state{replica: r.replica, readQuorum: r.cfg.Replicas - r.cfg.WriteQuorum + 1, live: r.live}
@@ -164,6 +169,7 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 	r.background(func(ctx context.Context) { failed <- r.dht.Run(ctx, r.endpoint) })
 	r.background(func(ctx context.Context) { failed <- r.serveAdmin(ctx) })
 	r.background(r.replica.Run)
+	r.background(r.hot.Run)
 	r.background(r.results.run)
 	r.background(r.publishHoldings)
 	r.background(func(ctx context.Context) {

@@ -51,6 +51,14 @@ func table() []setting {
 		{"heartbeat", "how often neighbours are asked for a sign of life (default 500ms)", false, one(func(s *settings) *time.Duration { return &s.node.Heartbeat }, asDuration)},
 		{"memory", "bound of the decoded values in memory (default 64MiB)", false, one(func(s *settings) *int64 { return &s.node.MemoryBytes }, asSize)},
 		{"cache", "bound of the copies of keys that others own (default 64MiB)", false, one(func(s *settings) *int64 { return &s.node.CacheBytes }, asSize)},
+		{"hot_keys", "let more nodes than its owners read a key with much load (default true)", false, one(func(s *settings) *bool { return &s.node.HotKeys.Off }, asNot)},
+		{"hot_key_rate", "reads per second of a hot key at least, and worth one extra reader (default 1000)", false, one(func(s *settings) *int { return &s.node.HotKeys.Rate }, asCount)},
+		{"hot_key_deviations", "standard deviations that a hot key is above the mean (default 3)", false, one(func(s *settings) *float64 { return &s.node.HotKeys.Deviations }, asNumber)},
+		{"hot_key_readers", "nodes that read a key beside its owners, at most (default 8)", false, one(func(s *settings) *int { return &s.node.HotKeys.MaxReaders }, asCount)},
+		{"hot_key_counted", "keys that are counted at a time (default 128)", false, one(func(s *settings) *int { return &s.node.HotKeys.Counted }, asCount)},
+		{"hot_key_sample", "count one of so many reads (default 16)", false, one(func(s *settings) *int { return &s.node.HotKeys.Sample }, asCount)},
+		{"hot_key_life", "time after which a read counts 1/e (default 10s)", false, one(func(s *settings) *time.Duration { return &s.node.HotKeys.Life }, asDuration)},
+		{"hot_key_grace", "how long less load lasts before a key loses readers (default 30s)", false, one(func(s *settings) *time.Duration { return &s.node.HotKeys.Grace }, asDuration)},
 		{"concurrency", "invocations under way at once (default 1024)", false, one(func(s *settings) *int { return &s.node.Concurrency }, asCount)},
 		{"queue", "invocations that wait for a place (default 4096)", false, one(func(s *settings) *int { return &s.node.Queue }, asCount)},
 		{"func_memory", "linear memory of one WebAssembly invocation (default 128MiB)", false, one(func(s *settings) *uint64 { return &s.node.FuncMemory }, asMemory)},
@@ -97,6 +105,19 @@ func asBool(s string) (bool, error) {
 		return false, invalidValue(s, "true or false")
 	}
 	return b, nil
+}
+
+func asNot(s string) (bool, error) {
+	b, err := asBool(s)
+	return !b, err
+}
+
+func asNumber(s string) (float64, error) {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(f > 0) || f > 1e9 {
+		return 0, invalidValue(s, "a positive number such as 3 or 2.5")
+	}
+	return f, nil
 }
 
 func asCount(s string) (int, error) {

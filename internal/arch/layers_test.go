@@ -35,9 +35,10 @@ var rooms = map[string][]string{
 	"node/exec":           {"sdk/fn", "sdk/codec", "mesh/wire", "mesh", "lattice"},
 	"node/sched":          {"mesh"},
 	"node/metrics":        {"mesh"},
+	"node/hotkeys":        {"mesh/wire", "mesh", "lattice"},
 	"node/run":            {"mesh/wire", "mesh", "lattice"},
 	"node": {
-		"node/hlc", "node/store", "node/replica", "node/cache", "node/catalog", "node/exec", "node/sched", "node/run", "node/metrics",
+		"node/hlc", "node/store", "node/replica", "node/cache", "node/catalog", "node/exec", "node/sched", "node/run", "node/metrics", "node/hotkeys",
 		"sdk/fn", "sdk/codec", "dht", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice", "internal/version",
 	},
 	"sdk":        {"sdk/fn", "sdk/codec", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},

@@ -85,6 +85,10 @@ var prototypes = map[Type]Message{
 
 	110: (*pb.Stats)(nil),
 	111: (*pb.StatsReply)(nil),
+	112: (*pb.HotReport)(nil),
+	113: (*pb.HotKeys)(nil),
+	115: (*pb.AskWrite)(nil),
+	116: (*pb.AskWriteReply)(nil),
 
 	120: (*pb.GetElement)(nil),
 	121: (*pb.GetPage)(nil),
@@ -92,8 +96,6 @@ var prototypes = map[Type]Message{
 	123: (*pb.FetchParts)(nil),
 	124: (*pb.FetchPartsReply)(nil),
 	125: (*pb.Holdings)(nil),
-	115: (*pb.AskWrite)(nil),
-	116: (*pb.AskWriteReply)(nil),
 }
 
 var typesByMessage = func() map[reflect.Type]Type {

@@ -56,6 +56,7 @@ func (r *Replica) read(ctx context.Context, key mesh.Key, quorum int) (lattice.C
 	case quorum > 1:
 		return r.readQuorum(ctx, key, r.owners(key), quorum)
 	case r.Placement.Owns(key, r.Replicas):
+		r.countRead(key, true)
 		if cell, _, err := r.Local.Get(key); err == nil && exists(cell) {
 			return cell, true, nil
 		}
@@ -63,10 +64,11 @@ func (r *Replica) read(ctx context.Context, key mesh.Key, quorum int) (lattice.C
 	case r.Cache == nil:
 		return r.readFrom(ctx, key, r.owners(key))
 	}
+	r.countRead(key, false)
 	cell, found := r.Cache.Get(key)
 	if !exists(cell) {
 		var err error
-		if cell, found, err = r.Cache.Fetch(ctx, key, r.owners(key)); err != nil {
+		if cell, found, err = r.Cache.Fetch(ctx, key, r.inTurn(key, r.owners(key))); err != nil {
 			return cell, found, err
 		}
 	}

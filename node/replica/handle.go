@@ -21,7 +21,7 @@ func (r *Replica) HandleGet(ctx context.Context, m *pb.Get) (*pb.GetReply, error
 	if err != nil {
 		return nil, err
 	}
-	return &pb.GetReply{Value: value.AppendBinary(nil), Owners: r.ownersToTell(key)}, nil
+	return &pb.GetReply{Value: value.AppendBinary(nil), Owners: r.ownersToTell(key), Readers: r.readersToTell(key)}, nil
 }
 
 // HandlePut answers a client, or a node that owns no copy of the key.
@@ -142,6 +142,7 @@ func (r *Replica) HandleFetch(ctx context.Context, from mesh.NodeID, m *pb.Fetch
 	if err != nil {
 		return nil, err
 	}
+	r.countRead(key, true)
 	reply := &pb.FetchReply{}
 	if m.Subscribe && r.Subscriptions != nil && r.Placement.Owns(key, r.Replicas) {
 		// Before the copy is read, so that no change falls between.

@@ -106,6 +106,16 @@ type Subscriptions interface {
 	Subscribe(node mesh.NodeID, key mesh.Key) (session uint64, lease time.Duration)
 }
 
+// HotKeys knows which keys are read far more than others; node/hotkeys does.
+type HotKeys interface {
+	// Read counts a read that this node serves, as an owner or from its cache.
+	Read(key mesh.Key, owner bool)
+	// Order gives the owners in the order in which to ask them.
+	Order(key mesh.Key, owners []mesh.NodeID) []mesh.NodeID
+	// Readers are the nodes that serve reads of the key beside its owners.
+	Readers(key mesh.Key) []mesh.NodeID
+}
+
 // Options say how replication works. Fields without a default are required.
 type Options struct {
 	Self      mesh.NodeID
@@ -116,6 +126,8 @@ type Options struct {
 	Cache Cache
 	// Subscriptions may be nil: then nobody is told of changes.
 	Subscriptions Subscriptions
+	// HotKeys may be nil: then only owners and caches serve reads.
+	HotKeys HotKeys
 
 	// Replicas is how many nodes own a key. Default 3.
 	Replicas int

@@ -76,8 +76,9 @@ func (x *Get) GetQuorum() uint32 {
 
 type GetReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Value         []byte                 `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`   // lattice.Value
-	Owners        [][]byte               `protobuf:"bytes,2,rep,name=owners,proto3" json:"owners,omitempty"` // told when the answering node is not one
+	Value         []byte                 `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`      // lattice.Value
+	Owners        [][]byte               `protobuf:"bytes,2,rep,name=owners,proto3" json:"owners,omitempty"`    // told when the answering node is not one
+	Readers       [][]byte               `protobuf:"bytes,25,rep,name=readers,proto3" json:"readers,omitempty"` // of a hot key: nodes that answer gets without a quorum as well as owners do
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -122,6 +123,13 @@ func (x *GetReply) GetValue() []byte {
 func (x *GetReply) GetOwners() [][]byte {
 	if x != nil {
 		return x.Owners
+	}
+	return nil
+}
+
+func (x *GetReply) GetReaders() [][]byte {
+	if x != nil {
+		return x.Readers
 	}
 	return nil
 }
@@ -1009,10 +1017,11 @@ const file_kv_proto_rawDesc = "" +
 	"core.proto\">\n" +
 	"\x03Get\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x16\n" +
-	"\x06quorum\x18\x02 \x01(\rR\x06quorum\"8\n" +
+	"\x06quorum\x18\x02 \x01(\rR\x06quorum\"R\n" +
 	"\bGetReply\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\x12\x16\n" +
-	"\x06owners\x18\x02 \x03(\fR\x06owners\"\xe8\x01\n" +
+	"\x06owners\x18\x02 \x03(\fR\x06owners\x12\x18\n" +
+	"\areaders\x18\x19 \x03(\fR\areaders\"\xe8\x01\n" +
 	"\x03Put\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +

@@ -509,6 +509,226 @@ func (x *HotKeyRate) GetExtra() uint32 {
 	return 0
 }
 
+// HotReport tells the primary of keys how often the sender reads them: of those that
+// it finds hot, and those that have extra readers. Node to node, one way.
+type HotReport struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Keys          []*ReportedKey         `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HotReport) Reset() {
+	*x = HotReport{}
+	mi := &file_stats_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HotReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HotReport) ProtoMessage() {}
+
+func (x *HotReport) ProtoReflect() protoreflect.Message {
+	mi := &file_stats_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HotReport.ProtoReflect.Descriptor instead.
+func (*HotReport) Descriptor() ([]byte, []int) {
+	return file_stats_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *HotReport) GetKeys() []*ReportedKey {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+type ReportedKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	MilliReads    uint64                 `protobuf:"varint,2,opt,name=milli_reads,json=milliReads,proto3" json:"milli_reads,omitempty"` // per second, times 1000
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportedKey) Reset() {
+	*x = ReportedKey{}
+	mi := &file_stats_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportedKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportedKey) ProtoMessage() {}
+
+func (x *ReportedKey) ProtoReflect() protoreflect.Message {
+	mi := &file_stats_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportedKey.ProtoReflect.Descriptor instead.
+func (*ReportedKey) Descriptor() ([]byte, []int) {
+	return file_stats_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ReportedKey) GetKey() *Key {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *ReportedKey) GetMilliReads() uint64 {
+	if x != nil {
+		return x.MilliReads
+	}
+	return 0
+}
+
+// HotKeys is the word of the primary of keys, to all nodes, one way: the
+// nodes that follow the owners in XOR order read the key, too.
+type HotKeys struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Keys          []*RaisedKey           `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	LeaseMs       uint32                 `protobuf:"varint,2,opt,name=lease_ms,json=leaseMs,proto3" json:"lease_ms,omitempty"` // how long this holds, unless it is said again
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HotKeys) Reset() {
+	*x = HotKeys{}
+	mi := &file_stats_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HotKeys) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HotKeys) ProtoMessage() {}
+
+func (x *HotKeys) ProtoReflect() protoreflect.Message {
+	mi := &file_stats_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HotKeys.ProtoReflect.Descriptor instead.
+func (*HotKeys) Descriptor() ([]byte, []int) {
+	return file_stats_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *HotKeys) GetKeys() []*RaisedKey {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *HotKeys) GetLeaseMs() uint32 {
+	if x != nil {
+		return x.LeaseMs
+	}
+	return 0
+}
+
+type RaisedKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Extra         uint32                 `protobuf:"varint,2,opt,name=extra,proto3" json:"extra,omitempty"`                          // readers beside the owners; 0: no more
+	StampTime     uint64                 `protobuf:"varint,3,opt,name=stamp_time,json=stampTime,proto3" json:"stamp_time,omitempty"` // of the word: lattice.Stamp; the latest holds
+	StampNode     string                 `protobuf:"bytes,4,opt,name=stamp_node,json=stampNode,proto3" json:"stamp_node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaisedKey) Reset() {
+	*x = RaisedKey{}
+	mi := &file_stats_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaisedKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaisedKey) ProtoMessage() {}
+
+func (x *RaisedKey) ProtoReflect() protoreflect.Message {
+	mi := &file_stats_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaisedKey.ProtoReflect.Descriptor instead.
+func (*RaisedKey) Descriptor() ([]byte, []int) {
+	return file_stats_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RaisedKey) GetKey() *Key {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *RaisedKey) GetExtra() uint32 {
+	if x != nil {
+		return x.Extra
+	}
+	return 0
+}
+
+func (x *RaisedKey) GetStampTime() uint64 {
+	if x != nil {
+		return x.StampTime
+	}
+	return 0
+}
+
+func (x *RaisedKey) GetStampNode() string {
+	if x != nil {
+		return x.StampNode
+	}
+	return ""
+}
+
 var File_stats_proto protoreflect.FileDescriptor
 
 const file_stats_proto_rawDesc = "" +
@@ -569,7 +789,23 @@ const file_stats_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x1f\n" +
 	"\vmilli_reads\x18\x02 \x01(\x04R\n" +
 	"milliReads\x12\x14\n" +
-	"\x05extra\x18\x03 \x01(\rR\x05extraB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
+	"\x05extra\x18\x03 \x01(\rR\x05extra\"6\n" +
+	"\tHotReport\x12)\n" +
+	"\x04keys\x18\x01 \x03(\v2\x15.virga.v1.ReportedKeyR\x04keys\"O\n" +
+	"\vReportedKey\x12\x1f\n" +
+	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x1f\n" +
+	"\vmilli_reads\x18\x02 \x01(\x04R\n" +
+	"milliReads\"M\n" +
+	"\aHotKeys\x12'\n" +
+	"\x04keys\x18\x01 \x03(\v2\x13.virga.v1.RaisedKeyR\x04keys\x12\x19\n" +
+	"\blease_ms\x18\x02 \x01(\rR\aleaseMs\"\x80\x01\n" +
+	"\tRaisedKey\x12\x1f\n" +
+	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x14\n" +
+	"\x05extra\x18\x02 \x01(\rR\x05extra\x12\x1d\n" +
+	"\n" +
+	"stamp_time\x18\x03 \x01(\x04R\tstampTime\x12\x1d\n" +
+	"\n" +
+	"stamp_node\x18\x04 \x01(\tR\tstampNodeB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
 
 var (
 	file_stats_proto_rawDescOnce sync.Once
@@ -583,25 +819,33 @@ func file_stats_proto_rawDescGZIP() []byte {
 	return file_stats_proto_rawDescData
 }
 
-var file_stats_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_stats_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_stats_proto_goTypes = []any{
 	(*Stats)(nil),        // 0: virga.v1.Stats
 	(*StatsReply)(nil),   // 1: virga.v1.StatsReply
 	(*OwedPeer)(nil),     // 2: virga.v1.OwedPeer
 	(*RequestCount)(nil), // 3: virga.v1.RequestCount
 	(*HotKeyRate)(nil),   // 4: virga.v1.HotKeyRate
-	(*Key)(nil),          // 5: virga.v1.Key
+	(*HotReport)(nil),    // 5: virga.v1.HotReport
+	(*ReportedKey)(nil),  // 6: virga.v1.ReportedKey
+	(*HotKeys)(nil),      // 7: virga.v1.HotKeys
+	(*RaisedKey)(nil),    // 8: virga.v1.RaisedKey
+	(*Key)(nil),          // 9: virga.v1.Key
 }
 var file_stats_proto_depIdxs = []int32{
 	2, // 0: virga.v1.StatsReply.owed:type_name -> virga.v1.OwedPeer
 	3, // 1: virga.v1.StatsReply.requests:type_name -> virga.v1.RequestCount
 	4, // 2: virga.v1.StatsReply.hot_keys:type_name -> virga.v1.HotKeyRate
-	5, // 3: virga.v1.HotKeyRate.key:type_name -> virga.v1.Key
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	9, // 3: virga.v1.HotKeyRate.key:type_name -> virga.v1.Key
+	6, // 4: virga.v1.HotReport.keys:type_name -> virga.v1.ReportedKey
+	9, // 5: virga.v1.ReportedKey.key:type_name -> virga.v1.Key
+	8, // 6: virga.v1.HotKeys.keys:type_name -> virga.v1.RaisedKey
+	9, // 7: virga.v1.RaisedKey.key:type_name -> virga.v1.Key
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_stats_proto_init() }
@@ -616,7 +860,7 @@ func file_stats_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stats_proto_rawDesc), len(file_stats_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
