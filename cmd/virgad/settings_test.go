@@ -43,11 +43,16 @@ replicas: 5
 memory: 2GiB
 durability: synced
 log_level: debug
+hot_keys: false
+hot_key_deviations: 2.5
 `, map[string]string{"VIRGA_HEARTBEAT": "2s", "VIRGA_REPLICAS": "4", "VIRGA_BOOTSTRAP": "a:1, b:2"}, "--replicas", "1", "--mdns=true")
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := s.node
+	if !n.HotKeys.Off || n.HotKeys.Deviations != 2.5 {
+		t.Errorf("hot keys are %+v", n.HotKeys)
+	}
 	if n.DataDir != filepath.Join(dir, "data") {
 		t.Errorf("data is %q: expected it beside the file", n.DataDir)
 	}
@@ -86,6 +91,7 @@ func TestBadSettingsNameWhatIsWrong(t *testing.T) {
 		{name: "list for one value", yaml: "replicas: [1, 2]\n", want: []string{"replicas", "expected one value"}},
 		{name: "map for a list", yaml: "listen: {a: b}\n", want: []string{"listen", "list of texts"}},
 		{name: "nothing for a value", yaml: "data:\n", want: []string{"data", "expected one value"}},
+		{name: "number that is none", yaml: "hot_key_deviations: NaN\n", want: []string{"hot_key_deviations", "positive number"}},
 		{name: "wrong durability", yaml: "durability: forever\n", want: []string{"durability", "logged"}},
 		{name: "wrong environment", env: map[string]string{"VIRGA_MDNS": "perhaps"}, want: []string{"environment VIRGA_MDNS", "true or false"}},
 		{name: "wrong flag", args: []string{"--log-format=xml"}, want: []string{"flag --log-format", "text or json"}},

@@ -90,7 +90,7 @@ func (t *Tracker) decide(now time.Time) *pb.HotKeys {
 		stamp := t.Clock.Now()
 		t.raised.Merge(word.key, raise{extra: word.extra, stamp: stamp, until: now.Add(leasePeriods * t.Period)})
 		m.Keys = append(m.Keys, &pb.RaisedKey{
-			Key: wire.FromKey(word.key), Extra: uint32(word.extra), StampTime: stamp.Time, StampNode: stamp.Node,
+			Key: wire.FromKey(word.key), Extra: uint32(word.extra), StampTime: stamp.Time, StampNode: []byte(stamp.Node),
 		})
 	}
 	return m
@@ -117,7 +117,7 @@ func (t *Tracker) HandleHotKeys(m *pb.HotKeys) error {
 		if err != nil {
 			return err
 		}
-		stamp := lattice.Stamp{Time: k.StampTime, Node: k.StampNode}
+		stamp := lattice.Stamp{Time: k.StampTime, Node: string(k.StampNode)}
 		t.mu.Lock()
 		t.raised.Merge(key, raise{extra: min(int(k.Extra), maxExtra), stamp: stamp, until: until})
 		t.mu.Unlock()

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
@@ -38,6 +40,9 @@ func (g *gang) Owners(_ mesh.Key, n int) []mesh.NodeID {
 func (g *gang) Live() []mesh.NodeID { return g.Owners(mesh.Key{}, 100) }
 
 func (m member) Send(_ context.Context, to mesh.NodeID, msg wire.Message) error {
+	if _, err := proto.Marshal(msg); err != nil {
+		return err
+	}
 	switch msg := msg.(type) {
 	case *pb.HotReport:
 		return m.trackers[to].HandleReport(m.self, msg)
@@ -54,7 +59,7 @@ func (m member) Pin(mesh.Key, []mesh.NodeID) {
 }
 
 func (m member) Now() lattice.Stamp {
-	return lattice.Stamp{Time: uint64(time.Now().UnixNano()), Node: string(m.self)}
+	return lattice.Stamp{Time: uint64(time.Now().UnixNano()), Node: string(m.self) + "\xff"} // ids are bytes, not text
 }
 
 // withGang runs a test beside six trackers, under virtual time.

@@ -666,7 +666,7 @@ type RaisedKey struct {
 	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	Extra         uint32                 `protobuf:"varint,2,opt,name=extra,proto3" json:"extra,omitempty"`                          // readers beside the owners; 0: no more
 	StampTime     uint64                 `protobuf:"varint,3,opt,name=stamp_time,json=stampTime,proto3" json:"stamp_time,omitempty"` // of the word: lattice.Stamp; the latest holds
-	StampNode     string                 `protobuf:"bytes,4,opt,name=stamp_node,json=stampNode,proto3" json:"stamp_node,omitempty"`
+	StampNode     []byte                 `protobuf:"bytes,4,opt,name=stamp_node,json=stampNode,proto3" json:"stamp_node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -722,11 +722,11 @@ func (x *RaisedKey) GetStampTime() uint64 {
 	return 0
 }
 
-func (x *RaisedKey) GetStampNode() string {
+func (x *RaisedKey) GetStampNode() []byte {
 	if x != nil {
 		return x.StampNode
 	}
-	return ""
+	return nil
 }
 
 var File_stats_proto protoreflect.FileDescriptor
@@ -805,7 +805,7 @@ const file_stats_proto_rawDesc = "" +
 	"\n" +
 	"stamp_time\x18\x03 \x01(\x04R\tstampTime\x12\x1d\n" +
 	"\n" +
-	"stamp_node\x18\x04 \x01(\tR\tstampNodeB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
+	"stamp_node\x18\x04 \x01(\fR\tstampNodeB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
 
 var (
 	file_stats_proto_rawDescOnce sync.Once
