@@ -27,7 +27,7 @@ func Down(ctx context.Context, home string) ([]Node, error) {
 		if n.PID != 0 {
 			running = append(running, n)
 		}
-		group.Go(func() error { return n.stop(ctx) })
+		group.Go(func() error { return n.Stop(ctx) })
 	}
 	return running, group.Wait()
 }

@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 func oneNode(t *testing.T) (home string, n Node) {
 	t.Helper()
 	home = t.TempDir()
-	if _, _, err := prepare(home, nil, 1); err != nil {
+	if _, _, err := (Options{}).prepare(home, nil, 1); err != nil {
 		t.Fatal(err)
 	}
 	nodes, err := Nodes(home)
@@ -187,11 +187,11 @@ func TestPortsAndIdentityAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, nodes, err := prepare(home, nodes, 2)
+	before, nodes, err := Options{}.prepare(home, nodes, 2)
 	if err != nil || len(nodes) != 3 || nodes[0].Addr != first.Addr {
 		t.Fatalf("prepare = %+v, %v", nodes, err)
 	}
-	after, _, err := prepare(home, nodes, 0)
+	after, _, err := Options{}.prepare(home, nodes, 0)
 	if err != nil || after.Token.ID() != before.Token.ID() || len(after.Addrs) != 3 {
 		t.Errorf("the context changed: %v, %v", after.Addrs, err)
 	}
@@ -225,6 +225,28 @@ func TestDamagedNodes(t *testing.T) {
 	for _, name := range []string{"", "n", "n0", "n01", "n-1", "x1", "n1x"} {
 		if nodeNumber(name) != 0 {
 			t.Errorf("%q is taken for a node", name)
+		}
+	}
+}
+
+func TestNodesTellEachOtherOfWhatStandsInFront(t *testing.T) {
+	home := t.TempDir()
+	front := func(addr string) (string, error) { return "127.0.0.2" + addr[strings.LastIndexByte(addr, ':'):], nil }
+	saved, nodes, err := (Options{Front: front}).prepare(home, nil, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range nodes {
+		config, err := ReadNodeConfig(n.config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		told, _ := front(n.Addr)
+		if config.Listen[0] != n.Addr || config.Advertise[0] != told || config.Bootstrap[i] != told {
+			t.Errorf("%s is told %+v: want it to listen on %s and to tell %s", n.Name, config, n.Addr, told)
+		}
+		if saved.Addrs[i] != n.Addr {
+			t.Errorf("clients are told %v: want %s", saved.Addrs, n.Addr)
 		}
 	}
 }

@@ -24,6 +24,7 @@ type Node struct {
 	Name string // n1, n2, ...
 	Addr string // where it takes connections, as host:port
 	PID  int    // of its process; 0 while it does not run
+	told string // where other nodes find it
 	dir  string
 
 	started bool // by this Up
@@ -32,6 +33,12 @@ type Node struct {
 // Log is the path of the node's log.
 func (n Node) Log() string { return filepath.Join(n.dir, "virgad.log") }
 
+// Data is the folder of the node's credential and state.
+func (n Node) Data() string { return filepath.Join(n.dir, data) }
+
+// data is the folder's name, beside the configuration.
+const data = "data"
+
 func (n Node) config() string  { return filepath.Join(n.dir, "virgad.yaml") }
 func (n Node) pidFile() string { return filepath.Join(n.dir, "virgad.pid") }
 
@@ -39,6 +46,7 @@ func (n Node) pidFile() string { return filepath.Join(n.dir, "virgad.pid") }
 type NodeConfig struct {
 	Data      string   `yaml:"data"` // relative to the file's folder
 	Listen    []string `yaml:"listen"`
+	Advertise []string `yaml:"advertise,omitempty"`
 	Bootstrap []string `yaml:"bootstrap,omitempty"`
 	Token     string   `yaml:"token"`
 }
@@ -90,7 +98,10 @@ func readNode(home, name string) (Node, error) {
 	if err != nil {
 		return Node{}, err
 	}
-	n.Addr = config.Listen[0]
+	n.Addr, n.told = config.Listen[0], config.Listen[0]
+	if len(config.Advertise) > 0 {
+		n.told = config.Advertise[0]
+	}
 	n.PID = n.runningPID()
 	return n, nil
 }
@@ -128,7 +139,11 @@ func (n Node) runningPID() int {
 
 // create writes the configuration of a new node.
 func (n Node) create(token string, bootstrap []string) error {
-	text, err := yaml.Marshal(NodeConfig{Data: "data", Listen: []string{n.Addr}, Bootstrap: bootstrap, Token: token})
+	config := NodeConfig{Data: data, Listen: []string{n.Addr}, Bootstrap: bootstrap, Token: token}
+	if n.told != n.Addr {
+		config.Advertise = []string{n.told}
+	}
+	text, err := yaml.Marshal(config)
 	if err == nil {
 		err = os.MkdirAll(n.dir, 0o700)
 	}

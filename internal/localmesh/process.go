@@ -51,9 +51,9 @@ func (n Node) alive() bool { return n.PID != 0 && runs(n.PID, n.config()) }
 // pollInterval is how often processes and their readiness are looked at.
 const pollInterval = 20 * time.Millisecond
 
-// stop ends the node's process: it is asked to, and killed when it still runs
-// at the end of ctx.
-func (n Node) stop(ctx context.Context) error {
+// Stop ends the node's process: it is asked to, and killed when it still runs
+// at the end of ctx. Up starts it again.
+func (n Node) Stop(ctx context.Context) error {
 	if !n.alive() {
 		return n.forgetPID()
 	}
@@ -77,6 +77,12 @@ func (n Node) stop(ctx context.Context) error {
 // Kill ends the node's process as a crash would, with SIGKILL. A process
 // that is not the node's is left alone.
 func (n Node) Kill() error { return n.signal(syscall.SIGKILL) }
+
+// Pause holds the node's process where it is, until Resume lets it go on.
+func (n Node) Pause() error { return n.signal(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on.
+func (n Node) Resume() error { return n.signal(syscall.SIGCONT) }
 
 func (n Node) signal(s syscall.Signal) error {
 	if !n.alive() {

@@ -35,6 +35,10 @@ type Options struct {
 	// Args go before --config on the daemon's command line, for a program
 	// that is a daemon by a command of its own.
 	Args []string
+	// Front, if not nil, gives for the address at which a new node takes
+	// connections the one that other nodes are told in its place: of what
+	// stands between them. Clients are told the node's own.
+	Front func(addr string) (string, error)
 }
 
 // Up starts the mesh of a home, which it creates if there is none, and
@@ -66,7 +70,7 @@ func Up(ctx context.Context, o Options) (_ []Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	saved, nodes, err := prepare(home, nodes, missing)
+	saved, nodes, err := o.prepare(home, nodes, missing)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +119,7 @@ const lifetime = 10 * 365 * 24 * time.Hour
 
 // prepare makes the missing nodes, with a root and a client's token if
 // there are none yet, and saves the context.
-func prepare(home string, nodes []Node, missing int) (sdk.SavedContext, []Node, error) {
+func (o Options) prepare(home string, nodes []Node, missing int) (sdk.SavedContext, []Node, error) {
 	root, err := loadRoot(home)
 	if err != nil {
 		return sdk.SavedContext{}, nil, err
@@ -124,27 +128,33 @@ func prepare(home string, nodes []Node, missing int) (sdk.SavedContext, []Node, 
 	if err != nil {
 		return sdk.SavedContext{}, nil, err
 	}
-	addrs := slices.Concat(addresses(nodes), fresh)
-	token, err := newToken(root, admission.Node, addrs)
-	if err != nil {
-		return sdk.SavedContext{}, nil, err
-	}
 	for _, addr := range fresh {
 		name := fmt.Sprintf("n%d", len(nodes)+1)
-		node := Node{Name: name, Addr: addr, dir: nodeDir(home, name)}
-		if err := node.create(token.Text(), token.Bootstrap); err != nil {
-			return sdk.SavedContext{}, nil, err
+		node := Node{Name: name, Addr: addr, told: addr, dir: nodeDir(home, name)}
+		if o.Front != nil {
+			if node.told, err = o.Front(addr); err != nil {
+				return sdk.SavedContext{}, nil, err
+			}
 		}
 		nodes = append(nodes, node)
 	}
-	saved, err := saveContext(home, root, addrs)
+	token, err := newToken(root, admission.Node, addresses(nodes, func(n Node) string { return n.told }))
+	if err != nil {
+		return sdk.SavedContext{}, nil, err
+	}
+	for _, node := range nodes[len(nodes)-missing:] {
+		if err := node.create(token.Text(), token.Bootstrap); err != nil {
+			return sdk.SavedContext{}, nil, err
+		}
+	}
+	saved, err := saveContext(home, root, addresses(nodes, func(n Node) string { return n.Addr }))
 	return saved, nodes, err
 }
 
-func addresses(nodes []Node) []string {
+func addresses(nodes []Node, of func(Node) string) []string {
 	addrs := make([]string, 0, len(nodes))
 	for _, n := range nodes {
-		addrs = append(addrs, n.Addr)
+		addrs = append(addrs, of(n))
 	}
 	return addrs
 }
@@ -192,7 +202,7 @@ func stopStarted(nodes []Node) {
 	defer cancel()
 	for _, n := range nodes {
 		if n.started {
-			_ = n.stop(ctx) // the error that is told is why Up failed
+			_ = n.Stop(ctx) // the error that is told is why Up failed
 		}
 	}
 }
