@@ -60,7 +60,7 @@ func (n Node) Stop(ctx context.Context) error {
 	if err := n.signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	if n.gone(ctx) {
+	if n.Gone(ctx) {
 		return n.forgetPID()
 	}
 	if err := n.Kill(); err != nil {
@@ -68,7 +68,7 @@ func (n Node) Stop(ctx context.Context) error {
 	}
 	last, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if !n.gone(last) {
+	if !n.Gone(last) {
 		return mesh.Errorf(mesh.Internal, "local mesh", "node %s: process %d does not end even when killed", n.Name, n.PID)
 	}
 	return n.forgetPID()
@@ -94,8 +94,8 @@ func (n Node) signal(s syscall.Signal) error {
 	return nil
 }
 
-// gone waits for the process to end, and reports whether it did.
-func (n Node) gone(ctx context.Context) bool {
+// Gone waits for the node's process to end, and reports whether it did before ctx.
+func (n Node) Gone(ctx context.Context) bool {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for n.alive() {

@@ -29,7 +29,7 @@ func (n Node) awaitReady(ctx context.Context, saved sdk.SavedContext, peers int)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		if n.gone(ctx) {
+		if n.Gone(ctx) {
 			cancel(mesh.Errorf(mesh.Internal, "up", "node %s died; its log says:\n%s", n.Name, n.logTail()))
 		}
 	}()

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package nemesis
+
+// MountApart is for Linux; elsewhere it does nothing.
+func MountApart() error { return nil }

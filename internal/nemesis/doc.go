@@ -1,0 +1,14 @@
+// Package nemesis runs a mesh of real virgad processes under load while it
+// does to one node after another what machines do: processes are killed and
+// paused, hosts cut off, files torn and flipped, disks filled. It tells what
+// was acknowledged and is lost, what was counted twice, how long calls had to
+// wait, and how long the mesh took to be whole again. Command chaos runs it.
+//
+// One fault is on at a time, on one node, and the next one comes when every
+// node has said again that it is ready: with three owners of each key and
+// two that must hold a write, nothing acknowledged may be lost then.
+//
+// Nodes hear each other through a Proxy, which can cut one off without rights
+// on the machine. Clients reach every node directly. A disk that can be filled
+// is a file system in memory, and needs root.
+package nemesis

@@ -1,0 +1,87 @@
+package nemesis
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Report is what came of a run. Times are in milliseconds.
+type Report struct {
+	Seed     uint64    `json:"seed"`
+	Nodes    int       `json:"nodes"`
+	Clients  int       `json:"clients"`
+	Seconds  float64   `json:"seconds"` // of load
+	Faults   []Strike  `json:"faults"`
+	Skipped  []Skipped `json:"skipped,omitempty"`
+	Acked    int       `json:"writes_acked"`
+	Unknown  int       `json:"writes_unknown"` // attempts that were answered by an error
+	Reads    int64     `json:"reads"`
+	Unseen   int64     `json:"reads_unseen"` // quorum reads that missed what the reader had written
+	Lost     int       `json:"lost"`
+	Excess   int       `json:"double_counted"` // counted twice, or never written
+	EqualMS  int64     `json:"equal_ms"`       // from the end of the load until all nodes show the same
+	Odd      []string  `json:"unexpected_errors,omitempty"`
+	Failures []string  `json:"failures,omitempty"` // what kept the run from its end
+}
+
+// Strike is one fault that was made.
+type Strike struct {
+	Fault    string `json:"fault"`
+	Node     string `json:"node"`
+	Note     string `json:"note,omitempty"`
+	LastedMS int64  `json:"lasted_ms"`       // until it was repaired
+	OwnedMS  int64  `json:"wait_owned_ms"`   // longest wait of a call for a key that the node owns
+	OtherMS  int64  `json:"wait_other_ms"`   // and for any other key
+	HealedMS int64  `json:"healed_after_ms"` // from the repair until every node was ready
+}
+
+// Skipped is a fault that could not be made here.
+type Skipped struct {
+	Fault string `json:"fault"`
+	Why   string `json:"why"`
+}
+
+// Failed reports whether something happened that must not.
+func (r *Report) Failed() bool {
+	return r.Lost > 0 || r.Excess > 0 || r.Unseen > 0 || len(r.Odd) > 0 || len(r.Failures) > 0
+}
+
+// JSON writes the report as one object.
+func (r *Report) JSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(r)
+}
+
+// Table writes the report for people.
+func (r *Report) Table(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "FAULT\tNODE\tLASTED\tLONGEST WAIT, ITS KEYS\tOTHER KEYS\tHEALED AFTER\t")
+	for _, s := range r.Faults {
+		line := []string{s.Fault, s.Node, ms(s.LastedMS), ms(s.OwnedMS), ms(s.OtherMS), ms(s.HealedMS), s.Note}
+		fmt.Fprintln(t, strings.TrimRight(strings.Join(line, "\t"), "\t"))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, s := range r.Skipped {
+		fmt.Fprintf(w, "skipped: %s: %s\n", s.Fault, s.Why)
+	}
+	fmt.Fprintf(w, "\nseed %d, %d nodes, %d clients, %.0f s of load: %d writes acknowledged, %d attempts answered by an error, %d reads\n",
+		r.Seed, r.Nodes, r.Clients, r.Seconds, r.Acked, r.Unknown, r.Reads)
+	fmt.Fprintf(w, "all nodes show the same after %s\n", ms(r.EqualMS))
+	for _, odd := range r.Odd {
+		fmt.Fprintf(w, "unexpected error: %s\n", odd)
+	}
+	for _, failure := range r.Failures {
+		fmt.Fprintf(w, "FAILED: %s\n", failure)
+	}
+	_, err := fmt.Fprintf(w, "lost: %d   double counted: %d   unseen by a quorum: %d\n", r.Lost, r.Excess, r.Unseen)
+	return err
+}
+
+func ms(n int64) string { return (time.Duration(n) * time.Millisecond).String() }
