@@ -2,10 +2,10 @@ package nemesis
 
 import (
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -26,10 +26,10 @@ func truncate(store string, chance *rand.Rand) (string, error) {
 	return fmt.Sprintf("%s from %d to %d bytes", filepath.Base(newest.path), newest.size, size), nil
 }
 
-// flip changes one bit of a random file of a store's tables and logs, where
-// large files are more likely, and says which.
+// flip changes one bit of a random file of a store, where large files are
+// more likely, and says which.
 func flip(store string, chance *rand.Rand) (string, error) {
-	files, err := filesIn(store, ".log", ".sst")
+	files, err := filesIn(store, "")
 	if err != nil || len(files) == 0 {
 		return "of nothing: the store was empty", err
 	}
@@ -69,19 +69,21 @@ type sizedFile struct {
 	size int64
 }
 
-// filesIn lists the files of a folder that are not empty and end so, in the
-// order of their names.
-func filesIn(folder string, endings ...string) ([]sizedFile, error) {
-	entries, err := os.ReadDir(folder) // in order
+// filesIn lists the files in a folder and below that are not empty and whose
+// names end so, in the order of their paths.
+func filesIn(folder, ending string) (files []sizedFile, err error) {
+	err = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || !strings.HasSuffix(path, ending) {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Size() > 0 {
+			files = append(files, sizedFile{path, info.Size()})
+		}
+		return err
+	})
 	if err != nil {
 		return nil, mesh.Errorf(mesh.Internal, "damage", "%w", err)
-	}
-	var files []sizedFile
-	for _, entry := range entries {
-		info, err := entry.Info()
-		if err == nil && info.Size() > 0 && slices.ContainsFunc(endings, func(e string) bool { return strings.HasSuffix(entry.Name(), e) }) {
-			files = append(files, sizedFile{filepath.Join(folder, entry.Name()), info.Size()})
-		}
 	}
 	return files, nil
 }
