@@ -15,6 +15,11 @@ type StateOptions struct {
 	ReadQuorum  int             // owners whose answers a get merges
 	WriteQuorum int             // owners that must hold a write before it is answered
 	Durability  mesh.Durability // of each owner's copy before it counts
+	// Behind makes writes answered when the asked node has taken them, with
+	// Durability; it makes them then (write-behind). The Ack says that no
+	// owner holds them yet, and what goes wrong later only that node's log
+	// tells. Reads through that node wait for them.
+	Behind bool
 }
 
 // WithState gives a client that reads and writes so, over the same connections.
@@ -63,7 +68,7 @@ func (c *Client) Delete(ctx context.Context, name string) error {
 		return err
 	}
 	_, err = do[wire.Message](ctx, c, "delete "+name, &pb.Delete{
-		Key: wire.FromKey(key), WriteQuorum: uint32(c.state.WriteQuorum), Durability: uint32(c.state.Durability),
+		Key: wire.FromKey(key), WriteQuorum: uint32(c.state.WriteQuorum), Durability: uint32(c.state.Durability), Behind: c.state.Behind,
 	})
 	return err
 }

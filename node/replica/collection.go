@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -28,7 +29,7 @@ func (r *Replica) GetElement(ctx context.Context, key mesh.Key, name string, quo
 	if !base.Divided() {
 		return value, nil
 	}
-	part, found, err := r.read(ctx, key.Part(mesh.PartOf(name)), quorum)
+	part, found, err := r.read(ctx, key.Part(mesh.PartOf(name)), cmp.Or(quorum, r.ReadQuorum))
 	if err != nil {
 		return lattice.Value{}, mesh.AsError("get "+key.String(), err)
 	}
@@ -75,6 +76,7 @@ func (r *Replica) GetPage(ctx context.Context, key mesh.Key, from, quorum int) (
 	if from < 0 || from > mesh.Parts || from%pageParts != min(from, 1) {
 		return page, 0, mesh.Errorf(mesh.Invalid, "get "+key.String(), "page %d: expected 0, or what came with the page before", from)
 	}
+	quorum = cmp.Or(quorum, r.ReadQuorum)
 	whole, base, err := r.getBase(ctx, key, quorum)
 	switch {
 	case err != nil:

@@ -28,7 +28,7 @@ func (r *Replica) Get(ctx context.Context, key mesh.Key, quorum int) (lattice.Va
 	}
 	value, _ := cell.Value()
 	if value.Divided() {
-		return r.whole(ctx, key, cell, quorum)
+		return r.whole(ctx, key, cell, cmp.Or(quorum, r.ReadQuorum))
 	}
 	return value, nil
 }
@@ -40,6 +40,9 @@ func (r *Replica) getCell(ctx context.Context, key mesh.Key, quorum int) (lattic
 	}
 	if quorum < 0 || quorum > r.Replicas {
 		return lattice.Cell{}, mesh.Errorf(mesh.Invalid, "get "+key.String(), "read quorum %d: expected 1 to %d, the number of owners", quorum, r.Replicas)
+	}
+	if err := r.caughtUp(ctx, key); err != nil {
+		return lattice.Cell{}, err
 	}
 	cell, found, err := r.read(ctx, key, cmp.Or(quorum, r.ReadQuorum))
 	if err != nil {

@@ -43,7 +43,7 @@ func (r *Replica) HandlePut(ctx context.Context, m *pb.Put) (*pb.PutReply, error
 		return nil, err
 	}
 	ack, err := r.Put(ctx, key, kind, op, WriteOptions{
-		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Forwarded: m.Forwarded,
+		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Behind: m.Behind, Forwarded: m.Forwarded,
 		RetryAge: time.Duration(min(m.RetryAgeMs, maxRetryAge)) * time.Millisecond,
 	})
 	if err != nil {
@@ -63,7 +63,7 @@ func (r *Replica) HandleDelete(ctx context.Context, m *pb.Delete) (*pb.PutReply,
 		return nil, err
 	}
 	ack, err := r.Delete(ctx, key, WriteOptions{
-		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Forwarded: m.Forwarded,
+		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Behind: m.Behind, Forwarded: m.Forwarded,
 	})
 	if err != nil {
 		return nil, err

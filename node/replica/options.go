@@ -40,6 +40,7 @@ type Local interface {
 	// HintedNodes lists the nodes that are owed something.
 	HintedNodes(ctx context.Context) ([]mesh.NodeID, error)
 
+	Queue
 	Partitions
 }
 
@@ -63,6 +64,16 @@ type Partitions interface {
 	// DropPartition removes what a partition holds if it still has the
 	// digest, and reports whether it is empty now.
 	DropPartition(ctx context.Context, p mesh.Partition, digest uint64) (bool, error)
+}
+
+// Queue keeps what this node has taken and is yet to do.
+type Queue interface {
+	// Enqueue keeps a request that is yet to be made, under a number that grows.
+	Enqueue(ctx context.Context, request []byte, d mesh.Durability) (number uint64, err error)
+	// Dequeue forgets a request that was made.
+	Dequeue(number uint64) error
+	// Queued gives the requests that are kept, by number.
+	Queued(ctx context.Context, visit func(number uint64, request []byte)) error
 }
 
 // Placement says who owns a key and who lives; dht does.
@@ -165,6 +176,9 @@ type Options struct {
 	// SendingBytes bounds how much they are together, but for one write.
 	// More writes are mesh.Overloaded. Default 256 MiB.
 	SendingBytes int64
+	// Behind bounds the writes that this node has taken to make later. More
+	// are mesh.Overloaded. Default 8192.
+	Behind int
 	// Log receives what goes wrong. Default: slog.Default.
 	Log *slog.Logger
 }
@@ -181,6 +195,7 @@ func (o Options) withDefaults() Options {
 	o.RememberedWrites = cmp.Or(o.RememberedWrites, 16384)
 	o.HeldWrites = cmp.Or(o.HeldWrites, 131072)
 	o.Sending = cmp.Or(o.Sending, 8192)
+	o.Behind = cmp.Or(o.Behind, 8192)
 	o.SendingBytes = cmp.Or(o.SendingBytes, 256<<20)
 	if o.Log == nil {
 		o.Log = slog.Default()

@@ -28,6 +28,9 @@ type WriteOptions struct {
 	// whichever node: the other owners are asked whether they have it. 0: it
 	// never was.
 	RetryAge time.Duration
+	// Behind answers when this node has taken the write, with Durability, and
+	// makes it then: write-behind. What goes wrong afterwards only the log tells.
+	Behind bool
 	// Forwarded says that another node sent the write here. It is not sent on.
 	Forwarded bool
 }
@@ -84,6 +87,9 @@ func (r *Replica) change(ctx context.Context, c change, o WriteOptions) (mesh.Ac
 	}
 	if len(o.ID) > MaxWriteID {
 		return mesh.Ack{}, mesh.Errorf(mesh.Invalid, c.String(), "write id of %d bytes: expected at most %d", len(o.ID), MaxWriteID)
+	}
+	if o.Behind {
+		return r.writeBehind(ctx, c, o)
 	}
 	owners := r.owners(c.key)
 	if !o.Forwarded && len(owners) > 0 && !slices.Contains(owners, r.Self) {

@@ -15,6 +15,7 @@ import (
 type Replica struct {
 	Options
 	recent *recentWrites
+	behind behind
 	memory *writeMemory
 	hinted *hintedWrites
 
@@ -57,6 +58,7 @@ func New(o Options) *Replica {
 // refused with mesh.Unavailable. It is called once.
 func (r *Replica) Run(ctx context.Context) {
 	r.running.Go(func() { r.synchronize(ctx) })
+	r.recallTaken(ctx)
 	r.deliver(ctx)
 	r.backgroundMu.Lock()
 	r.stopped = true

@@ -11,6 +11,7 @@ const (
 	expiryRecord   = 'e' // then the moment in 8 bytes, mesh.Key.Path
 	hintRecord     = 'h' // then the length of the node's id, the node, mesh.Key.Path
 	identityRecord = 'i' // one record
+	queueRecord    = 'q' // then its number in 8 bytes
 	tableRecord    = 't' // one record, valid after a clean end
 	indexRecord    = 'x' // then the partition, 8 bytes of the key's id, mesh.Key.Path
 )

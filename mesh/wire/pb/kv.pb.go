@@ -145,6 +145,7 @@ type Put struct {
 	WriteId       []byte                 `protobuf:"bytes,6,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"`              // drawn by the client, up to 64 bytes; a retry carries the same
 	Forwarded     bool                   `protobuf:"varint,7,opt,name=forwarded,proto3" json:"forwarded,omitempty"`                        // by a node that is no owner; never forwarded again
 	RetryAgeMs    uint64                 `protobuf:"varint,30,opt,name=retry_age_ms,json=retryAgeMs,proto3" json:"retry_age_ms,omitempty"` // of a retry: how long ago the write was first attempted, rounded up; 0: it never was
+	Behind        bool                   `protobuf:"varint,36,opt,name=behind,proto3" json:"behind,omitempty"`                             // answer when the asked node has taken the write, and make it then
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -235,6 +236,13 @@ func (x *Put) GetRetryAgeMs() uint64 {
 	return 0
 }
 
+func (x *Put) GetBehind() bool {
+	if x != nil {
+		return x.Behind
+	}
+	return false
+}
+
 type PutReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replicas      uint32                 `protobuf:"varint,1,opt,name=replicas,proto3" json:"replicas,omitempty"`
@@ -302,6 +310,7 @@ type Delete struct {
 	Durability    uint32                 `protobuf:"varint,3,opt,name=durability,proto3" json:"durability,omitempty"`
 	Forwarded     bool                   `protobuf:"varint,4,opt,name=forwarded,proto3" json:"forwarded,omitempty"`            // by a node that is no owner; never forwarded again
 	WriteId       []byte                 `protobuf:"bytes,10,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"` // as in Put
+	Behind        bool                   `protobuf:"varint,36,opt,name=behind,proto3" json:"behind,omitempty"`                 // as in Put
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -369,6 +378,13 @@ func (x *Delete) GetWriteId() []byte {
 		return x.WriteId
 	}
 	return nil
+}
+
+func (x *Delete) GetBehind() bool {
+	if x != nil {
+		return x.Behind
+	}
+	return false
 }
 
 // List asks for the names of keys in a namespace, in order.
@@ -1021,7 +1037,7 @@ const file_kv_proto_rawDesc = "" +
 	"\bGetReply\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\x12\x16\n" +
 	"\x06owners\x18\x02 \x03(\fR\x06owners\x12\x18\n" +
-	"\areaders\x18\x19 \x03(\fR\areaders\"\xe8\x01\n" +
+	"\areaders\x18\x19 \x03(\fR\areaders\"\x80\x02\n" +
 	"\x03Put\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +
@@ -1033,13 +1049,14 @@ const file_kv_proto_rawDesc = "" +
 	"\bwrite_id\x18\x06 \x01(\fR\awriteId\x12\x1c\n" +
 	"\tforwarded\x18\a \x01(\bR\tforwarded\x12 \n" +
 	"\fretry_age_ms\x18\x1e \x01(\x04R\n" +
-	"retryAgeMs\"^\n" +
+	"retryAgeMs\x12\x16\n" +
+	"\x06behind\x18$ \x01(\bR\x06behind\"^\n" +
 	"\bPutReply\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1e\n" +
 	"\n" +
 	"durability\x18\x02 \x01(\rR\n" +
 	"durability\x12\x16\n" +
-	"\x06owners\x18\x03 \x03(\fR\x06owners\"\xa5\x01\n" +
+	"\x06owners\x18\x03 \x03(\fR\x06owners\"\xbd\x01\n" +
 	"\x06Delete\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12!\n" +
 	"\fwrite_quorum\x18\x02 \x01(\rR\vwriteQuorum\x12\x1e\n" +
@@ -1048,7 +1065,8 @@ const file_kv_proto_rawDesc = "" +
 	"durability\x12\x1c\n" +
 	"\tforwarded\x18\x04 \x01(\bR\tforwarded\x12\x19\n" +
 	"\bwrite_id\x18\n" +
-	" \x01(\fR\awriteId\"~\n" +
+	" \x01(\fR\awriteId\x12\x16\n" +
+	"\x06behind\x18$ \x01(\bR\x06behind\"~\n" +
 	"\x04List\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12\x14\n" +
