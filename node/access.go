@@ -25,6 +25,8 @@ func allow(peer admission.Member, req wire.Message) error {
 		return peer.Allow(admission.Read, m.GetKey().GetNamespace(), m.GetKey().GetName())
 	case *pb.List:
 		return peer.Allow(admission.Read, m.Namespace, m.Prefix)
+	case *pb.Watch:
+		return peer.Allow(admission.Read, m.Namespace, m.Prefix)
 	case *pb.Put:
 		return peer.Allow(admission.Write, m.GetKey().GetNamespace(), m.GetKey().GetName())
 	case *pb.Delete:

@@ -36,6 +36,12 @@ var attempts = []struct {
 		}
 		return nil
 	}},
+	{"watch", func(t *testing.T, c *sdk.Client) error {
+		for _, err := range c.Watch(within(t, 30*time.Second), "app/", "") {
+			return err
+		}
+		return nil
+	}},
 	{"call", func(t *testing.T, c *sdk.Client) error {
 		_, err := c.Call(within(t, 30*time.Second), "square", 2)
 		return err
@@ -84,7 +90,7 @@ func TestACertificateAllowsWhatItSaysAndNothingElse(t *testing.T) {
 			}
 		}
 	}
-	all := []string{"put", "get", "list", "call", "start", "look at a function", "deploy", "create a DAG",
+	all := []string{"put", "get", "list", "watch", "call", "start", "look at a function", "deploy", "create a DAG",
 		"call a DAG", "delete a DAG", "delete a function", "delete", "status"}
 	calls := []string{"call", "start", "look at a function", "call a DAG", "status"}
 	for _, test := range []struct {
@@ -93,13 +99,13 @@ func TestACertificateAllowsWhatItSaysAndNothingElse(t *testing.T) {
 		allowed []string
 	}{
 		{"everything", admission.Grant{Verbs: admission.AllVerbs}, all},
-		{"reading", admission.Grant{Verbs: admission.Read}, []string{"get", "list", "status"}},
+		{"reading", admission.Grant{Verbs: admission.Read}, []string{"get", "list", "watch", "status"}},
 		{"writing", admission.Grant{Verbs: admission.Write}, []string{"put", "delete", "status"}},
 		{"calling", admission.Grant{Verbs: admission.Call}, calls},
 		{"deploying", admission.Grant{Verbs: admission.Deploy}, []string{"deploy", "delete a DAG", "delete a function", "status"}},
 		{"another namespace", admission.Grant{Verbs: admission.AllVerbs, Namespaces: []string{"elsewhere"}}, []string{"status"}},
 		{"another prefix", admission.Grant{Verbs: admission.Read | admission.Write, KeyPrefixes: []string{"other/"}}, []string{"status"}},
-		{"its prefix", admission.Grant{Verbs: admission.Read | admission.Write, KeyPrefixes: []string{"app/"}}, []string{"put", "get", "list", "delete", "status"}},
+		{"its prefix", admission.Grant{Verbs: admission.Read | admission.Write, KeyPrefixes: []string{"app/"}}, []string{"put", "get", "list", "watch", "delete", "status"}},
 		{"another function", admission.Grant{Verbs: admission.Call, Functions: []string{"cube"}}, []string{"status"}},
 		{"its function", admission.Grant{Verbs: admission.Call, Functions: []string{"square"}}, []string{"call", "start", "look at a function", "status"}},
 	} {
@@ -174,6 +180,7 @@ func (silent) Inline(wire.Type) bool { return false }
 // clientMessages are the requests that clients may make.
 var clientMessages = []wire.Message{
 	(*pb.Status)(nil), (*pb.Get)(nil), (*pb.GetElement)(nil), (*pb.GetPage)(nil), (*pb.Stats)(nil), (*pb.Put)(nil), (*pb.Delete)(nil), (*pb.List)(nil),
+	(*pb.Watch)(nil),
 	(*pb.Deploy)(nil), (*pb.GetFunc)(nil), (*pb.ListFuncs)(nil), (*pb.DeleteFunc)(nil), (*pb.UseVersion)(nil),
 	(*pb.ServeFuncs)(nil), (*pb.SendMessage)(nil), (*pb.Receive)(nil),
 	(*pb.CreateDAG)(nil), (*pb.GetDAG)(nil), (*pb.ListDAGs)(nil), (*pb.DeleteDAG)(nil),

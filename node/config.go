@@ -2,6 +2,8 @@ package node
 
 import (
 	"cmp"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -53,6 +55,9 @@ type Config struct {
 	MemoryBytes int64
 	// CacheBytes bounds the copies of keys that others own. Default 64 MiB.
 	CacheBytes int64
+	// WatchRing is how many changes of its own copies the node remembers for
+	// those who watch. Default 65536.
+	WatchRing int
 
 	// HotKeys says when more nodes than its owners read a key.
 	HotKeys HotKeyPolicy
@@ -95,6 +100,7 @@ func (c Config) withDefaults() Config {
 	c.Heartbeat = cmp.Or(c.Heartbeat, 500*time.Millisecond)
 	c.MemoryBytes = cmp.Or(c.MemoryBytes, 64<<20)
 	c.CacheBytes = cmp.Or(c.CacheBytes, 64<<20)
+	c.WatchRing = cmp.Or(c.WatchRing, 64<<10)
 	c.Concurrency = cmp.Or(c.Concurrency, 1024)
 	c.Queue = cmp.Or(c.Queue, 4096)
 	c.FuncMemory = cmp.Or(c.FuncMemory, 128<<20)
@@ -121,6 +127,7 @@ const (
 	MaxReplicas   = 16
 	minHeartbeat  = 20 * time.Millisecond
 	minMemory     = 1 << 20
+	maxWatchRing  = 1 << 24  // 40 bytes each, and the keys' names
 	minFuncMemory = 64 << 10 // one page of WebAssembly
 	maxFuncMemory = 4 << 30  // what its addresses reach
 )
@@ -153,6 +160,8 @@ func (c Config) validate() error {
 		return invalid("FuncMemory is %d: expected %d to %d", c.FuncMemory, minFuncMemory, uint64(maxFuncMemory))
 	case c.MemoryBytes < minMemory || c.CacheBytes < minMemory:
 		return invalid("MemoryBytes is %d and CacheBytes %d: expected at least %d each", c.MemoryBytes, c.CacheBytes, minMemory)
+	case c.WatchRing < 1 || c.WatchRing > maxWatchRing:
+		return invalid("WatchRing is %d: expected 1 to %d", c.WatchRing, maxWatchRing)
 	case c.Concurrency < 1 || c.Queue < 1:
 		return invalid("Concurrency is %d and Queue %d: expected at least 1 each", c.Concurrency, c.Queue)
 	}
@@ -191,3 +200,9 @@ func (c Config) validateAdmin() error {
 }
 
 func (c Config) storeDir() string { return filepath.Join(c.DataDir, "store") }
+
+// isFresh reports whether there is no store yet.
+func (c Config) isFresh() bool {
+	_, err := c.FS.Stat(c.storeDir())
+	return errors.Is(err, fs.ErrNotExist)
+}

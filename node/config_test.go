@@ -29,6 +29,7 @@ func TestNewRefusesEachInvalidField(t *testing.T) {
 		{"MemoryBytes", func(c *node.Config) { c.MemoryBytes = -1 }},
 		{"CacheBytes", func(c *node.Config) { c.CacheBytes = 1 }},
 		{"Concurrency", func(c *node.Config) { c.Concurrency = -1 }},
+		{"WatchRing", func(c *node.Config) { c.WatchRing = -1 }},
 		{"Queue", func(c *node.Config) { c.Queue = -1 }},
 		{"HotKeys.Rate", func(c *node.Config) { c.HotKeys.Rate = -1 }},
 		{"HotKeys.Deviations", func(c *node.Config) { c.HotKeys.Deviations = -1 }},

@@ -120,6 +120,8 @@ func (r *rooms) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (
 		reply, err := r.replica.HandleList(ctx, m)
 		r.countUnless(m.Local, metrics.List, err)
 		return reply, err
+	case *pb.Watch:
+		return r.watches.Handle(ctx, m)
 	case *pb.Call:
 		return r.call(ctx, m)
 	case *pb.CallDAG:
@@ -193,6 +195,8 @@ func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Messag
 		return r.replica.HandleFetchParts(ctx, m)
 	case *pb.Holdings:
 		return nil, r.published.HandleHoldings(from, m)
+	case *pb.Tail:
+		return r.watches.HandleTail(ctx, m)
 	case *pb.Push:
 		return r.cache.HandlePush(from, m)
 	case *pb.Hop:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/virga-mesh/virga/dht"
 	"github.com/virga-mesh/virga/internal/version"
+	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/admission"
 	"github.com/virga-mesh/virga/mesh/link"
@@ -22,6 +23,7 @@ import (
 	"github.com/virga-mesh/virga/node/replica"
 	"github.com/virga-mesh/virga/node/run"
 	"github.com/virga-mesh/virga/node/store"
+	"github.com/virga-mesh/virga/node/watch"
 )
 
 // rooms are the parts of a running node, handed to one another.
@@ -48,6 +50,8 @@ type rooms struct {
 	exec      *exec.Executor
 	runs      *run.Runs
 	results   *results
+	ring      *watch.Ring // of the changes of this node's copies
+	watches   *watch.Watches
 
 	nodes   atomic.Pointer[liveNodes] // as of the last look at the view
 	waiting atomic.Pointer[string]    // for what, until ready
@@ -95,12 +99,19 @@ func (r *rooms) openStore() (err error) {
 	r.clock = hlc.New(r.self, time.Now, 0)
 	r.cache = cache.New(cache.Options{Peers: r.peers, Bytes: r.cfg.CacheBytes, Log: r.log})
 	r.publisher = cache.NewPublisher(cache.PublisherOptions{Peers: r.peers, Log: r.log})
+	r.ring = watch.NewRing(r.cfg.WatchRing, r.cfg.isFresh())
 	r.store, err = store.Open(store.Options{
 		Dir: r.cfg.storeDir(), FS: r.cfg.FS, Node: r.self, Clock: r.clock,
 		MemoryBytes: r.cfg.MemoryBytes, SyncInterval: r.cfg.SyncInterval,
-		OnGrow: r.publisher.Changed, Log: r.log,
+		OnGrow: r.changed, Log: r.log,
 	})
 	return err
+}
+
+// changed tells those who want to know that a cell of the store grew.
+func (r *rooms) changed(key mesh.Key, delta lattice.Cell) {
+	r.ring.Changed(key, delta)
+	r.publisher.Changed(key, delta)
 }
 
 func (r *rooms) openExecutor() (err error) {
@@ -149,6 +160,9 @@ func (r *rooms) openState() error {
 		Self: r.self, Local: r.store, Placement: placement{r}, Peers: r.peers,
 		Cache: r.cache, Subscriptions: r.publisher, HotKeys: r.hot,
 		Replicas: r.cfg.Replicas, WriteQuorum: r.cfg.WriteQuorum, ReadQuorum: r.cfg.ReadQuorum, Durability: r.cfg.Durability, Log: r.log,
+	})
+	r.watches = watch.New(watch.Options{
+		Ring: r.ring, Local: r.store, Placement: placement{r}, Peers: r.peers, Replicas: r.cfg.Replicas,
 	})
 	r.state = &state{replica: r.replica, readQuorum: r.cfg.Replicas - r.cfg.WriteQuorum + 1, live: r.live}
 	r.catalog = catalog.New(r.state, r.announce)
@@ -226,6 +240,9 @@ func (r *rooms) close() {
 	}
 	if r.runs != nil {
 		r.runs.Close()
+	}
+	if r.watches != nil {
+		r.watches.Close()
 	}
 	r.endTasks()
 	if r.cache != nil {

@@ -30,7 +30,7 @@ func makeRepeatable(req wire.Message) bool {
 		if len(req.WriteId) == 0 {
 			req.WriteId = drawID()
 		}
-	case *pb.Get, *pb.List, *pb.Status,
+	case *pb.Get, *pb.List, *pb.Status, *pb.Watch, *pb.Scan, *pb.GetRange,
 		*pb.Deploy, *pb.GetFunc, *pb.ListFuncs, *pb.UseVersion,
 		*pb.CreateDAG, *pb.GetDAG, *pb.ListDAGs,
 		*pb.AwaitRun, *pb.CancelRun:

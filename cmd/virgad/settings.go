@@ -59,6 +59,7 @@ func table() []setting {
 		{"hot_key_sample", "count one of so many reads (default 16)", false, one(func(s *settings) *int { return &s.node.HotKeys.Sample }, asCount)},
 		{"hot_key_life", "time after which a read counts 1/e (default 10s)", false, one(func(s *settings) *time.Duration { return &s.node.HotKeys.Life }, asDuration)},
 		{"hot_key_grace", "how long less load lasts before a key loses readers (default 30s)", false, one(func(s *settings) *time.Duration { return &s.node.HotKeys.Grace }, asDuration)},
+		{"watch_ring", "changes that are remembered for those who watch keys (default 65536)", false, one(func(s *settings) *int { return &s.node.WatchRing }, asCount)},
 		{"concurrency", "invocations under way at once (default 1024)", false, one(func(s *settings) *int { return &s.node.Concurrency }, asCount)},
 		{"queue", "invocations that wait for a place (default 4096)", false, one(func(s *settings) *int { return &s.node.Queue }, asCount)},
 		{"func_memory", "linear memory of one WebAssembly invocation (default 128MiB)", false, one(func(s *settings) *uint64 { return &s.node.FuncMemory }, asMemory)},

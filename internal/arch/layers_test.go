@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"node/store":          {"node/cellmap", "mesh/wire", "mesh", "lattice"},
 	"node/replica":        {"mesh/wire", "mesh", "lattice"},
 	"node/cache":          {"node/cellmap", "mesh/wire", "mesh", "lattice"},
+	"node/watch":          {"mesh/wire", "mesh", "lattice"},
 	"node/catalog":        {"mesh/wire", "mesh", "lattice"},
 	"node/exec":           {"sdk/fn", "sdk/codec", "mesh/wire", "mesh", "lattice"},
 	"node/sched":          {"mesh"},
@@ -38,7 +39,7 @@ var rooms = map[string][]string{
 	"node/hotkeys":        {"mesh/wire", "mesh", "lattice"},
 	"node/run":            {"mesh/wire", "mesh", "lattice"},
 	"node": {
-		"node/hlc", "node/store", "node/replica", "node/cache", "node/catalog", "node/exec", "node/sched", "node/run", "node/metrics", "node/hotkeys",
+		"node/hlc", "node/store", "node/replica", "node/cache", "node/catalog", "node/exec", "node/sched", "node/run", "node/metrics", "node/hotkeys", "node/watch",
 		"sdk/fn", "sdk/codec", "dht", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice", "internal/version",
 	},
 	"sdk":        {"sdk/fn", "sdk/codec", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},

@@ -83,6 +83,15 @@ var prototypes = map[Type]Message{
 	85: (*pb.SyncNow)(nil),
 	86: (*pb.SyncCollect)(nil),
 
+	100: (*pb.Watch)(nil),
+	101: (*pb.WatchReply)(nil),
+	102: (*pb.Tail)(nil),
+	103: (*pb.TailReply)(nil),
+	104: (*pb.Scan)(nil),
+	105: (*pb.ScanReply)(nil),
+	106: (*pb.GetRange)(nil),
+	107: (*pb.GetRangeReply)(nil),
+
 	110: (*pb.Stats)(nil),
 	111: (*pb.StatsReply)(nil),
 	112: (*pb.HotReport)(nil),
