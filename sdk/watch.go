@@ -54,8 +54,10 @@ type Event struct {
 	Kind EventKind
 	Key  string // its name; empty with MarkEvent and LaggedEvent
 	// Value of a PutEvent. It is zero where the value is too large to be told.
-	Value   lattice.Value
-	Omitted bool  // the value is too large, about 1 MiB and more: read the key with a quorum
+	Value lattice.Value
+	// Omitted says that the value is too large: 1 MiB, or a set or map of 256
+	// names. Read the key with a quorum.
+	Omitted bool
 	Token   Token // what a watch goes on after; the event may be told again
 }
 

@@ -25,7 +25,6 @@ type event struct {
 	name    string
 	cell    lattice.Cell
 	omitted bool // too large to be told, or not to be read
-	expired bool
 }
 
 // told is what a node answers.
@@ -85,7 +84,6 @@ func (g *gathering) merge(e event) {
 		g.events = append(g.events, &e)
 		return
 	}
-	known.expired = known.expired || e.expired
 	known.omitted = known.omitted || e.omitted
 	if _, err := known.cell.Merge(e.cell); err != nil { // owners hold different kinds for a while
 		known.omitted = true

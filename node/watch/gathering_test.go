@@ -92,11 +92,13 @@ func (s *gatheringScript) answer(words []string) string {
 	t := told{at: s.place(strings.TrimPrefix(words[2], "at="))}
 	for _, word := range words[3:] {
 		name, state, _ := strings.Cut(word, "=")
-		e := event{name: name, expired: state == "?", omitted: state == "!"}
+		e := event{name: name, omitted: state == "!"}
 		switch state {
 		case "!":
-		case "-", "?":
+		case "-":
 			e.cell = lattice.NewCell(lattice.Stamp{Time: 1000, Node: "n"}, lattice.Value{})
+		case "?":
+			e.cell = lattice.NewCell(lattice.Stamp{Time: 2000}, lattice.Value{})
 		default:
 			e.cell = setOf(s.t, strings.Split(state, "+")...)
 		}
@@ -132,7 +134,7 @@ func (s *gatheringScript) outcome() string {
 		switch _, exists := e.cell.Value(); {
 		case e.omitted:
 			state = "omitted"
-		case !exists && e.expired:
+		case !exists && e.cell.ResetByExpiry():
 			state = "expired"
 		case !exists:
 			state = "deleted"

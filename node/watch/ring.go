@@ -24,9 +24,8 @@ type Ring struct {
 
 // change is what is remembered of one.
 type change struct {
-	key     mesh.Key
-	part    bool // of the key's collection, which is stored as parts
-	expired bool // the key's time to live had passed
+	key  mesh.Key
+	part bool // of the key's collection, which is divided
 }
 
 // NewRing makes a ring of the last size changes, at least one. fresh says
@@ -42,10 +41,6 @@ func (r *Ring) Changed(key mesh.Key, _ lattice.Cell) {
 	whole, _, part := key.Whole()
 	r.add(change{key: whole, part: part})
 }
-
-// Expired says that a key is deleted because its time to live has passed. It
-// is called before the delete, which is a change like any other.
-func (r *Ring) Expired(key mesh.Key) { r.add(change{key: key, expired: true}) }
 
 func (r *Ring) add(c change) {
 	if c.key.Namespace == mesh.SystemNamespace {
@@ -115,7 +110,6 @@ func (r *Ring) since(s scope, from uint64, limit int) (changed []change, next ui
 			switch {
 			case has:
 				changed[at].part = changed[at].part || c.part
-				changed[at].expired = changed[at].expired || c.expired
 			case len(changed) == limit:
 				r.mu.Unlock()
 				return changed, next, true

@@ -63,12 +63,12 @@ func TestARingKnowsWhatItForgot(t *testing.T) {
 	}
 }
 
-func TestPartsAndExpiryAreTheKeys(t *testing.T) {
+func TestAPartIsItsWhole(t *testing.T) {
 	r := NewRing(4, false)
 	r.Changed(named("k").Part(7), lattice.Cell{})
-	r.Expired(named("k"))
+	r.Changed(named("k"), lattice.Cell{})
 	changed, _, _ := r.since(scope{"default", "k", true}, 0, 10)
-	if len(changed) != 1 || changed[0] != (change{named("k"), true, true}) {
+	if len(changed) != 1 || changed[0] != (change{named("k"), true}) {
 		t.Errorf("got %+v", changed)
 	}
 }

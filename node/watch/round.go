@@ -107,7 +107,7 @@ func (w *Watches) ask(ctx context.Context, s scope, node mesh.NodeID, at place, 
 func readTold(reply *pb.TailReply) (told, error) {
 	t := told{at: place{reply.Incarnation, reply.Next}, lost: reply.Lost}
 	for _, key := range reply.Keys {
-		e := event{name: key.Name, omitted: key.Omitted, expired: key.Expired}
+		e := event{name: key.Name, omitted: key.Omitted}
 		if !e.omitted {
 			var err error
 			if e.cell, err = lattice.DecodeCell(key.Cell); err != nil {

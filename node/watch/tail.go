@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
@@ -88,21 +89,29 @@ func (w *Watches) read(changed []change) (keys []*pb.TailedKey, fit int, ok bool
 			return keys, i, true
 		}
 		cell, found, err := w.Local.Get(c.key)
-		told := &pb.TailedKey{Name: c.key.Name, Expired: c.expired}
-		switch {
-		case err != nil || c.part || cell.Size() > maxCell:
-			told.Omitted = true
-		case found:
-			told.Cell = cell.AppendBinary(nil)
-			bytes += len(told.Cell)
-		case w.Placement.Owns(c.key, w.Replicas):
-			return nil, 0, false
-		default: // handed over to its owners, who tell of it
-			continue
+		if err == nil && !found && !c.part {
+			if w.Placement.Owns(c.key, w.Replicas) {
+				return nil, 0, false
+			}
+			continue // handed over to its owners, who tell of it
 		}
+		told := tellCell(c.key.Name, cell, found && err == nil)
+		bytes += len(told.Cell)
 		keys = append(keys, told)
 	}
 	return keys, len(changed), true
+}
+
+// tellCell tells a cell, unless it is not known, or more than can be told.
+func tellCell(name string, cell lattice.Cell, known bool) *pb.TailedKey {
+	if known && cell.Expired(time.Now) {
+		cell = cell.Expire()
+	}
+	value, _ := cell.Value()
+	if !known || value.Divided() || cell.Size() > maxCell {
+		return &pb.TailedKey{Name: name, Omitted: true}
+	}
+	return &pb.TailedKey{Name: name, Cell: cell.AppendBinary(nil)}
 }
 
 // pause waits, unless the context ends first.

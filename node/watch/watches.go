@@ -108,7 +108,7 @@ func (w *Watches) reply(s scope, g *gathering) (*pb.WatchReply, error) {
 	for _, e := range events {
 		told := &pb.WatchEvent{Name: e.name, Omitted: e.omitted}
 		if value, exists := e.cell.Value(); !exists {
-			told.Expired = e.expired && !e.omitted
+			told.Expired = e.cell.ResetByExpiry() && !e.omitted
 		} else if !e.omitted {
 			told.Value = value.AppendBinary(nil)
 		}

@@ -510,7 +510,6 @@ type TailedKey struct {
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Cell          []byte                 `protobuf:"bytes,2,opt,name=cell,proto3" json:"cell,omitempty"`        // lattice.Cell; empty with omitted
 	Omitted       bool                   `protobuf:"varint,3,opt,name=omitted,proto3" json:"omitted,omitempty"` // it is too large to be told
-	Expired       bool                   `protobuf:"varint,4,opt,name=expired,proto3" json:"expired,omitempty"` // its time to live has passed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -562,13 +561,6 @@ func (x *TailedKey) GetCell() []byte {
 func (x *TailedKey) GetOmitted() bool {
 	if x != nil {
 		return x.Omitted
-	}
-	return false
-}
-
-func (x *TailedKey) GetExpired() bool {
-	if x != nil {
-		return x.Expired
 	}
 	return false
 }
@@ -976,12 +968,11 @@ const file_watch_proto_rawDesc = "" +
 	"\vincarnation\x18\x01 \x01(\x04R\vincarnation\x12\x12\n" +
 	"\x04next\x18\x02 \x01(\x04R\x04next\x12\x12\n" +
 	"\x04lost\x18\x03 \x01(\bR\x04lost\x12'\n" +
-	"\x04keys\x18\x04 \x03(\v2\x13.virga.v1.TailedKeyR\x04keys\"g\n" +
+	"\x04keys\x18\x04 \x03(\v2\x13.virga.v1.TailedKeyR\x04keys\"M\n" +
 	"\tTailedKey\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04cell\x18\x02 \x01(\fR\x04cell\x12\x18\n" +
-	"\aomitted\x18\x03 \x01(\bR\aomitted\x12\x18\n" +
-	"\aexpired\x18\x04 \x01(\bR\aexpired\"~\n" +
+	"\aomitted\x18\x03 \x01(\bR\aomitted\"~\n" +
 	"\x04Scan\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12\x14\n" +
