@@ -51,7 +51,7 @@ func (r *rooms) replicationFigures(ctx context.Context) metrics.Replication {
 	lag := r.replica.Lag()
 	f := metrics.Replication{
 		Sending: uint64(max(0, lag.Sending)), SendingBytes: uint64(max(0, lag.SendingBytes)),
-		Repairs: uint64(lag.Repaired),
+		Repairs: uint64(lag.Repaired), Pulled: uint64(lag.Pulled), Unsettled: uint64(lag.Unsettled),
 	}
 	if len(lag.Owed) == 0 {
 		return f

@@ -13,7 +13,9 @@ type Lag struct {
 	Sending      int64 // deltas on their way, and not acknowledged yet
 	SendingBytes int64
 	Owed         []Debt // what nodes are owed that did not acknowledge, by node
-	Repaired     int64  // copies of keys that reads with a quorum brought up to date
+	Repaired     int64  // copies of keys that reads with a quorum and anti-entropy brought up to date
+	Pulled       int64  // bytes that anti-entropy took over from other nodes
+	Unsettled    int    // partitions, as Unsettled tells
 }
 
 // Debt tells that a node is owed deltas.
@@ -27,7 +29,10 @@ func (r *Replica) Lag() Lag {
 	r.dueMu.Lock()
 	owed := r.due.Owed()
 	r.dueMu.Unlock()
-	return Lag{Sending: r.sending.Load(), SendingBytes: r.sendingBytes.Load(), Owed: owed, Repaired: r.repaired.Load()}
+	return Lag{
+		Sending: r.sending.Load(), SendingBytes: r.sendingBytes.Load(), Owed: owed,
+		Repaired: r.repaired.Load() + r.sync.repairs.Load(), Pulled: r.sync.bytes.Load(), Unsettled: r.Unsettled(),
+	}
 }
 
 // Owed lists the nodes that are owed something.
