@@ -35,7 +35,10 @@ func (e Expiry) Compare(f Expiry) int {
 
 // Time is when the cell expires; ok is false if it is kept for ever.
 func (e Expiry) Time() (until time.Time, ok bool) {
-	return time.UnixMilli(int64(e.Until)).UTC(), e.Until != 0
+	if e.Until == 0 {
+		return time.Time{}, false
+	}
+	return time.UnixMilli(int64(e.Until)).UTC(), true
 }
 
 // String is for people.

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"slices"
+
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/admission"
 	"github.com/virga-mesh/virga/mesh/wire"
@@ -31,6 +33,14 @@ func allow(peer admission.Member, req wire.Message) error {
 		return peer.Allow(admission.Write, m.GetKey().GetNamespace(), m.GetKey().GetName())
 	case *pb.Delete:
 		return peer.Allow(admission.Write, m.GetKey().GetNamespace(), m.GetKey().GetName())
+	case *pb.Touch:
+		return peer.Allow(admission.Write, m.GetKey().GetNamespace(), m.GetKey().GetName())
+	case *pb.CompareAndSet:
+		return allowSwap(peer, m.GetKey())
+	case *pb.GetAll:
+		return allowGetAll(peer, m)
+	case *pb.PutAll:
+		return allowPutAll(peer, m)
 	case *pb.Call:
 		return allowCall(peer, m)
 	case *pb.CallDAG:
@@ -73,10 +83,43 @@ func betweenNodes(req wire.Message) bool {
 		return m.Forwarded
 	case *pb.Delete:
 		return m.Forwarded
+	case *pb.Touch:
+		return m.Forwarded
+	case *pb.CompareAndSet:
+		return m.Forwarded
+	case *pb.PutAll:
+		return slices.ContainsFunc(m.Puts, func(put *pb.Put) bool { return put.GetForwarded() })
 	case *pb.List:
 		return m.Local
 	}
 	return false
+}
+
+// allowSwap asks for both rights: a conflict tells what was read.
+func allowSwap(peer admission.Member, key *pb.Key) error {
+	if err := peer.Allow(admission.Read, key.GetNamespace(), key.GetName()); err != nil {
+		return err
+	}
+	return peer.Allow(admission.Write, key.GetNamespace(), key.GetName())
+}
+
+func allowGetAll(peer admission.Member, m *pb.GetAll) error {
+	for _, key := range m.Keys {
+		if err := peer.Allow(admission.Read, key.GetNamespace(), key.GetName()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func allowPutAll(peer admission.Member, m *pb.PutAll) error {
+	for _, put := range m.Puts {
+		key := put.GetKey()
+		if err := peer.Allow(admission.Write, key.GetNamespace(), key.GetName()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func allowCall(peer admission.Member, m *pb.Call) error {

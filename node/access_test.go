@@ -180,6 +180,7 @@ func (silent) Inline(wire.Type) bool { return false }
 // clientMessages are the requests that clients may make.
 var clientMessages = []wire.Message{
 	(*pb.Status)(nil), (*pb.Get)(nil), (*pb.GetElement)(nil), (*pb.GetPage)(nil), (*pb.Stats)(nil), (*pb.Put)(nil), (*pb.Delete)(nil), (*pb.List)(nil),
+	(*pb.Touch)(nil), (*pb.CompareAndSet)(nil), (*pb.GetAll)(nil), (*pb.PutAll)(nil),
 	(*pb.Watch)(nil),
 	(*pb.Deploy)(nil), (*pb.GetFunc)(nil), (*pb.ListFuncs)(nil), (*pb.DeleteFunc)(nil), (*pb.UseVersion)(nil),
 	(*pb.ServeFuncs)(nil), (*pb.SendMessage)(nil), (*pb.Receive)(nil),

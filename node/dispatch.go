@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/link"
@@ -68,7 +69,7 @@ func (r *rooms) getAtHand(m *pb.Get) *pb.GetReply {
 	}
 	cell, _ := r.store.InMemory(key)
 	value, ok := cell.Value()
-	if !ok || value.Size() > maxAtHand || value.Divided() {
+	if !ok || value.Size() > maxAtHand || value.Divided() || cell.Expired(time.Now) {
 		return nil
 	}
 	r.requests.Count(metrics.Get, nil)
@@ -115,6 +116,22 @@ func (r *rooms) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (
 	case *pb.Delete:
 		reply, err := r.replica.HandleDelete(ctx, m)
 		r.countUnless(m.Forwarded, metrics.Delete, err)
+		return reply, err
+	case *pb.Touch:
+		reply, err := r.replica.HandleTouch(ctx, m)
+		r.countUnless(m.Forwarded, metrics.Put, err)
+		return reply, err
+	case *pb.CompareAndSet:
+		reply, err := r.replica.HandleCompareAndSet(ctx, m)
+		r.countUnless(m.Forwarded, metrics.Put, err)
+		return reply, err
+	case *pb.GetAll:
+		reply, err := r.replica.HandleGetAll(ctx, m)
+		r.requests.Count(metrics.Get, err)
+		return reply, err
+	case *pb.PutAll:
+		reply, err := r.replica.HandlePutAll(ctx, m)
+		r.requests.Count(metrics.Put, err)
 		return reply, err
 	case *pb.List:
 		reply, err := r.replica.HandleList(ctx, m)

@@ -66,6 +66,9 @@ func TestAClientDoesNotPassForANode(t *testing.T) {
 	for _, request := range []wire.Message{
 		&pb.Put{Key: key, Kind: uint32(lattice.LWWKind), Op: lattice.SetOp(nil).AppendBinary(nil), Forwarded: true},
 		&pb.Delete{Key: key, Forwarded: true},
+		&pb.Touch{Key: key, Forwarded: true},
+		&pb.CompareAndSet{Key: key, Forwarded: true},
+		&pb.PutAll{Puts: []*pb.Put{{Key: key}, {Key: key, Forwarded: true}}},
 		&pb.List{Namespace: mesh.DefaultNamespace, Local: true},
 	} {
 		_, err := conn.Call(within(t, 30*time.Second), request)

@@ -105,6 +105,12 @@ var prototypes = map[Type]Message{
 	123: (*pb.FetchParts)(nil),
 	124: (*pb.FetchPartsReply)(nil),
 	125: (*pb.Holdings)(nil),
+
+	95: (*pb.Touch)(nil),
+	96: (*pb.CompareAndSet)(nil),
+	97: (*pb.GetAll)(nil),
+	98: (*pb.PutAll)(nil),
+	99: (*pb.BatchReply)(nil),
 }
 
 var typesByMessage = func() map[reflect.Type]Type {

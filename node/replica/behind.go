@@ -200,7 +200,7 @@ func decodeTaken(request []byte) (taken, error) {
 		}
 		op, err := lattice.DecodeOp(m.Op)
 		return taken{
-			change:  change{key: key, kind: lattice.Kind(min(m.Kind, 255)), op: op},
+			change:  putting(change{key: key, kind: lattice.Kind(min(m.Kind, 255)), op: op, ttl: fromMillis(m.TtlMs)}),
 			options: WriteOptions{Quorum: int(m.WriteQuorum), Durability: mesh.Durability(m.Durability), ID: string(m.WriteId)},
 		}, err
 	case *pb.Delete:

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -25,6 +26,9 @@ func (r *Replica) coordinate(ctx context.Context, c change, owners []mesh.NodeID
 		ack, result, err := r.spread(ctx, c, w, newWrite(need, owners), d)
 		switch result {
 		case acked:
+			if err := w.inTime(c); err != nil {
+				return mesh.Ack{}, err
+			}
 			w.acked, w.ack = true, ack
 			return ack, nil
 		case again:
@@ -65,14 +69,21 @@ func (r *Replica) apply(ctx context.Context, c change, others []mesh.NodeID, nee
 // merges it there, in memory. A node that never heard of the key asks the
 // other owners first: it may be new here.
 func (r *Replica) applyNew(ctx context.Context, c change, others []mesh.NodeID, need int, w *recentWrite) error {
-	holds, err := r.Local.Holds(c.key)
+	own, err := r.copyOf(c.key)
 	if err != nil {
 		return err
 	}
-	if !holds && len(others) > 0 {
-		if err := r.fill(ctx, c, others, need); err != nil {
-			return err
-		}
+	w.ackBy = time.Time{}
+	switch {
+	case !own.held && len(others) > 0:
+		err = r.fill(ctx, c, others, need)
+	case own.expired && !c.expires:
+		err = r.beginAnew(ctx, c.key)
+	case !own.expires.IsZero() && !own.expired:
+		w.ackBy = own.expires.Add(r.ExpiryGrace / 2)
+	}
+	if err != nil {
+		return err
 	}
 	if c.whole != nil {
 		if err := r.inherit(ctx, c.key, *c.whole); err != nil {
@@ -80,12 +91,17 @@ func (r *Replica) applyNew(ctx context.Context, c change, others []mesh.NodeID, 
 		}
 	}
 	var merged mesh.Merged
-	if c.deletes {
+	switch {
+	case c.deletes:
 		w.delta, merged, err = r.deleteLocal(ctx, c.key)
-	} else {
+	case c.expires:
+		w.delta, merged, err = r.expireLocal(ctx, c.key)
+	case c.make != nil:
+		w.delta, merged, err = r.Local.Change(ctx, c.key, mesh.Memory, c.make)
+	default:
 		w.delta, merged, err = r.Local.Apply(ctx, c.key, c.kind, c.op, mesh.Memory)
 	}
-	w.applied, w.adds = err == nil, !merged.Created && !c.deletes
+	w.applied, w.adds = err == nil, !merged.Created && !c.deletes && !c.expires
 	return err
 }
 

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -58,7 +59,9 @@ func (r *Replica) divided(ctx context.Context, c change, owners []mesh.NodeID, n
 	}
 	var changes []change
 	if base.anyHeld {
-		changes = append(changes, change{key: c.key, kind: c.kind, op: base.held})
+		changes = append(changes, putting(change{key: c.key, kind: c.kind, op: base.held, ttl: c.ttl}))
+	} else if c.ttl > 0 {
+		changes = append(changes, touching(change{key: c.key, ttl: c.ttl}))
 	}
 	if base.anyOther {
 		byPart, _ := base.others.Divide(mesh.PartOf)
@@ -82,22 +85,27 @@ type collectionBase struct {
 // key asks the other owners first: where the elements are decides what a
 // removal finds.
 func (r *Replica) base(ctx context.Context, c change, owners []mesh.NodeID, need int) (b collectionBase, err error) {
-	look := func(cell *lattice.Cell) { b = baseOf(cell, c) }
+	expired := false
+	look := func(cell *lattice.Cell) { b, expired = baseOf(cell, c), cell.Expired(time.Now) }
 	held, err := r.Local.View(c.key, look)
 	others := r.others(owners)
-	if err != nil || held || len(others) == 0 {
+	switch {
+	case err != nil || held && !expired || !held && len(others) == 0:
 		return b, err
+	case expired:
+		err = r.beginAnew(ctx, c.key)
+	default:
+		err = r.fill(ctx, c, others, need)
 	}
-	if err := r.fill(ctx, c, others, need); err != nil {
-		return b, err
+	if err == nil {
+		_, err = r.Local.View(c.key, look)
 	}
-	_, err = r.Local.View(c.key, look)
 	return b, err
 }
 
 func baseOf(cell *lattice.Cell, c change) collectionBase {
 	v, ok := cell.Value()
-	if !ok || v.Kind() != c.kind {
+	if !ok || v.Kind() != c.kind || cell.Expired(time.Now) {
 		return collectionBase{} // the change itself finds out
 	}
 	b := collectionBase{reset: cell.ResetAt(), divided: v.Divided()}

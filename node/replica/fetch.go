@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -25,10 +26,11 @@ type answer struct {
 // counts reports whether the answer is an owner's that knows all it should.
 func (a answer) counts() bool { return a.err == nil && !a.notOwner && a.settled }
 
-// exists reports whether a cell holds a value: it was written, and not deleted since.
+// exists reports whether a cell holds a value: it was written, and neither
+// deleted since nor has it expired.
 func exists(cell lattice.Cell) bool {
 	_, ok := cell.Value()
-	return ok
+	return ok && !cell.Expired(time.Now)
 }
 
 // depth is how far a node goes to answer a fetch.

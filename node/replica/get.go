@@ -26,6 +26,11 @@ func (r *Replica) Get(ctx context.Context, key mesh.Key, quorum int) (lattice.Va
 	if err != nil {
 		return lattice.Value{}, err
 	}
+	return r.valueOf(ctx, key, cell, quorum)
+}
+
+// valueOf gives what a key holds whose own cell was read.
+func (r *Replica) valueOf(ctx context.Context, key mesh.Key, cell lattice.Cell, quorum int) (lattice.Value, error) {
 	value, _ := cell.Value()
 	if value.Divided() {
 		return r.whole(ctx, key, cell, cmp.Or(quorum, r.ReadQuorum))
@@ -48,7 +53,7 @@ func (r *Replica) getCell(ctx context.Context, key mesh.Key, quorum int) (lattic
 	if err != nil {
 		return lattice.Cell{}, mesh.AsError("get "+key.String(), err)
 	}
-	if _, exists := cell.Value(); !found || !exists {
+	if !found || !exists(cell) {
 		return lattice.Cell{}, mesh.Errorf(mesh.NotFound, "get "+key.String(), "no such key")
 	}
 	return cell, nil

@@ -17,11 +17,19 @@ func (r *Replica) HandleGet(ctx context.Context, m *pb.Get) (*pb.GetReply, error
 	if err != nil {
 		return nil, err
 	}
-	value, err := r.Get(ctx, key, int(m.Quorum))
+	cell, err := r.getCell(ctx, key, int(m.Quorum))
 	if err != nil {
 		return nil, err
 	}
-	return &pb.GetReply{Value: value.AppendBinary(nil), Owners: r.ownersToTell(key), Readers: r.readersToTell(key)}, nil
+	value, err := r.valueOf(ctx, key, cell, int(m.Quorum))
+	if err != nil {
+		return nil, err
+	}
+	reply := &pb.GetReply{Value: value.AppendBinary(nil), Owners: r.ownersToTell(key), Readers: r.readersToTell(key)}
+	if m.Details {
+		detail(reply, cell)
+	}
+	return reply, nil
 }
 
 // HandlePut answers a client, or a node that owns no copy of the key.
@@ -43,8 +51,27 @@ func (r *Replica) HandlePut(ctx context.Context, m *pb.Put) (*pb.PutReply, error
 		return nil, err
 	}
 	ack, err := r.Put(ctx, key, kind, op, WriteOptions{
-		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Behind: m.Behind, Forwarded: m.Forwarded,
+		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), TTL: fromMillis(m.TtlMs), Behind: m.Behind, Forwarded: m.Forwarded,
 		RetryAge: time.Duration(min(m.RetryAgeMs, maxRetryAge)) * time.Millisecond,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.putReply(key, ack), nil
+}
+
+// HandleTouch answers a client, or a node that owns no copy of the key.
+func (r *Replica) HandleTouch(ctx context.Context, m *pb.Touch) (*pb.PutReply, error) {
+	key, err := wire.ToKey(m.Key)
+	if err != nil {
+		return nil, err
+	}
+	d, err := toDurability(m.Durability)
+	if err != nil {
+		return nil, err
+	}
+	ack, err := r.Touch(ctx, key, WriteOptions{
+		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), TTL: fromMillis(m.TtlMs), Forwarded: m.Forwarded,
 	})
 	if err != nil {
 		return nil, err

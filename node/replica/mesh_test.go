@@ -103,6 +103,7 @@ func (n *testNode) start() {
 	replica := New(Options{
 		Self: n.id, Local: s, Placement: n, Peers: n,
 		AttemptTimeout: 300 * time.Millisecond, RetryFirst: 20 * time.Millisecond, RetryLongest: 200 * time.Millisecond,
+		ExpiryGrace: time.Second, ExpiryInterval: 100 * time.Millisecond, ExpiryTakeover: 5 * time.Second,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -274,6 +275,10 @@ func (n *testNode) serve(ctx context.Context, from mesh.NodeID, req wire.Message
 		return replica.HandlePut(ctx, m)
 	case *pb.Delete:
 		return replica.HandleDelete(ctx, m)
+	case *pb.Touch:
+		return replica.HandleTouch(ctx, m)
+	case *pb.CompareAndSet:
+		return replica.HandleCompareAndSet(ctx, m)
 	case *pb.List:
 		return replica.HandleList(ctx, m)
 	case *pb.Merge:

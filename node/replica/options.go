@@ -13,8 +13,6 @@ import (
 
 // Local is this node's own store; node/store is one.
 type Local interface {
-	// Holds reports whether there is a cell of the key, deleted or not.
-	Holds(key mesh.Key) (bool, error)
 	// Get gives the cell, which must not be changed.
 	Get(key mesh.Key) (lattice.Cell, bool, error)
 	// View shows the cell to read, which must be short, without giving it
@@ -24,12 +22,20 @@ type Local interface {
 	Await(ctx context.Context, d mesh.Durability) error
 	// Apply makes and merges the delta of an operation.
 	Apply(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, d mesh.Durability) (lattice.Cell, mesh.Merged, error)
+	// Change merges the delta that make gives of the cell, and gives it. make
+	// is called under the key's lock, and must be short.
+	Change(ctx context.Context, key mesh.Key, d mesh.Durability, make func(have lattice.Cell, at lattice.Write) (lattice.Cell, error)) (lattice.Cell, mesh.Merged, error)
 	// Delete resets the cell and gives the delta.
 	Delete(ctx context.Context, key mesh.Key, d mesh.Durability) (lattice.Cell, mesh.Merged, error)
 	// Merge merges a delta and keeps nothing of it.
 	Merge(ctx context.Context, key mesh.Key, delta lattice.Cell, d mesh.Durability) (mesh.Merged, error)
 	// List gives keys in order, and whether there are more.
 	List(ctx context.Context, namespace, prefix, after string, limit int) ([]mesh.KeyInfo, bool, error)
+
+	// Expired gives the keys whose cells expired by a time, in the order in
+	// which they did, after the one given. It looks at up to limit keys; more
+	// says whether there are others, and last where to go on.
+	Expired(ctx context.Context, after mesh.Expiring, by time.Time, limit int) (expired []mesh.Expiring, last mesh.Expiring, more bool, err error)
 
 	// AddHint notes durably that a node is owed a delta.
 	AddHint(node mesh.NodeID, key mesh.Key, delta lattice.Cell) error
@@ -179,6 +185,18 @@ type Options struct {
 	// Behind bounds the writes that this node has taken to make later. More
 	// are mesh.Overloaded. Default 8192.
 	Behind int
+	// ExpiryGrace is how long after its expiry a key is deleted: so long what
+	// was written before may take to be acknowledged, and half as much may
+	// the nodes' clocks differ. It reads as missing at once. Default 5 s.
+	ExpiryGrace time.Duration
+	// ExpiryInterval is how often keys that have expired are looked for. Default 1 s.
+	ExpiryInterval time.Duration
+	// ExpiryTakeover is how long the second closest owner waits for the
+	// closest to delete a key that has expired, and so on. Default 30 s.
+	ExpiryTakeover time.Duration
+	// OnExpire, if not nil, is told of each key that this node has deleted
+	// for having expired. Of two nodes that see different owners both may be told.
+	OnExpire func(mesh.Key)
 	// Log receives what goes wrong. Default: slog.Default.
 	Log *slog.Logger
 }
@@ -197,6 +215,9 @@ func (o Options) withDefaults() Options {
 	o.Sending = cmp.Or(o.Sending, 8192)
 	o.Behind = cmp.Or(o.Behind, 8192)
 	o.SendingBytes = cmp.Or(o.SendingBytes, 256<<20)
+	o.ExpiryGrace = cmp.Or(o.ExpiryGrace, 5*time.Second)
+	o.ExpiryInterval = cmp.Or(o.ExpiryInterval, time.Second)
+	o.ExpiryTakeover = cmp.Or(o.ExpiryTakeover, 30*time.Second)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}

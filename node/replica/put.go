@@ -31,6 +31,9 @@ type WriteOptions struct {
 	// Behind answers when this node has taken the write, with Durability, and
 	// makes it then: write-behind. What goes wrong afterwards only the log tells.
 	Behind bool
+	// TTL is how long the key is kept from the write on, up to MaxTTL; 0: a
+	// register for ever, and what is added to as long as it was.
+	TTL time.Duration
 	// Forwarded says that another node sent the write here. It is not sent on.
 	Forwarded bool
 }
@@ -42,7 +45,7 @@ const MaxWriteID = 64
 // With mesh.Unavailable too few did: the write may still take effect, and its
 // owners are owed what reached this node. mesh.KindMismatch changes nothing.
 func (r *Replica) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, o WriteOptions) (mesh.Ack, error) {
-	return r.change(ctx, change{key: key, kind: kind, op: op}, o)
+	return r.change(ctx, putting(change{key: key, kind: kind, op: op, ttl: o.TTL}), o)
 }
 
 // Delete deletes a key, whether it exists or not; otherwise it is like Put.
@@ -50,20 +53,30 @@ func (r *Replica) Delete(ctx context.Context, key mesh.Key, o WriteOptions) (mes
 	return r.change(ctx, change{key: key, deletes: true}, o)
 }
 
-// change is what a write does.
+// change is what a write does: it deletes, expires, makes its delta, or applies an operation.
 type change struct {
 	key     mesh.Key  // of a part, where it changes one
 	whole   *mesh.Key // of the divided collection that it changes; nil: of no such
 	deletes bool
-	kind    lattice.Kind // unless it deletes
+	expires bool         // it deletes the key if that has expired
+	kind    lattice.Kind // of an operation, in this and other nodes' words
 	op      lattice.Op
+	ttl     time.Duration // that it gives the key; 0: none
+	touches bool          // it gives that, or else keeps the key for ever, and does nothing else
+	make    func(have lattice.Cell, at lattice.Write) (lattice.Cell, error)
 }
 
 func (c change) String() string {
-	if c.deletes {
-		return "delete " + c.key.String()
+	verb := "put "
+	switch {
+	case c.deletes:
+		verb = "delete "
+	case c.expires:
+		verb = "expire "
+	case c.touches:
+		verb = "touch "
 	}
-	return "put " + c.key.String()
+	return verb + c.key.String()
 }
 
 // message is the change as a request that an owner is to coordinate.
@@ -74,19 +87,32 @@ func (c change) message(o WriteOptions) wire.Message {
 			WriteId: []byte(o.ID), Forwarded: true,
 		}
 	}
+	if c.touches {
+		return &pb.Touch{
+			Key: wire.FromKey(c.key), TtlMs: toMillis(c.ttl),
+			WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability), WriteId: []byte(o.ID), Forwarded: true,
+		}
+	}
 	return &pb.Put{
-		Key: wire.FromKey(c.key), Kind: uint32(c.kind), Op: c.op.AppendBinary(nil),
+		Key: wire.FromKey(c.key), Kind: uint32(c.kind), Op: c.op.AppendBinary(nil), TtlMs: toMillis(c.ttl),
 		WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability), WriteId: []byte(o.ID), Forwarded: true,
 		RetryAgeMs: uint64((o.RetryAge + time.Millisecond - 1) / time.Millisecond),
 	}
 }
 
-func (r *Replica) change(ctx context.Context, c change, o WriteOptions) (mesh.Ack, error) {
-	if err := c.key.Validate(); err != nil {
-		return mesh.Ack{}, err
+func (c change) validate(o WriteOptions) error {
+	switch {
+	case len(o.ID) > MaxWriteID:
+		return mesh.Errorf(mesh.Invalid, c.String(), "write id of %d bytes: expected at most %d", len(o.ID), MaxWriteID)
+	case c.ttl < 0 || c.ttl > MaxTTL:
+		return mesh.Errorf(mesh.Invalid, c.String(), "a time to live of %v: expected 1 ms to %v", c.ttl, MaxTTL)
 	}
-	if len(o.ID) > MaxWriteID {
-		return mesh.Ack{}, mesh.Errorf(mesh.Invalid, c.String(), "write id of %d bytes: expected at most %d", len(o.ID), MaxWriteID)
+	return c.key.Validate()
+}
+
+func (r *Replica) change(ctx context.Context, c change, o WriteOptions) (mesh.Ack, error) {
+	if err := c.validate(o); err != nil {
+		return mesh.Ack{}, err
 	}
 	if o.Behind {
 		return r.writeBehind(ctx, c, o)

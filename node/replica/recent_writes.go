@@ -2,6 +2,7 @@ package replica
 
 import (
 	"sync"
+	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -31,6 +32,7 @@ type recentWrite struct {
 	applied bool
 	delta   lattice.Cell // while somebody works on the write, once applied
 	adds    bool         // to more of the key than the delta says
+	ackBy   time.Time    // when it is too late to acknowledge it; zero: never
 	acked   bool
 	ack     mesh.Ack
 }

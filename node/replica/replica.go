@@ -18,10 +18,12 @@ type Replica struct {
 	behind behind
 	memory *writeMemory
 	hinted *hintedWrites
+	swaps  *turns
 
 	sending      atomic.Int64 // deltas on their way
 	sendingBytes atomic.Int64 // of them
 	repaired     atomic.Int64 // copies of keys that reads brought up to date
+	expired      atomic.Int64 // keys that this node has deleted for having expired
 
 	// What still runs after the call that started it has returned: sending to
 	// owners that a write did not wait for.
@@ -46,19 +48,21 @@ func New(o Options) *Replica {
 	return &Replica{
 		Options: o, recent: newRecentWrites(o.RememberedWrites),
 		memory: newWriteMemory(o.HeldWrites, time.Now()), hinted: newHintedWrites(o.RememberedWrites),
+		swaps:      newTurns(),
 		background: background, stop: stop,
 		due: newDeliveries(o.RetryFirst, o.RetryLongest), wake: make(chan struct{}, 1),
 		sync: newSyncing(o),
 	}
 }
 
-// Run delivers to other nodes what they are owed, and keeps what this node
-// holds equal to what it owns, until the context ends.
+// Run delivers to other nodes what they are owed, keeps what this node holds
+// equal to what it owns, and deletes what expires, until the context ends.
 // When it returns, nothing that a write started runs any more, and writes are
 // refused with mesh.Unavailable. It is called once.
 func (r *Replica) Run(ctx context.Context) {
 	r.running.Go(func() { r.synchronize(ctx) })
 	r.recallTaken(ctx)
+	r.running.Go(func() { r.expire(ctx) })
 	r.deliver(ctx)
 	r.backgroundMu.Lock()
 	r.stopped = true

@@ -20,7 +20,7 @@ const (
 const maxRetryAge = uint64(365 * 24 * time.Hour / time.Millisecond)
 
 // accumulates reports whether the change must not be applied twice.
-func (c change) accumulates() bool { return !c.deletes && c.op.Accumulates(c.kind) }
+func (c change) accumulates() bool { return !c.deletes && !c.touches && c.op.Accumulates(c.kind) }
 
 // ids are those of the write as a delta carries them.
 func (w *recentWrite) ids() [][]byte {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -72,12 +71,9 @@ func (s *Store) View(key mesh.Key, read func(*lattice.Cell)) (bool, error) {
 	return found, readError(key, err)
 }
 
-// Holds reports whether there is a cell of the key, deleted or not, that has
-// not expired.
+// Holds reports whether there is a cell of the key, deleted or not.
 func (s *Store) Holds(key mesh.Key) (bool, error) {
-	expired := false
-	found, err := s.View(key, func(cell *lattice.Cell) { expired = cell.Expired(time.Now) })
-	return found && !expired, err
+	return s.View(key, func(*lattice.Cell) {})
 }
 
 // load brings the cell of a key into memory, unless it is there, and reports

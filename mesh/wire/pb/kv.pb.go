@@ -25,7 +25,8 @@ const (
 type Get struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	Quorum        uint32                 `protobuf:"varint,2,opt,name=quorum,proto3" json:"quorum,omitempty"` // owners whose answers are merged; 0 or 1: the first answer
+	Quorum        uint32                 `protobuf:"varint,2,opt,name=quorum,proto3" json:"quorum,omitempty"`    // owners whose answers are merged; 0 or 1: the first answer
+	Details       bool                   `protobuf:"varint,10,opt,name=details,proto3" json:"details,omitempty"` // tell the version, and when the key expires
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -74,11 +75,20 @@ func (x *Get) GetQuorum() uint32 {
 	return 0
 }
 
+func (x *Get) GetDetails() bool {
+	if x != nil {
+		return x.Details
+	}
+	return false
+}
+
 type GetReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Value         []byte                 `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`      // lattice.Value
-	Owners        [][]byte               `protobuf:"bytes,2,rep,name=owners,proto3" json:"owners,omitempty"`    // told when the answering node is not one
-	Readers       [][]byte               `protobuf:"bytes,25,rep,name=readers,proto3" json:"readers,omitempty"` // of a hot key: nodes that answer gets without a quorum as well as owners do
+	Value         []byte                 `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`                // lattice.Value
+	Owners        [][]byte               `protobuf:"bytes,2,rep,name=owners,proto3" json:"owners,omitempty"`              // told when the answering node is not one
+	Readers       [][]byte               `protobuf:"bytes,25,rep,name=readers,proto3" json:"readers,omitempty"`           // of a hot key: nodes that answer gets without a quorum as well as owners do
+	Version       string                 `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`           // of a register, with details: for CompareAndSet
+	TtlMs         uint64                 `protobuf:"varint,11,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // with details: how long the key is kept from now on; 0: for ever
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -134,6 +144,20 @@ func (x *GetReply) GetReaders() [][]byte {
 	return nil
 }
 
+func (x *GetReply) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *GetReply) GetTtlMs() uint64 {
+	if x != nil {
+		return x.TtlMs
+	}
+	return 0
+}
+
 // Put asks any node to apply an operation to a key.
 type Put struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -146,6 +170,7 @@ type Put struct {
 	Forwarded     bool                   `protobuf:"varint,7,opt,name=forwarded,proto3" json:"forwarded,omitempty"`                        // by a node that is no owner; never forwarded again
 	RetryAgeMs    uint64                 `protobuf:"varint,30,opt,name=retry_age_ms,json=retryAgeMs,proto3" json:"retry_age_ms,omitempty"` // of a retry: how long ago the write was first attempted, rounded up; 0: it never was
 	Behind        bool                   `protobuf:"varint,36,opt,name=behind,proto3" json:"behind,omitempty"`                             // answer when the asked node has taken the write, and make it then
+	TtlMs         uint64                 `protobuf:"varint,10,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"`                  // how long the key is kept from now on; 0: a register for ever, all else as before
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -243,11 +268,20 @@ func (x *Put) GetBehind() bool {
 	return false
 }
 
+func (x *Put) GetTtlMs() uint64 {
+	if x != nil {
+		return x.TtlMs
+	}
+	return 0
+}
+
 type PutReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replicas      uint32                 `protobuf:"varint,1,opt,name=replicas,proto3" json:"replicas,omitempty"`
 	Durability    uint32                 `protobuf:"varint,2,opt,name=durability,proto3" json:"durability,omitempty"`
 	Owners        [][]byte               `protobuf:"bytes,3,rep,name=owners,proto3" json:"owners,omitempty"`
+	Version       string                 `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`    // to CompareAndSet: of the register now
+	Conflict      bool                   `protobuf:"varint,11,opt,name=conflict,proto3" json:"conflict,omitempty"` // to CompareAndSet: the version was another, and nothing changed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -301,6 +335,20 @@ func (x *PutReply) GetOwners() [][]byte {
 		return x.Owners
 	}
 	return nil
+}
+
+func (x *PutReply) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *PutReply) GetConflict() bool {
+	if x != nil {
+		return x.Conflict
+	}
+	return false
 }
 
 type Delete struct {
@@ -1030,14 +1078,19 @@ var File_kv_proto protoreflect.FileDescriptor
 const file_kv_proto_rawDesc = "" +
 	"\n" +
 	"\bkv.proto\x12\bvirga.v1\x1a\n" +
-	"core.proto\">\n" +
+	"core.proto\"X\n" +
 	"\x03Get\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x16\n" +
-	"\x06quorum\x18\x02 \x01(\rR\x06quorum\"R\n" +
+	"\x06quorum\x18\x02 \x01(\rR\x06quorum\x12\x18\n" +
+	"\adetails\x18\n" +
+	" \x01(\bR\adetails\"\x83\x01\n" +
 	"\bGetReply\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\x12\x16\n" +
 	"\x06owners\x18\x02 \x03(\fR\x06owners\x12\x18\n" +
-	"\areaders\x18\x19 \x03(\fR\areaders\"\x80\x02\n" +
+	"\areaders\x18\x19 \x03(\fR\areaders\x12\x18\n" +
+	"\aversion\x18\n" +
+	" \x01(\tR\aversion\x12\x15\n" +
+	"\x06ttl_ms\x18\v \x01(\x04R\x05ttlMs\"\x97\x02\n" +
 	"\x03Put\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +
@@ -1050,13 +1103,18 @@ const file_kv_proto_rawDesc = "" +
 	"\tforwarded\x18\a \x01(\bR\tforwarded\x12 \n" +
 	"\fretry_age_ms\x18\x1e \x01(\x04R\n" +
 	"retryAgeMs\x12\x16\n" +
-	"\x06behind\x18$ \x01(\bR\x06behind\"^\n" +
+	"\x06behind\x18$ \x01(\bR\x06behind\x12\x15\n" +
+	"\x06ttl_ms\x18\n" +
+	" \x01(\x04R\x05ttlMs\"\x94\x01\n" +
 	"\bPutReply\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1e\n" +
 	"\n" +
 	"durability\x18\x02 \x01(\rR\n" +
 	"durability\x12\x16\n" +
-	"\x06owners\x18\x03 \x03(\fR\x06owners\"\xbd\x01\n" +
+	"\x06owners\x18\x03 \x03(\fR\x06owners\x12\x18\n" +
+	"\aversion\x18\n" +
+	" \x01(\tR\aversion\x12\x1a\n" +
+	"\bconflict\x18\v \x01(\bR\bconflict\"\xbd\x01\n" +
 	"\x06Delete\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12!\n" +
 	"\fwrite_quorum\x18\x02 \x01(\rR\vwriteQuorum\x12\x1e\n" +
