@@ -115,7 +115,6 @@ func (s *settlement) View(v *ownership, now time.Time) {
 		owns := v.of(id)
 		changed = changed || owns != peer.owns
 		peer.owns = owns
-		peer.compared.removeAll(&gained)
 		for p := range lost.all() {
 			peer.forget(p)
 		}
