@@ -51,6 +51,10 @@ type Config struct {
 	// Heartbeat is how often neighbours are asked for a sign of life. Default 500 ms.
 	Heartbeat time.Duration
 
+	// AntiEntropyInterval is how often what this node holds is compared with
+	// what each live node does, beside each time that nodes come and go. Default 10 s.
+	AntiEntropyInterval time.Duration
+
 	// MemoryBytes bounds the decoded values that the store keeps in memory. Default 64 MiB.
 	MemoryBytes int64
 	// CacheBytes bounds the copies of keys that others own. Default 64 MiB.
@@ -98,6 +102,7 @@ func (c Config) withDefaults() Config {
 	c.Durability = cmp.Or(c.Durability, mesh.Logged)
 	c.SyncInterval = cmp.Or(c.SyncInterval, 10*time.Millisecond)
 	c.Heartbeat = cmp.Or(c.Heartbeat, 500*time.Millisecond)
+	c.AntiEntropyInterval = cmp.Or(c.AntiEntropyInterval, 10*time.Second)
 	c.MemoryBytes = cmp.Or(c.MemoryBytes, 64<<20)
 	c.CacheBytes = cmp.Or(c.CacheBytes, 64<<20)
 	c.WatchRing = cmp.Or(c.WatchRing, 64<<10)
@@ -124,12 +129,13 @@ func (c Config) withDefaults() Config {
 
 // Bounds of the configuration.
 const (
-	MaxReplicas   = 16
-	minHeartbeat  = 20 * time.Millisecond
-	minMemory     = 1 << 20
-	maxWatchRing  = 1 << 24  // 40 bytes each, and the keys' names
-	minFuncMemory = 64 << 10 // one page of WebAssembly
-	maxFuncMemory = 4 << 30  // what its addresses reach
+	MaxReplicas    = 16
+	minHeartbeat   = 20 * time.Millisecond
+	minAntiEntropy = 100 * time.Millisecond
+	minMemory      = 1 << 20
+	maxWatchRing   = 1 << 24  // 40 bytes each, and the keys' names
+	minFuncMemory  = 64 << 10 // one page of WebAssembly
+	maxFuncMemory  = 4 << 30  // what its addresses reach
 )
 
 // validate gives an Invalid error that names the field, what it holds and what was expected.
@@ -152,6 +158,8 @@ func (c Config) validate() error {
 		return invalid("SyncInterval is %v: expected a positive duration", c.SyncInterval)
 	case c.Heartbeat < minHeartbeat:
 		return invalid("Heartbeat is %v: expected at least %v", c.Heartbeat, minHeartbeat)
+	case c.AntiEntropyInterval < minAntiEntropy:
+		return invalid("AntiEntropyInterval is %v: expected at least %v", c.AntiEntropyInterval, minAntiEntropy)
 	case c.FuncTime < 0 || c.FuncTime > mesh.MaxFuncTime:
 		return invalid("FuncTime is %v: expected a positive duration of at most %v", c.FuncTime, mesh.MaxFuncTime)
 	case c.ResultTTL < 0:

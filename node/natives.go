@@ -17,14 +17,16 @@ const nativeVersion = "native"
 const hostRetry = 200 * time.Millisecond
 
 // hostNatives tells the mesh which native functions this node runs, and that
-// it no longer runs what an earlier life of it did.
-func (r *rooms) hostNatives(ctx context.Context) error {
+// it no longer runs what an earlier life of it did. While too few nodes can be
+// reached it calls delayed now and then, and goes on.
+func (r *rooms) hostNatives(ctx context.Context, delayed func()) error {
 	for {
 		err := r.tellHosted(ctx)
 		if !errors.Is(err, mesh.Unavailable) && !errors.Is(err, mesh.DeadlineExceeded) {
 			return err
 		}
 		r.log.Info("the mesh could not be told what this node hosts; trying again", "err", err)
+		delayed()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -159,7 +159,8 @@ func (r *rooms) openState() error {
 	r.replica = replica.New(replica.Options{
 		Self: r.self, Local: r.store, Placement: placement{r}, Peers: r.peers,
 		Cache: r.cache, Subscriptions: r.publisher, HotKeys: r.hot,
-		Replicas: r.cfg.Replicas, WriteQuorum: r.cfg.WriteQuorum, ReadQuorum: r.cfg.ReadQuorum, Durability: r.cfg.Durability, Log: r.log,
+		Replicas: r.cfg.Replicas, WriteQuorum: r.cfg.WriteQuorum, ReadQuorum: r.cfg.ReadQuorum, Durability: r.cfg.Durability,
+		AntiEntropyInterval: r.cfg.AntiEntropyInterval, Log: r.log,
 	})
 	r.watches = watch.New(watch.Options{
 		Ring: r.ring, Local: r.store, Placement: placement{r}, Peers: r.peers, Replicas: r.cfg.Replicas,
@@ -187,11 +188,9 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 	r.background(r.results.run)
 	r.background(r.publishHoldings)
 	r.background(func(ctx context.Context) {
-		if err := r.join(ctx); err != nil {
+		if err := r.join(ctx, sync.OnceFunc(ready)); err != nil {
 			failed <- err
-			return
 		}
-		ready()
 	})
 	for {
 		select {
@@ -203,32 +202,6 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 			}
 		}
 	}
-}
-
-// join waits until the node has found the mesh, and tells it what it hosts.
-func (r *rooms) join(ctx context.Context) error {
-	r.waitFor("it has not joined the mesh yet")
-	select {
-	case <-r.dht.Ready():
-	case <-ctx.Done():
-		return nil
-	}
-	r.replica.Joined()
-	r.waitFor("it has not yet taken over all that it owns")
-	select {
-	case <-r.replica.Synced():
-	case <-ctx.Done():
-		return nil
-	}
-	r.waitFor("the mesh does not know yet what it hosts")
-	if err := r.hostNatives(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
-	}
-	r.waiting.Store(nil)
-	return nil
 }
 
 // close ends background work and closes the rooms, from the top down.

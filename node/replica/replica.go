@@ -61,6 +61,7 @@ func New(o Options) *Replica {
 // refused with mesh.Unavailable. It is called once.
 func (r *Replica) Run(ctx context.Context) {
 	r.running.Go(func() { r.synchronize(ctx) })
+	r.running.Go(func() { r.handOver(ctx) })
 	r.recallTaken(ctx)
 	r.running.Go(func() { r.expire(ctx) })
 	r.deliver(ctx)

@@ -1,0 +1,48 @@
+package node
+
+import (
+	"context"
+	"slices"
+
+	"github.com/virga-mesh/virga/dht"
+)
+
+// join finds the mesh, takes over what this node owns, and tells the mesh
+// what it hosts. Then the node is ready.
+func (r *rooms) join(ctx context.Context, ready func()) error {
+	r.waitFor("it has not joined the mesh yet")
+	select {
+	case <-r.dht.Ready():
+	case <-ctx.Done():
+		return nil
+	}
+	r.replica.Joined()
+	r.waitFor("it has yet to take over what it owns from nodes that live")
+	select {
+	case <-r.replica.Synced():
+	case <-ctx.Done():
+		return nil
+	}
+	r.waitFor("the mesh does not know yet what it hosts")
+	serve := func() {
+		r.waiting.Store(nil)
+		ready()
+	}
+	err := r.hostNatives(ctx, func() {
+		if r.missesMembers() { // the first of many that come back waits for nobody
+			serve()
+		}
+	})
+	switch {
+	case err == nil:
+		serve()
+	case ctx.Err() != nil:
+		return nil
+	}
+	return err
+}
+
+// missesMembers reports whether nodes are known that do not live.
+func (r *rooms) missesMembers() bool {
+	return slices.ContainsFunc(r.dht.Known(), func(m dht.Member) bool { return !m.Live })
+}
