@@ -139,9 +139,7 @@ func (t topTable) text(w io.Writer) {
 	for _, n := range t.Nodes {
 		rows = append(rows, n.row())
 	}
-	writeTable(w, []string{
-		"NODE", "ADDRESS", "STATE", "KEYS", "MEMORY", "DISK", "CACHED", "CACHE", "GETS/S", "WRITES/S", "HOT", "LAG", "REPAIRS", "UNSETTLED",
-	}, rows)
+	writeTable(w, topHeader, rows)
 	if len(t.HotKeys) == 0 {
 		return
 	}
@@ -153,10 +151,14 @@ func (t topTable) text(w io.Writer) {
 	writeTable(w, []string{"KEY", "READS/S", "NODES", "EXTRA READERS"}, rows)
 }
 
+var topHeader = []string{
+	"NODE", "ADDRESS", "STATE", "KEYS", "MEMORY", "DISK", "CACHED", "CACHE", "GETS/S", "WRITES/S", "HOT", "LAG", "REPAIRS", "UNSETTLED",
+}
+
 func (n topNode) row() []string {
 	row := []string{cmp.Or(n.ID, "?"), strings.Join(n.Addrs, " "), n.State}
 	if n.State == stateUnreachable {
-		return row
+		return append(row, slices.Repeat([]string{"-"}, len(topHeader)-len(row))...)
 	}
 	return append(row,
 		fmt.Sprint(n.Keys), percent(n.Memory), mebibytes(n.DiskBytes), fmt.Sprint(n.CacheKeys), percent(n.Cache),
