@@ -137,3 +137,31 @@ func TestAResultIsForgottenAfterItsTime(t *testing.T) {
 		}
 	})
 }
+
+func TestAResultIsForgottenThoughItsNodesDied(t *testing.T) {
+	configure := func(_ int, cfg *node.Config) { cfg.ResultTTL = time.Minute }
+	simulate(t, simmesh.Options{Nodes: 4, Provide: arithmetic, Configure: configure}, func(t *testing.T, m *simmesh.Mesh) {
+		future, err := sdk.Func[int, int](at(m, 0), "square").Start(t.Context(), 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := future.Get(t.Context())
+		wants(t, "the future", got, err, 9)
+		if err := m.Stop(0); err != nil {
+			t.Fatal(err)
+		}
+		got, err = sdk.FutureOf[int](at(m, 1), future.ID()).Get(t.Context())
+		wants(t, "the future at another node", got, err, 9)
+		if err := m.Stop(1); err != nil { // and comes back with what is on its disk
+			t.Fatal(err)
+		}
+		if err := m.Restart(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute) // virtual
+		for _, i := range m.Running() {
+			_, err = sdk.FutureOf[int](at(m, i), future.ID()).Get(t.Context())
+			wantsError(t, "the future after its time", err, mesh.NotFound, "no longer kept")
+		}
+	})
+}

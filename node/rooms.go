@@ -49,7 +49,6 @@ type rooms struct {
 	catalog   *catalog.Catalog
 	exec      *exec.Executor
 	runs      *run.Runs
-	results   *results
 	ring      *watch.Ring // of the changes of this node's copies
 	watches   *watch.Watches
 
@@ -167,11 +166,10 @@ func (r *rooms) openState() error {
 	})
 	r.state = &state{replica: r.replica, readQuorum: r.cfg.Replicas - r.cfg.WriteQuorum + 1, live: r.live}
 	r.catalog = catalog.New(r.state, r.announce)
-	r.results = newResults(r.state, r.log)
 	r.runs = run.New(run.Config{
 		Self: r.self, Catalog: r.catalog, Executor: executor{r}, Peers: r.peers,
 		Placer:     &placer{self: r.self, live: r.live, owners: r.dht.Owners, n: r.cfg.Replicas, cached: r.published.Holders},
-		References: references{r.replica}, Results: r.results, ResultTTL: r.cfg.ResultTTL, Log: r.log,
+		References: references{r.replica}, Results: results{r.state}, ResultTTL: r.cfg.ResultTTL, Log: r.log,
 	})
 	return nil
 }
@@ -185,7 +183,6 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 	r.background(func(ctx context.Context) { failed <- r.serveAdmin(ctx) })
 	r.background(r.replica.Run)
 	r.background(r.hot.Run)
-	r.background(r.results.run)
 	r.background(r.publishHoldings)
 	r.background(func(ctx context.Context) {
 		if err := r.join(ctx, sync.OnceFunc(ready)); err != nil {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -24,7 +25,12 @@ func (s *state) Get(ctx context.Context, key mesh.Key) (lattice.Value, error) {
 
 // Put implements catalog.State.
 func (s *state) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error {
-	_, err := s.replica.Put(ctx, key, kind, op, replica.WriteOptions{})
+	return s.PutFor(ctx, key, kind, op, 0)
+}
+
+// PutFor puts, and has the key expire after ttl.
+func (s *state) PutFor(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, ttl time.Duration) error {
+	_, err := s.replica.Put(ctx, key, kind, op, replica.WriteOptions{TTL: ttl})
 	return err
 }
 
