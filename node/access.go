@@ -27,6 +27,10 @@ func allow(peer admission.Member, req wire.Message) error {
 		return peer.Allow(admission.Read, m.GetKey().GetNamespace(), m.GetKey().GetName())
 	case *pb.List:
 		return peer.Allow(admission.Read, m.Namespace, m.Prefix)
+	case *pb.GetRange:
+		return peer.Allow(admission.Read, m.GetKey().GetNamespace(), m.GetKey().GetName())
+	case *pb.Scan:
+		return peer.Allow(admission.Read, m.Namespace, m.Prefix)
 	case *pb.Watch:
 		return peer.Allow(admission.Read, m.Namespace, m.Prefix)
 	case *pb.Put:
@@ -91,6 +95,10 @@ func betweenNodes(req wire.Message) bool {
 		return slices.ContainsFunc(m.Puts, func(put *pb.Put) bool { return put.GetForwarded() })
 	case *pb.List:
 		return m.Local
+	case *pb.Scan:
+		return m.Local
+	case *pb.GetRange:
+		return m.Forwarded
 	}
 	return false
 }

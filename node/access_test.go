@@ -36,6 +36,12 @@ var attempts = []struct {
 		}
 		return nil
 	}},
+	{"scan", func(t *testing.T, c *sdk.Client) error {
+		for _, err := range c.Scan(within(t, 30*time.Second), "app/") {
+			return err
+		}
+		return nil
+	}},
 	{"watch", func(t *testing.T, c *sdk.Client) error {
 		for _, err := range c.Watch(within(t, 30*time.Second), "app/", "") {
 			return err
@@ -80,17 +86,20 @@ func TestACertificateAllowsWhatItSaysAndNothingElse(t *testing.T) {
 	m := start(t, simmesh.Options{Nodes: 1})
 	admin := dial(t, m)
 	reset := func() { // as the attempts need it
-		needed := []int{0, 7}
+		needed := []string{"put", "create a DAG"}
 		if _, err := admin.GetFunc(t.Context(), "square"); err != nil {
-			needed = []int{0, 6, 7}
+			needed = append(needed, "deploy")
 		}
-		for _, i := range needed {
-			if err := attempts[i].try(t, admin); err != nil {
-				t.Fatalf("%s: %v", attempts[i].name, err)
+		for _, attempt := range attempts {
+			if !slices.Contains(needed, attempt.name) {
+				continue
+			}
+			if err := attempt.try(t, admin); err != nil {
+				t.Fatalf("%s: %v", attempt.name, err)
 			}
 		}
 	}
-	all := []string{"put", "get", "list", "watch", "call", "start", "look at a function", "deploy", "create a DAG",
+	all := []string{"put", "get", "list", "scan", "watch", "call", "start", "look at a function", "deploy", "create a DAG",
 		"call a DAG", "delete a DAG", "delete a function", "delete", "status"}
 	calls := []string{"call", "start", "look at a function", "call a DAG", "status"}
 	for _, test := range []struct {
@@ -99,13 +108,13 @@ func TestACertificateAllowsWhatItSaysAndNothingElse(t *testing.T) {
 		allowed []string
 	}{
 		{"everything", admission.Grant{Verbs: admission.AllVerbs}, all},
-		{"reading", admission.Grant{Verbs: admission.Read}, []string{"get", "list", "watch", "status"}},
+		{"reading", admission.Grant{Verbs: admission.Read}, []string{"get", "list", "scan", "watch", "status"}},
 		{"writing", admission.Grant{Verbs: admission.Write}, []string{"put", "delete", "status"}},
 		{"calling", admission.Grant{Verbs: admission.Call}, calls},
 		{"deploying", admission.Grant{Verbs: admission.Deploy}, []string{"deploy", "delete a DAG", "delete a function", "status"}},
 		{"another namespace", admission.Grant{Verbs: admission.AllVerbs, Namespaces: []string{"elsewhere"}}, []string{"status"}},
 		{"another prefix", admission.Grant{Verbs: admission.Read | admission.Write, KeyPrefixes: []string{"other/"}}, []string{"status"}},
-		{"its prefix", admission.Grant{Verbs: admission.Read | admission.Write, KeyPrefixes: []string{"app/"}}, []string{"put", "get", "list", "watch", "delete", "status"}},
+		{"its prefix", admission.Grant{Verbs: admission.Read | admission.Write, KeyPrefixes: []string{"app/"}}, []string{"put", "get", "list", "scan", "watch", "delete", "status"}},
 		{"another function", admission.Grant{Verbs: admission.Call, Functions: []string{"cube"}}, []string{"status"}},
 		{"its function", admission.Grant{Verbs: admission.Call, Functions: []string{"square"}}, []string{"call", "start", "look at a function", "status"}},
 	} {
@@ -181,7 +190,7 @@ func (silent) Inline(wire.Type) bool { return false }
 var clientMessages = []wire.Message{
 	(*pb.Status)(nil), (*pb.Get)(nil), (*pb.GetElement)(nil), (*pb.GetPage)(nil), (*pb.Stats)(nil), (*pb.Put)(nil), (*pb.Delete)(nil), (*pb.List)(nil),
 	(*pb.Touch)(nil), (*pb.CompareAndSet)(nil), (*pb.GetAll)(nil), (*pb.PutAll)(nil),
-	(*pb.Watch)(nil),
+	(*pb.Watch)(nil), (*pb.Scan)(nil), (*pb.GetRange)(nil),
 	(*pb.Deploy)(nil), (*pb.GetFunc)(nil), (*pb.ListFuncs)(nil), (*pb.DeleteFunc)(nil), (*pb.UseVersion)(nil),
 	(*pb.ServeFuncs)(nil), (*pb.SendMessage)(nil), (*pb.Receive)(nil),
 	(*pb.CreateDAG)(nil), (*pb.GetDAG)(nil), (*pb.ListDAGs)(nil), (*pb.DeleteDAG)(nil),

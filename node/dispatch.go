@@ -137,6 +137,14 @@ func (r *rooms) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (
 		reply, err := r.replica.HandleList(ctx, m)
 		r.countUnless(m.Local, metrics.List, err)
 		return reply, err
+	case *pb.GetRange:
+		reply, err := r.getRange(ctx, m)
+		r.countUnless(m.Forwarded, metrics.Get, err)
+		return reply, err
+	case *pb.Scan:
+		reply, err := r.replica.HandleScan(ctx, m)
+		r.countUnless(m.Local, metrics.List, err)
+		return reply, err
 	case *pb.Watch:
 		return r.watches.Handle(ctx, m)
 	case *pb.Call:

@@ -31,6 +31,8 @@ type Local interface {
 	Merge(ctx context.Context, key mesh.Key, delta lattice.Cell, d mesh.Durability) (mesh.Merged, error)
 	// List gives keys in order, and whether there are more.
 	List(ctx context.Context, namespace, prefix, after string, limit int) ([]mesh.KeyInfo, bool, error)
+	// Scan gives cells in order, deleted ones too, up to limit and about maxBytes, and whether there are more.
+	Scan(ctx context.Context, namespace, prefix, after string, limit, maxBytes int) ([]mesh.Record, bool, error)
 
 	// Expired gives the keys whose cells expired by a time, in the order in
 	// which they did, after the one given. It looks at up to limit keys; more
