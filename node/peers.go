@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/link"
@@ -27,6 +28,21 @@ func (p *peers) Call(ctx context.Context, node mesh.NodeID, req wire.Message) (w
 		return nil, err
 	}
 	return conn.Call(ctx, req)
+}
+
+// CallUnlessSilent is Call for a request that can go to another node instead:
+// a node that is silent is Unavailable at once.
+func (p *peers) CallUnlessSilent(ctx context.Context, node mesh.NodeID, req wire.Message) (reply wire.Message, silent bool, err error) {
+	if node == p.self {
+		reply, err = p.serve(ctx, p.self, req)
+		return reply, false, err
+	}
+	conn, err := p.conn(node)
+	if err != nil {
+		return nil, false, err
+	}
+	reply, err = conn.CallUnlessSilent(ctx, req)
+	return reply, errors.Is(err, link.ErrSilent), err
 }
 
 // Go is Call for who does not wait: done gets the reply or the error, once, on

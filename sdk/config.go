@@ -18,6 +18,10 @@ type Config struct {
 	Addrs []string
 	// Pinned keeps the client to those addresses: it learns of no others.
 	Pinned bool
+	// MaxConns bounds the nodes that the client is connected to at once, those
+	// included whose keys it asks for. Default 4; with 1 there is no node to
+	// go to at once when another dies.
+	MaxConns int
 	// Credential is who the client is. A node keeps one connection to each
 	// identity: processes that run at once need credentials of their own, or a
 	// Token.
@@ -34,6 +38,8 @@ type Config struct {
 	// ListenPacket opens the client's socket. Default: the system's UDP.
 	ListenPacket func(network, address string) (net.PacketConn, error)
 }
+
+const defaultMaxConns = 4
 
 // identity is what a Config comes down to.
 type identity struct {

@@ -40,6 +40,16 @@ func makeRepeatable(req wire.Message) bool {
 	return true
 }
 
+// isPrompt reports whether a node that lives answers a request at once, so that
+// another node is asked when it does not.
+func isPrompt(req wire.Message) bool {
+	switch req.(type) {
+	case *pb.Get, *pb.GetElement, *pb.GetPage, *pb.Put, *pb.Delete, *pb.List, *pb.Status:
+		return true
+	}
+	return false
+}
+
 // asRetry is a request as it is sent again, so long after it was sent first.
 // The one sent first is left as it is: it may still be read.
 func asRetry(req wire.Message, age time.Duration) wire.Message {

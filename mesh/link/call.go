@@ -19,6 +19,11 @@ import (
 // serves too much, DeadlineExceeded or Cancelled from the context, which also
 // end the request on the other side.
 func (c *Conn) Call(ctx context.Context, req wire.Message) (wire.Message, error) {
+	return c.call(ctx, req, nil)
+}
+
+// call is Call until silent is closed.
+func (c *Conn) call(ctx context.Context, req wire.Message, silent <-chan struct{}) (wire.Message, error) {
 	timeout, err := timeLeft(ctx)
 	if err != nil {
 		return nil, err
@@ -36,6 +41,12 @@ func (c *Conn) Call(ctx context.Context, req wire.Message) (wire.Message, error)
 	}
 	select {
 	case <-w.ready:
+	case <-silent:
+		if c.calls.take(id) != nil {
+			c.sendCancel(id)
+			return nil, c.fellSilent()
+		}
+		<-w.ready // the reply came at the same time
 	case <-ctx.Done():
 		if c.calls.take(id) != nil {
 			c.sendCancel(id)
@@ -180,6 +191,8 @@ type callTable struct {
 	mu      sync.Mutex
 	last    uint64
 	waiting map[uint64]*waiter // nil when the connection has ended
+	watch   func()             // begins to look whether the peer answers
+	watched bool
 }
 
 func (t *callTable) add(w *waiter) (id uint64, ok bool) {
@@ -190,7 +203,20 @@ func (t *callTable) add(w *waiter) (id uint64, ok bool) {
 	}
 	t.last++
 	t.waiting[t.last] = w
+	if !t.watched {
+		t.watched = true
+		t.watch()
+	}
 	return t.last, true
+}
+
+// rest reports whether nobody waits. Then nobody looks at the connection
+// until the next call.
+func (t *callTable) rest() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.watched = len(t.waiting) > 0
+	return !t.watched
 }
 
 // alone reports whether at most one call is under way.

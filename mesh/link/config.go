@@ -100,6 +100,9 @@ type Limits struct {
 	IdleTimeout time.Duration
 	// KeepAlive is how often an idle connection gives a sign of life. Default 1.5 s.
 	KeepAlive time.Duration
+	// SilentAfter, and three round trips, is how long nothing is heard from a
+	// peer that owes answers until it is Silent. Default 100 ms.
+	SilentAfter time.Duration
 	// WriteTimeout ends a connection whose other side does not read. Default 10 s.
 	WriteTimeout time.Duration
 	// LargeTimeout bounds the transfer of one large frame. Default 60 s.
@@ -117,6 +120,7 @@ func (l Limits) withDefaults() Limits {
 	l.HandshakeTimeout = cmp.Or(l.HandshakeTimeout, 5*time.Second)
 	l.IdleTimeout = cmp.Or(l.IdleTimeout, 5*time.Second)
 	l.KeepAlive = cmp.Or(l.KeepAlive, 1500*time.Millisecond)
+	l.SilentAfter = cmp.Or(l.SilentAfter, 100*time.Millisecond)
 	l.WriteTimeout = cmp.Or(l.WriteTimeout, 10*time.Second)
 	l.LargeTimeout = cmp.Or(l.LargeTimeout, time.Minute)
 	l.CheckInterval = cmp.Or(l.CheckInterval, time.Second)
@@ -125,7 +129,7 @@ func (l Limits) withDefaults() Limits {
 
 func (l Limits) validate() error {
 	for name, d := range map[string]time.Duration{
-		"HandshakeTimeout": l.HandshakeTimeout, "IdleTimeout": l.IdleTimeout, "KeepAlive": l.KeepAlive,
+		"HandshakeTimeout": l.HandshakeTimeout, "IdleTimeout": l.IdleTimeout, "KeepAlive": l.KeepAlive, "SilentAfter": l.SilentAfter,
 		"WriteTimeout": l.WriteTimeout, "LargeTimeout": l.LargeTimeout, "CheckInterval": l.CheckInterval,
 	} {
 		if d < 0 {

@@ -36,10 +36,14 @@ type Conn struct {
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when the connection is out of the endpoint's table
 
-	mu    sync.Mutex
-	ended bool // no more goroutines may be started
-	tasks sync.WaitGroup
-	said  atomic.Pointer[error] // the reason given to CloseWithReason
+	quiet  silence // for look
+	silent atomic.Pointer[chan struct{}]
+
+	mu      sync.Mutex
+	ended   bool        // no more goroutines may be started
+	watcher *time.Timer // runs look; nil before the first call
+	tasks   sync.WaitGroup
+	said    atomic.Pointer[error] // the reason given to CloseWithReason
 }
 
 func newConn(e *Endpoint, qc *quic.Conn, peer admission.Member, dialled bool) *Conn {
@@ -51,6 +55,9 @@ func newConn(e *Endpoint, qc *quic.Conn, peer admission.Member, dialled bool) *C
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.calls.waiting = make(map[uint64]*waiter)
+	c.calls.watch = c.watch
+	c.quiet.after = e.config.Limits.SilentAfter
+	c.judge(false)
 	c.serving.cancels = make(map[uint64]context.CancelFunc)
 	return c
 }
@@ -137,6 +144,9 @@ func (c *Conn) endReason() error {
 func (c *Conn) end(reason error) {
 	c.mu.Lock()
 	c.ended = true
+	if c.watcher != nil {
+		c.watcher.Stop()
+	}
 	c.mu.Unlock()
 	c.cancel(reason)
 	c.endpoint.drop(c)

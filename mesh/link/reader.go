@@ -3,6 +3,7 @@ package link
 import (
 	"encoding/binary"
 	"io"
+	"sync/atomic"
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
@@ -23,7 +24,8 @@ const (
 type frameReader struct {
 	stream     io.Reader
 	buf        []byte
-	start, end int // of what was read and not handed out
+	start, end int           // of what was read and not handed out
+	reads      atomic.Uint64 // how often the stream gave something
 }
 
 // ready reports whether next will return without reading the stream.
@@ -64,6 +66,7 @@ func (r *frameReader) want(n int) error {
 		r.makeRoom(n)
 		got, err := r.stream.Read(r.buf[r.end:])
 		r.end += got
+		r.reads.Add(1)
 		if err != nil && r.end-r.start < n {
 			if err == io.EOF && r.end > r.start {
 				return truncated(err)

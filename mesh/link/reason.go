@@ -29,7 +29,7 @@ var (
 )
 
 // ErrSilent is why a connection ended whose other side did not close it, but
-// was not heard for Limits.IdleTimeout.
+// was not heard for Limits.IdleTimeout; and why CallUnlessSilent gave up before.
 var ErrSilent = errors.New("nothing was heard from the peer any more")
 
 // ErrSelf is why a node is not connected to: it is the endpoint itself.

@@ -44,9 +44,12 @@ func (c *Conn) take(batch []byte, h wire.Header, body []byte) []byte {
 	if err != nil {
 		return c.answer(batch, h, nil, err)
 	}
-	if _, cancel := m.(*pb.Cancel); cancel {
+	switch m.(type) {
+	case *pb.Cancel:
 		c.serving.cancel(h.ID)
 		return batch
+	case *pb.Probe:
+		return c.answer(batch, h, nil, nil)
 	}
 	if c.endpoint.config.Handler.Inline(h.Type) {
 		ctx := inlineContext{Context: c.ctx, timeout: h.Timeout, from: time.Now()}

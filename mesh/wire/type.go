@@ -98,6 +98,7 @@ var prototypes = map[Type]Message{
 	113: (*pb.HotKeys)(nil),
 	115: (*pb.AskWrite)(nil),
 	116: (*pb.AskWriteReply)(nil),
+	117: (*pb.Probe)(nil),
 
 	120: (*pb.GetElement)(nil),
 	121: (*pb.GetPage)(nil),

@@ -17,6 +17,9 @@ import (
 // or Unavailable, DeadlineExceeded, Cancelled.
 type Peers interface {
 	Call(ctx context.Context, node mesh.NodeID, req wire.Message) (wire.Message, error)
+	// CallUnlessSilent is Call for a request that another node may answer as
+	// well: it gives up, with Unavailable, when nothing is heard from the node.
+	CallUnlessSilent(ctx context.Context, node mesh.NodeID, req wire.Message) (reply wire.Message, silent bool, err error)
 }
 
 // Options say how a cache works. Fields without a default are required.

@@ -125,6 +125,11 @@ func (p peersOf) Call(ctx context.Context, to mesh.NodeID, req wire.Message) (wi
 	return reply, err
 }
 
+func (p peersOf) CallUnlessSilent(ctx context.Context, to mesh.NodeID, req wire.Message) (wire.Message, bool, error) {
+	reply, err := p.Call(ctx, to, req)
+	return reply, false, err
+}
+
 func serve(owner *testOwner, c *Cache, from mesh.NodeID, req wire.Message) (wire.Message, error) {
 	switch r := req.(type) {
 	case *pb.Fetch:

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/virga-mesh/virga/lattice"
@@ -67,14 +68,19 @@ func (c *Cache) land(f *flight, key mesh.Key) {
 	close(f.landed)
 }
 
-// run asks owner after owner.
+// run asks owner after owner: at last those, patiently, of whom nothing was heard.
 func (c *Cache) run(ctx context.Context, f *flight, key mesh.Key, owners []mesh.NodeID) {
 	missing := 0
 	var last error
-	for _, owner := range owners {
+	var silent []mesh.NodeID
+	for at := 0; at < len(owners)+len(silent); at++ {
+		patient := at >= len(owners)
+		owner := slices.Concat(owners, silent)[at]
 		asked := time.Now()
-		reply, err := c.ask(ctx, f, key, owner)
+		reply, isSilent, err := c.ask(ctx, f, key, owner, patient)
 		switch {
+		case isSilent && !patient:
+			silent = append(silent, owner)
 		case err != nil:
 			last = err
 		case len(reply.Cell) == 0:
@@ -96,21 +102,27 @@ func (c *Cache) run(ctx context.Context, f *flight, key mesh.Key, owners []mesh.
 	c.land(f, key)
 }
 
-func (c *Cache) ask(ctx context.Context, f *flight, key mesh.Key, owner mesh.NodeID) (*pb.FetchReply, error) {
+func (c *Cache) ask(ctx context.Context, f *flight, key mesh.Key, owner mesh.NodeID, patient bool) (reply *pb.FetchReply, silent bool, err error) {
 	c.mu.Lock()
 	f.owner, f.voided, f.pushed = owner, false, lattice.Cell{}
 	c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, c.AttemptTimeout)
 	defer cancel()
-	reply, err := c.Peers.Call(ctx, owner, &pb.Fetch{Key: wire.FromKey(key), Subscribe: true})
+	var m wire.Message
+	req := &pb.Fetch{Key: wire.FromKey(key), Subscribe: true}
+	if patient {
+		m, err = c.Peers.Call(ctx, owner, req)
+	} else {
+		m, silent, err = c.Peers.CallUnlessSilent(ctx, owner, req)
+	}
 	if err != nil {
-		return nil, err
+		return nil, silent, err
 	}
-	fetched, ok := reply.(*pb.FetchReply)
+	reply, ok := m.(*pb.FetchReply)
 	if !ok {
-		return nil, mesh.Errorf(mesh.Internal, "fetch", "node %s answered with %T", owner.Short(), reply)
+		return nil, false, mesh.Errorf(mesh.Internal, "fetch", "node %s answered with %T", owner.Short(), m)
 	}
-	return fetched, nil
+	return reply, false, nil
 }
 
 // arrive ends a flight with what an owner holds, and keeps it if the owner

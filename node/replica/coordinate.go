@@ -106,30 +106,51 @@ func (r *Replica) applyNew(ctx context.Context, c change, others []mesh.NodeID, 
 }
 
 // fill merges what other owners hold of a key into this node's copy. Too few
-// answers for the write to reach its quorum end it before it has begun.
+// answers for the write to reach its quorum end it before it has begun. Owners
+// of whom nothing is heard are waited for only where they are needed.
 func (r *Replica) fill(ctx context.Context, c change, others []mesh.NodeID, need int) error {
 	if own := r.own(ctx, c.key, living); own.err == nil && own.found {
 		return nil // from a node that this one has yet to take the partition over from
 	}
-	answered := 0
-	var last error
-	for answer := range r.fetchAll(ctx, c.key, others, living) {
+	var got filled
+	for _, fetch := range []fetcher{r.fetchUnlessSilent, r.fetch} {
+		var err error
+		if got, err = r.fillBy(ctx, c, others, fetch); err != nil {
+			return err
+		}
+		if !got.silent || got.answers+1 >= need {
+			break
+		}
+	}
+	if got.answers+1 < need {
+		return mesh.Errorf(mesh.Unavailable, c.String(), "%d owners must hold the write, %d could be reached: %w", need, got.answers+1, got.last)
+	}
+	return ctx.Err()
+}
+
+// filled says who answered when others were asked for a key.
+type filled struct {
+	answers int
+	silent  bool  // of some nothing is heard
+	last    error // of one that did not answer
+}
+
+func (r *Replica) fillBy(ctx context.Context, c change, others []mesh.NodeID, fetch fetcher) (got filled, err error) {
+	for answer := range r.fetchAllBy(ctx, c.key, others, living, fetch) {
+		got.silent = got.silent || answer.silent
 		if answer.err != nil {
-			last = answer.err
+			got.last = answer.err
 			continue
 		}
-		answered++
+		got.answers++
 		if !answer.found {
 			continue
 		}
 		if _, err := r.Local.Merge(ctx, c.key, answer.cell, mesh.Memory); err != nil {
-			return err
+			return got, err
 		}
 	}
-	if answered+1 < need {
-		return mesh.Errorf(mesh.Unavailable, c.String(), "%d owners must hold the write, %d could be reached: %w", need, answered+1, last)
-	}
-	return ctx.Err()
+	return got, nil
 }
 
 // spreading is a write whose delta is on its way, shared by the caller and

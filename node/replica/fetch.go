@@ -18,6 +18,7 @@ type answer struct {
 	found bool
 	err   error
 
+	silent   bool          // it was not waited for: nothing is heard from the node
 	notOwner bool          // by its own view
 	owners   []mesh.NodeID // then: those that it sees
 	settled  bool          // an owner that has taken over all there is of the key
@@ -48,16 +49,29 @@ const (
 
 // fetch asks one node, which may be this one.
 func (r *Replica) fetch(ctx context.Context, key mesh.Key, node mesh.NodeID, how depth) answer {
+	return r.fetchBy(ctx, key, node, how, func(ctx context.Context, req wire.Message) (wire.Message, bool, error) {
+		reply, err := r.Peers.Call(ctx, node, req)
+		return reply, false, err
+	})
+}
+
+// fetchUnlessSilent is fetch where another node may answer as well.
+func (r *Replica) fetchUnlessSilent(ctx context.Context, key mesh.Key, node mesh.NodeID, how depth) answer {
+	return r.fetchBy(ctx, key, node, how, func(ctx context.Context, req wire.Message) (wire.Message, bool, error) {
+		return r.Peers.CallUnlessSilent(ctx, node, req)
+	})
+}
+
+func (r *Replica) fetchBy(ctx context.Context, key mesh.Key, node mesh.NodeID, how depth, ask func(context.Context, wire.Message) (wire.Message, bool, error)) answer {
 	if node == r.Self {
 		return r.own(ctx, key, how)
 	}
 	ctx, cancel := r.attempt(ctx, 0)
 	defer cancel()
-	reply, err := call[*pb.FetchReply](ctx, r.Peers, node, &pb.Fetch{
-		Key: wire.FromKey(key), Direct: how == direct, Complete: how == complete,
-	})
+	m, silent, err := ask(ctx, &pb.Fetch{Key: wire.FromKey(key), Direct: how == direct, Complete: how == complete})
+	reply, err := as[*pb.FetchReply](node, m, err)
 	if err != nil {
-		return answer{owner: node, err: err}
+		return answer{owner: node, err: err, silent: silent}
 	}
 	return toAnswer(node, reply)
 }
@@ -85,6 +99,13 @@ const MaxReplicas = 16
 // themselves, and gives the answers as they come. When the loop ends early,
 // the rest is cancelled.
 func (r *Replica) fetchAll(ctx context.Context, key mesh.Key, nodes []mesh.NodeID, how depth) iter.Seq[answer] {
+	return r.fetchAllBy(ctx, key, nodes, how, r.fetch)
+}
+
+// fetcher is fetch or fetchUnlessSilent.
+type fetcher func(ctx context.Context, key mesh.Key, node mesh.NodeID, how depth) answer
+
+func (r *Replica) fetchAllBy(ctx context.Context, key mesh.Key, nodes []mesh.NodeID, how depth, fetch fetcher) iter.Seq[answer] {
 	return func(yield func(answer) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -96,7 +117,7 @@ func (r *Replica) fetchAll(ctx context.Context, key mesh.Key, nodes []mesh.NodeI
 					continue
 				}
 				asked[node] = struct{}{}
-				if !r.spawn(func() { answers <- r.fetch(ctx, key, node, how) }) {
+				if !r.spawn(func() { answers <- fetch(ctx, key, node, how) }) {
 					answers <- answer{owner: node, err: mesh.Errorf(mesh.Unavailable, "", "this node is stopping")}
 				}
 			}

@@ -89,7 +89,7 @@ func (r *Replica) read(ctx context.Context, key mesh.Key, quorum int) (lattice.C
 // readFrom asks owner after owner, and all of them when one has no living copy.
 func (r *Replica) readFrom(ctx context.Context, key mesh.Key, owners []mesh.NodeID) (lattice.Cell, bool, error) {
 	for _, owner := range owners {
-		answer := r.fetch(ctx, key, owner, living)
+		answer := r.fetchUnlessSilent(ctx, key, owner, living)
 		if ctx.Err() != nil {
 			return lattice.Cell{}, false, ctx.Err()
 		}
@@ -105,25 +105,38 @@ func (r *Replica) readFrom(ctx context.Context, key mesh.Key, owners []mesh.Node
 
 // search looks for a key of which no living copy is at hand at all nodes that
 // may own it. What is known of it so far is held. An owner keeps what it learns.
-func (r *Replica) search(ctx context.Context, key mesh.Key, held lattice.Cell) (lattice.Cell, bool, error) {
+// Nodes of which nothing is heard are waited for only where they are needed to tell.
+func (r *Replica) search(ctx context.Context, key mesh.Key, held lattice.Cell) (cell lattice.Cell, found bool, err error) {
+	for _, fetch := range []fetcher{r.fetchUnlessSilent, r.fetch} {
+		var silent bool
+		cell, found, silent, err = r.searchBy(ctx, key, held, fetch)
+		if err == nil || !silent {
+			break
+		}
+	}
+	return cell, found, err
+}
+
+func (r *Replica) searchBy(ctx context.Context, key mesh.Key, held lattice.Cell, fetch fetcher) (cell lattice.Cell, found, silent bool, err error) {
 	held = held.Clone()
 	votes := r.newBallot(key)
-	for answer := range r.fetchAll(ctx, key, r.mayOwn(key, votes.known), living) {
+	for answer := range r.fetchAllBy(ctx, key, r.mayOwn(key, votes.known), living, fetch) {
 		votes.count(answer)
+		silent = silent || answer.silent
 		if answer.err != nil || !answer.found {
 			continue
 		}
 		if _, err := held.Merge(answer.cell); err != nil {
-			return lattice.Cell{}, false, kindsDiffer(err)
+			return lattice.Cell{}, false, false, kindsDiffer(err)
 		}
 		if answer.owner != r.Self && r.Placement.Owns(key, r.Replicas) {
 			r.keep(ctx, key, answer.cell)
 		}
 		if exists(held) {
-			return held, true, ctx.Err()
+			return held, true, silent, ctx.Err()
 		}
 	}
-	return lattice.Cell{}, false, votes.verdict()
+	return lattice.Cell{}, false, silent, votes.verdict()
 }
 
 func kindsDiffer(err error) error {

@@ -222,6 +222,12 @@ func (n *testNode) Call(ctx context.Context, to mesh.NodeID, req wire.Message) (
 	return overTheWire(reply), nil
 }
 
+// CallUnlessSilent is Peers'.
+func (n *testNode) CallUnlessSilent(ctx context.Context, to mesh.NodeID, req wire.Message) (wire.Message, bool, error) {
+	reply, err := n.Call(ctx, to, req)
+	return reply, false, err
+}
+
 // Go is Peers'.
 func (n *testNode) Go(ctx context.Context, to mesh.NodeID, req wire.Message, done func(wire.Message, error)) {
 	go func() { done(n.Call(ctx, to, req)) }()

@@ -104,6 +104,9 @@ type Placement interface {
 // or Unavailable, DeadlineExceeded, Cancelled.
 type Peers interface {
 	Call(ctx context.Context, node mesh.NodeID, req wire.Message) (wire.Message, error)
+	// CallUnlessSilent is Call for a request that another node may answer as
+	// well: it gives up, with Unavailable, when nothing is heard from the node.
+	CallUnlessSilent(ctx context.Context, node mesh.NodeID, req wire.Message) (reply wire.Message, silent bool, err error)
 	// Go is Call for who does not wait: done gets the reply or the error,
 	// once, on a goroutine that it must not hold up, perhaps before Go returns.
 	Go(ctx context.Context, node mesh.NodeID, req wire.Message, done func(wire.Message, error))

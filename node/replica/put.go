@@ -181,35 +181,49 @@ func (r *Replica) writeQuorum(c change, asked, owners int) (int, error) {
 }
 
 // forward lets the closest owner that can coordinate the write. One that did
-// not answer may have applied it all the same: the next is told so.
+// not answer may have applied it all the same: the next is told so. Those of
+// whom nothing is heard are waited for at last.
 func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o WriteOptions) (mesh.Ack, error) {
 	if o.ID == "" && c.accumulates() {
 		o.ID = rand.Text()
 	}
 	var last error
 	began := time.Now()
-	for i, owner := range owners {
-		if i > 0 { // the one before may have it
-			o.RetryAge = max(o.RetryAge, time.Millisecond) + time.Since(began)
+	age := o.RetryAge
+	var silent []mesh.NodeID
+	for at := 0; at < len(owners)+len(silent); at++ {
+		patient := at >= len(owners)
+		owner := slices.Concat(owners, silent)[at]
+		if at > 0 { // the one before may have it
+			o.RetryAge = age + max(time.Since(began), time.Millisecond)
 		}
-		ack, err := r.forwardTo(ctx, owner, c.message(o))
+		ack, isSilent, err := r.forwardTo(ctx, owner, c.message(o), patient)
 		if err == nil || !fallsOver(ctx, err) {
 			return ack, err
+		}
+		if isSilent && !patient {
+			silent = append(silent, owner)
 		}
 		last = err
 	}
 	return mesh.Ack{}, mesh.Errorf(mesh.Unavailable, c.String(), "none of %d owners took the write: %w", len(owners), last)
 }
 
-func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, req wire.Message) (mesh.Ack, error) {
+func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, req wire.Message, patient bool) (ack mesh.Ack, silent bool, err error) {
 	// The owner may itself wait for one that died.
 	ctx, cancel := context.WithTimeout(ctx, 2*r.patience(proto.Size(req)))
 	defer cancel()
-	reply, err := call[*pb.PutReply](ctx, r.Peers, owner, req)
-	if err != nil {
-		return mesh.Ack{}, err
+	var m wire.Message
+	if patient {
+		m, err = r.Peers.Call(ctx, owner, req)
+	} else {
+		m, silent, err = r.Peers.CallUnlessSilent(ctx, owner, req)
 	}
-	return mesh.Ack{Replicas: int(reply.Replicas), Durability: mesh.Durability(min(reply.Durability, 255))}, nil
+	reply, err := as[*pb.PutReply](owner, m, err)
+	if err != nil {
+		return mesh.Ack{}, silent, err
+	}
+	return mesh.Ack{Replicas: int(reply.Replicas), Durability: mesh.Durability(min(reply.Durability, 255))}, false, nil
 }
 
 // call sends a request whose reply is of one type.

@@ -1,0 +1,151 @@
+package link
+
+import (
+	"context"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// Silent reports whether the peer owes answers and nothing was heard from it
+// for Limits.SilentAfter and three round trips, though it was probed. It may
+// have died, or be held up; the connection stands until Limits.IdleTimeout,
+// and is not silent any more with the next sign of life.
+func (c *Conn) Silent() bool {
+	select {
+	case <-*c.silent.Load():
+		return true
+	default:
+		return false
+	}
+}
+
+// CallUnlessSilent is Call for a request that can go to another peer instead:
+// it ends with Unavailable, which wraps ErrSilent, when the peer is Silent.
+// The request may have arrived all the same.
+func (c *Conn) CallUnlessSilent(ctx context.Context, req wire.Message) (wire.Message, error) {
+	silent := *c.silent.Load()
+	select {
+	case <-silent:
+		return nil, c.fellSilent()
+	default:
+		return c.call(ctx, req, silent)
+	}
+}
+
+func (c *Conn) fellSilent() error {
+	return &mesh.Error{Kind: mesh.Unavailable, Op: "call", Node: c.peer.ID, Err: ErrSilent}
+}
+
+// silence judges whether a peer that owes answers is silent. It has no clock
+// and no I/O.
+type silence struct {
+	after time.Duration
+
+	watching bool
+	looked   time.Time // last
+	heard    uint64    // how much was heard of the peer
+	since    time.Time // when that was first seen
+	probed   time.Time // since then; zero: not
+	silent   bool
+}
+
+// reprobe is how often a silent peer is probed.
+const reprobe = 500 * time.Millisecond
+
+// Look takes how much was heard of the peer by now, and says whether to send
+// a probe, and whether the judgement, silent, has changed.
+//
+// Looks that are far apart say that this process is held up itself: then the
+// peer is given its time anew.
+func (s *silence) Look(now time.Time, heard uint64, rtt time.Duration) (probe, changed bool) {
+	limit := s.after + 3*rtt
+	heldUp := !s.silent && now.Sub(s.looked) > limit/2
+	s.looked = now
+	if !s.watching || heard != s.heard || heldUp {
+		changed = s.silent
+		*s = silence{after: s.after, watching: true, looked: now, heard: heard, since: now}
+		return false, changed
+	}
+	quiet := now.Sub(s.since)
+	if !s.silent && !s.probed.IsZero() && quiet >= limit {
+		s.silent, changed = true, true
+	}
+	if s.probed.IsZero() && quiet >= limit/2 || s.silent && now.Sub(s.probed) >= reprobe {
+		s.probed, probe = now, true
+	}
+	return probe, changed
+}
+
+// Rest says that the peer owes nothing.
+func (s *silence) Rest() { s.watching, s.probed = false, time.Time{} }
+
+// looksPerLimit is how often the connection is looked at within Limits.SilentAfter.
+const looksPerLimit = 5
+
+func (c *Conn) lookInterval() time.Duration {
+	return c.endpoint.config.Limits.SilentAfter / looksPerLimit
+}
+
+// watch begins to look at the connection, as the first answer falls due.
+func (c *Conn) watch() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ended:
+	case c.watcher == nil:
+		c.watcher = time.AfterFunc(c.lookInterval(), func() { c.spawnLook() })
+	default:
+		c.watcher.Reset(c.lookInterval())
+	}
+}
+
+// spawnLook runs look on the timer's goroutine, as one of the connection's.
+func (c *Conn) spawnLook() {
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return
+	}
+	c.tasks.Add(1)
+	c.mu.Unlock()
+	defer c.tasks.Done()
+	c.look()
+}
+
+// look judges the silence of the peer, for as long as it owes answers or is
+// silent. Only one runs at a time.
+func (c *Conn) look() {
+	if !c.quiet.silent && c.calls.rest() {
+		c.quiet.Rest()
+		return
+	}
+	probe, changed := c.quiet.Look(time.Now(), c.answers.reads.Load()+c.incoming.reads.Load(), c.RTT())
+	if changed {
+		c.judge(c.quiet.silent)
+	}
+	if probe {
+		c.spawn(c.probe)
+	}
+	c.watch()
+}
+
+// judge lets all know whether the peer is silent.
+func (c *Conn) judge(silent bool) {
+	if silent {
+		c.endpoint.log.Debug("a peer is silent", "peer", c.peer.ID)
+		close(*c.silent.Load())
+		return
+	}
+	heard := make(chan struct{})
+	c.silent.Store(&heard)
+}
+
+// probe asks the peer's link for an answer, which the handler has no part in.
+func (c *Conn) probe() {
+	ctx, cancel := context.WithTimeout(c.ctx, c.endpoint.config.Limits.IdleTimeout)
+	defer cancel()
+	_, _ = c.Call(ctx, &pb.Probe{}) // whatever comes is a sign of life
+}
