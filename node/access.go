@@ -75,6 +75,8 @@ func allow(peer admission.Member, req wire.Message) error {
 		return nil
 	case *pb.Stats:
 		return allowVerb(peer, admission.Admin) // it names hot keys of all namespaces
+	case *pb.Drain, *pb.Forget:
+		return allowChangeOfMesh(peer)
 	}
 	return mesh.Errorf(mesh.Denied, "request", "%T is for nodes only: %s is a %s", req, peer.ID.Short(), peer.Role)
 }
@@ -187,6 +189,18 @@ func allowServe(peer admission.Member, m *pb.ServeFuncs) error {
 		}
 	}
 	return allowVerb(peer, admission.Deploy)
+}
+
+// allowChangeOfMesh wants the verb admin from a certificate that is not
+// restricted to a part of what the mesh holds: a node has all parts.
+func allowChangeOfMesh(peer admission.Member) error {
+	if err := allowVerb(peer, admission.Admin); err != nil {
+		return err
+	}
+	if g := peer.Grant; len(g.Namespaces)+len(g.KeyPrefixes)+len(g.Functions) > 0 {
+		return mesh.Errorf(mesh.Denied, "request", "the certificate of %s is restricted to namespaces, keys or functions: expected one that is not, to change the mesh", peer.ID.Short())
+	}
+	return nil
 }
 
 func allowVerb(peer admission.Member, verb admission.Verbs) error {

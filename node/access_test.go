@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -80,6 +81,22 @@ var attempts = []struct {
 		_, err := c.Status(within(t, 30*time.Second))
 		return err
 	}},
+	{"forget a node", func(t *testing.T, c *sdk.Client) error {
+		if err := c.Forget(within(t, 30*time.Second), "stranger"); !errors.Is(err, mesh.NotFound) {
+			return err
+		}
+		return nil
+	}},
+	{"drain the last node", func(t *testing.T, c *sdk.Client) error {
+		status, err := c.Status(within(t, 30*time.Second))
+		if err != nil {
+			return err
+		}
+		if _, err := c.Drain(within(t, 30*time.Second), status.ID); !errors.Is(err, mesh.Conflict) {
+			return err
+		}
+		return nil
+	}},
 }
 
 func TestACertificateAllowsWhatItSaysAndNothingElse(t *testing.T) {
@@ -100,7 +117,7 @@ func TestACertificateAllowsWhatItSaysAndNothingElse(t *testing.T) {
 		}
 	}
 	all := []string{"put", "get", "list", "scan", "watch", "call", "start", "look at a function", "deploy", "create a DAG",
-		"call a DAG", "delete a DAG", "delete a function", "delete", "status"}
+		"call a DAG", "delete a DAG", "delete a function", "delete", "status", "forget a node", "drain the last node"}
 	calls := []string{"call", "start", "look at a function", "call a DAG", "status"}
 	for _, test := range []struct {
 		what    string
@@ -109,6 +126,7 @@ func TestACertificateAllowsWhatItSaysAndNothingElse(t *testing.T) {
 	}{
 		{"everything", admission.Grant{Verbs: admission.AllVerbs}, all},
 		{"reading", admission.Grant{Verbs: admission.Read}, []string{"get", "list", "scan", "watch", "status"}},
+		{"the mesh", admission.Grant{Verbs: admission.Admin}, []string{"status", "forget a node", "drain the last node"}},
 		{"writing", admission.Grant{Verbs: admission.Write}, []string{"put", "delete", "status"}},
 		{"calling", admission.Grant{Verbs: admission.Call}, calls},
 		{"deploying", admission.Grant{Verbs: admission.Deploy}, []string{"deploy", "delete a DAG", "delete a function", "status"}},
@@ -137,8 +155,9 @@ func TestACertificateAllowsWhatItSaysAndNothingElse(t *testing.T) {
 func TestTheSystemsNamespaceIsClosedToClients(t *testing.T) {
 	m := start(t, simmesh.Options{Nodes: 1})
 	client := dial(t, m).In(mesh.SystemNamespace)
+	ofNoNamespace := []string{"status", "forget a node", "drain the last node"}
 	for _, attempt := range attempts {
-		if attempt.name != "status" {
+		if !slices.Contains(ofNoNamespace, attempt.name) {
 			wantsError(t, attempt.name, attempt.try(t, client), mesh.Denied)
 		}
 	}
@@ -195,6 +214,7 @@ var clientMessages = []wire.Message{
 	(*pb.ServeFuncs)(nil), (*pb.SendMessage)(nil), (*pb.Receive)(nil),
 	(*pb.CreateDAG)(nil), (*pb.GetDAG)(nil), (*pb.ListDAGs)(nil), (*pb.DeleteDAG)(nil),
 	(*pb.Call)(nil), (*pb.CallDAG)(nil), (*pb.AwaitRun)(nil), (*pb.CancelRun)(nil),
+	(*pb.Drain)(nil), (*pb.Forget)(nil),
 }
 
 func TestMessagesOfNodesAreDeniedToClients(t *testing.T) {

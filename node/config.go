@@ -50,6 +50,9 @@ type Config struct {
 
 	// Heartbeat is how often neighbours are asked for a sign of life. Default 500 ms.
 	Heartbeat time.Duration
+	// ForgetAfter is for how long a node that is missing is expected back: it
+	// counts as an owner for what is said not to exist, and is dialled. Default 24 h.
+	ForgetAfter time.Duration
 
 	// AntiEntropyInterval is how often what this node holds is compared with
 	// what each live node does, beside each time that nodes come and go. Default 10 s.
@@ -102,6 +105,7 @@ func (c Config) withDefaults() Config {
 	c.Durability = cmp.Or(c.Durability, mesh.Logged)
 	c.SyncInterval = cmp.Or(c.SyncInterval, 10*time.Millisecond)
 	c.Heartbeat = cmp.Or(c.Heartbeat, 500*time.Millisecond)
+	c.ForgetAfter = cmp.Or(c.ForgetAfter, 24*time.Hour)
 	c.AntiEntropyInterval = cmp.Or(c.AntiEntropyInterval, 10*time.Second)
 	c.MemoryBytes = cmp.Or(c.MemoryBytes, 64<<20)
 	c.CacheBytes = cmp.Or(c.CacheBytes, 64<<20)
@@ -131,6 +135,7 @@ func (c Config) withDefaults() Config {
 const (
 	MaxReplicas    = 16
 	minHeartbeat   = 20 * time.Millisecond
+	minForget      = 10 * time.Second
 	minAntiEntropy = 100 * time.Millisecond
 	minMemory      = 1 << 20
 	maxWatchRing   = 1 << 24  // 40 bytes each, and the keys' names
@@ -158,6 +163,8 @@ func (c Config) validate() error {
 		return invalid("SyncInterval is %v: expected a positive duration", c.SyncInterval)
 	case c.Heartbeat < minHeartbeat:
 		return invalid("Heartbeat is %v: expected at least %v", c.Heartbeat, minHeartbeat)
+	case c.ForgetAfter < minForget:
+		return invalid("ForgetAfter is %v: expected at least %v", c.ForgetAfter, minForget)
 	case c.AntiEntropyInterval < minAntiEntropy:
 		return invalid("AntiEntropyInterval is %v: expected at least %v", c.AntiEntropyInterval, minAntiEntropy)
 	case c.FuncTime < 0 || c.FuncTime > mesh.MaxFuncTime:

@@ -163,6 +163,10 @@ func (r *rooms) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (
 		return r.status(), nil
 	case *pb.Stats:
 		return r.stats(ctx, m), nil
+	case *pb.Drain:
+		return r.serveDrain(ctx, m)
+	case *pb.Forget:
+		return nil, r.serveForget(ctx, m)
 	}
 	if reply, known, err := r.serveCatalog(ctx, req); known {
 		return reply, err

@@ -13,7 +13,7 @@ import (
 // placer plans with what this node knows of the live ones.
 type placer struct {
 	self   mesh.NodeID
-	live   func() []mesh.NodeID                     // this node included; not to be changed
+	live   func() []mesh.NodeID                     // that take work, this node perhaps included; not to be changed
 	owners func(key mesh.Key, n int) []mesh.NodeID  // of a key
 	n      int                                      // owners of a key
 	cached func(key mesh.Key) map[mesh.NodeID]int64 // bytes of a key in the caches of other nodes

@@ -56,6 +56,7 @@ type rooms struct {
 	waiting atomic.Pointer[string]    // for what, until ready
 
 	offers offers // of workers
+	drain  *drain
 
 	requests metrics.Requests // for state
 	metrics  *metrics.Metrics
@@ -74,7 +75,7 @@ func open(n *Node) (*rooms, error) {
 	}
 	r := &rooms{
 		cfg: n.cfg, log: n.cfg.Log, self: credential.ID(), meshID: credential.MeshID(),
-		natives: n.natives, started: time.Now(),
+		natives: n.natives, started: time.Now(), drain: newDrain(),
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.metrics = metrics.New(version.String(), &r.requests, func() metrics.Figures { return r.figures(r.ctx) })
@@ -133,7 +134,7 @@ func (r *rooms) openExecutor() (err error) {
 func (r *rooms) openNetwork(handler link.Handler, credential admission.Credential, bootstrap []string) (err error) {
 	r.dht, err = dht.New(dht.Config{
 		Credential: credential, Bootstrap: bootstrap, MDNS: r.cfg.MDNS,
-		Book: r.cfg.file(bookFile), Heartbeat: r.cfg.Heartbeat, Log: r.log,
+		Book: r.cfg.file(bookFile), Heartbeat: r.cfg.Heartbeat, ForgetAfter: r.cfg.ForgetAfter, Log: r.log,
 	})
 	if err != nil {
 		return err
@@ -168,14 +169,14 @@ func (r *rooms) openState() error {
 	r.catalog = catalog.New(r.state, r.announce)
 	r.runs = run.New(run.Config{
 		Self: r.self, Catalog: r.catalog, Executor: executor{r}, Peers: r.peers,
-		Placer:     &placer{self: r.self, live: r.live, owners: r.dht.Owners, n: r.cfg.Replicas, cached: r.published.Holders},
+		Placer:     &placer{self: r.self, live: r.staying, owners: r.dht.Owners, n: r.cfg.Replicas, cached: r.published.Holders},
 		References: references{r.replica}, Results: results{r.state}, ResultTTL: r.cfg.ResultTTL, Log: r.log,
 	})
 	return nil
 }
 
-// run lets the rooms work until ctx ends, then closes them. It calls ready
-// once the node has joined.
+// run lets the rooms work until ctx ends or the node has drained, then closes
+// them. It calls ready once the node has joined.
 func (r *rooms) run(ctx context.Context, ready func()) error {
 	defer r.close()
 	failed := make(chan error, 3)
@@ -193,6 +194,9 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-r.drain.done:
+			r.linger(ctx)
+			return nil
 		case err := <-failed:
 			if err != nil {
 				return err
@@ -205,7 +209,11 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 func (r *rooms) close() {
 	if r.dht != nil && r.endpoint != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
-		r.dht.Leave(ctx)
+		if r.drain.isDone() {
+			r.dht.LeaveForGood(ctx)
+		} else {
+			r.dht.Leave(ctx)
+		}
 		cancel()
 	}
 	if r.runs != nil {
@@ -266,6 +274,9 @@ func (r *rooms) notReady() string {
 	}
 	if what := r.waiting.Load(); what != nil {
 		return *what
+	}
+	if r.drain.underWay() != nil {
+		return "it is draining"
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/virga-mesh/virga/dht"
 	"github.com/virga-mesh/virga/internal/version"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
@@ -21,17 +22,25 @@ func (r *rooms) status() *pb.StatusReply {
 		Running: uint64(r.exec.Running()), ResidentBytes: residentBytes(),
 	}
 	reply.Ready = reply.NotReadyReason == ""
-	for _, peer := range r.dht.View() {
-		if peer.ID == r.self {
-			continue
+	for _, member := range r.dht.Known() {
+		if member.ID == r.self {
+			reply.Draining = member.Draining
+		} else {
+			reply.Peers = append(reply.Peers, r.peerStatus(member))
 		}
-		status := &pb.PeerStatus{Node: []byte(peer.ID), Addrs: peer.Addrs, Live: true}
-		if conn, ok := r.endpoint.Conn(peer.ID); ok {
-			status.RoundTripUs = uint64(conn.RTT().Microseconds())
-		}
-		reply.Peers = append(reply.Peers, status)
 	}
 	return reply
+}
+
+func (r *rooms) peerStatus(m dht.Member) *pb.PeerStatus {
+	status := &pb.PeerStatus{Node: []byte(m.ID), Addrs: m.Addrs, Live: m.Live, Draining: m.Draining}
+	if !m.Live {
+		status.MissingUnixMs = m.MissingSince.UnixMilli()
+	}
+	if conn, ok := r.endpoint.Conn(m.ID); ok {
+		status.RoundTripUs = uint64(conn.RTT().Microseconds())
+	}
+	return status
 }
 
 // residentBytes is the memory of this process that is in RAM, or what the Go

@@ -20,21 +20,33 @@ func (r *rooms) viewChanged(e dht.Event) {
 
 // liveNodes are the ids of a view.
 type liveNodes struct {
-	view []dht.Peer
-	ids  []mesh.NodeID
+	view    []dht.Peer
+	ids     []mesh.NodeID
+	staying []mesh.NodeID // those that do not drain; all when all do
 }
 
 // live lists the live nodes, this one included, as the view has them now. It
 // must not be changed.
-func (r *rooms) live() []mesh.NodeID {
+func (r *rooms) live() []mesh.NodeID { return r.liveNodes().ids }
+
+// staying lists the live nodes that take new work. It must not be changed.
+func (r *rooms) staying() []mesh.NodeID { return r.liveNodes().staying }
+
+func (r *rooms) liveNodes() *liveNodes {
 	view := r.dht.View()
 	if known := r.nodes.Load(); known != nil && &known.view[0] == &view[0] {
-		return known.ids
+		return known
 	}
-	ids := make([]mesh.NodeID, len(view))
-	for i, peer := range view {
-		ids[i] = peer.ID
+	nodes := &liveNodes{view: view}
+	for _, peer := range view {
+		nodes.ids = append(nodes.ids, peer.ID)
+		if !peer.Draining {
+			nodes.staying = append(nodes.staying, peer.ID)
+		}
 	}
-	r.nodes.Store(&liveNodes{view: view, ids: ids})
-	return ids
+	if len(nodes.staying) == 0 {
+		nodes.staying = nodes.ids
+	}
+	r.nodes.Store(nodes)
+	return nodes
 }

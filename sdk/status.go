@@ -24,14 +24,17 @@ type NodeStatus struct {
 	CachedBytes    uint64
 	Running        uint64 // invocations under way
 	ResidentBytes  uint64 // memory of its process
+	Draining       bool   // it hands over what it holds, to leave
 }
 
 // PeerStatus is what a node knows of another.
 type PeerStatus struct {
-	ID        mesh.NodeID
-	Addrs     []string
-	Live      bool
-	RoundTrip time.Duration
+	ID           mesh.NodeID
+	Addrs        []string
+	Live         bool      // else it is missing, and expected back
+	MissingSince time.Time // zero while it is live
+	Draining     bool      // it hands over what it holds, to leave
+	RoundTrip    time.Duration
 }
 
 // Status asks the node that the client is connected to about itself.
@@ -46,13 +49,17 @@ func (c *Client) Status(ctx context.Context) (NodeStatus, error) {
 		Software: reply.Software, Started: time.UnixMilli(reply.StartedUnixMs), MeshID: reply.MeshId,
 		Keys: reply.Keys, StoredBytes: reply.StoredBytes,
 		CachedKeys: reply.CachedKeys, CachedBytes: reply.CachedBytes,
-		Running: reply.Running, ResidentBytes: reply.ResidentBytes,
+		Running: reply.Running, ResidentBytes: reply.ResidentBytes, Draining: reply.Draining,
 	}
 	for _, peer := range reply.Peers {
-		status.Peers = append(status.Peers, PeerStatus{
-			ID: mesh.NodeID(peer.Node), Addrs: peer.Addrs, Live: peer.Live,
+		known := PeerStatus{
+			ID: mesh.NodeID(peer.Node), Addrs: peer.Addrs, Live: peer.Live, Draining: peer.Draining,
 			RoundTrip: time.Duration(peer.RoundTripUs) * time.Microsecond,
-		})
+		}
+		if !peer.Live {
+			known.MissingSince = time.UnixMilli(peer.MissingUnixMs)
+		}
+		status.Peers = append(status.Peers, known)
 	}
 	return status, nil
 }

@@ -140,7 +140,17 @@ func (a *app) checkMesh(ctx context.Context) finding {
 	case !status.Ready:
 		return finding{check, false, "node " + status.ID.String() + " is not ready: " + status.NotReadyReason, "wait, or look at its log"}
 	}
-	return finding{check, true, fmt.Sprintf("node %s answers and sees %d others", status.ID, len(status.Peers)), ""}
+	live := 0
+	for _, peer := range status.Peers {
+		if peer.Live {
+			live++
+		}
+	}
+	if missing := len(status.Peers) - live; missing > 0 {
+		return finding{check, false, fmt.Sprintf("node %s answers, sees %d others, and misses %d", status.ID, live, missing),
+			"virga node list names them: start them, or say with virga node forget that they never return"}
+	}
+	return finding{check, true, fmt.Sprintf("node %s answers and sees %d others", status.ID, live), ""}
 }
 
 // checkPorts looks whether the ports of local nodes that do not run are free for them.

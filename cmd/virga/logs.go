@@ -103,7 +103,7 @@ func chooseNodes(home string, names []string) ([]localmesh.Node, error) {
 		return nil, err
 	}
 	if len(all) == 0 {
-		return nil, mesh.Errorf(mesh.NotFound, "logs", "no mesh of this machine in %s; virga up starts one", home)
+		return nil, mesh.Errorf(mesh.NotFound, "find node", "no mesh of this machine in %s; virga up starts one", home)
 	}
 	if len(names) == 0 {
 		return all, nil
@@ -112,11 +112,19 @@ func chooseNodes(home string, names []string) ([]localmesh.Node, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(n localmesh.Node) bool { return n.Name == name })
 		if i < 0 {
-			return nil, mesh.Errorf(mesh.NotFound, "logs", "no node %q: expected one of n1 to n%d", name, len(all))
+			return nil, mesh.Errorf(mesh.NotFound, "find node", "no node %q: expected one of %s", name, strings.Join(localNames(all), ", "))
 		}
 		chosen = append(chosen, all[i])
 	}
 	return chosen, nil
+}
+
+func localNames(nodes []localmesh.Node) []string {
+	names := make([]string, 0, len(nodes))
+	for _, n := range nodes {
+		names = append(names, n.Name)
+	}
+	return names
 }
 
 // tail reads the lines of a log as they come.

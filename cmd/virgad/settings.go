@@ -49,6 +49,7 @@ func table() []setting {
 		{"durability", "of each owner's copy before it counts: memory, logged, synced (default logged)", false, one(func(s *settings) *mesh.Durability { return &s.node.Durability }, mesh.ParseDurability)},
 		{"sync_interval", "longest wait of a logged write for the disk (default 10ms)", false, one(func(s *settings) *time.Duration { return &s.node.SyncInterval }, asDuration)},
 		{"heartbeat", "how often neighbours are asked for a sign of life (default 500ms)", false, one(func(s *settings) *time.Duration { return &s.node.Heartbeat }, asDuration)},
+		{"forget_after", "how long a missing node is expected back before it is forgotten (default 24h)", false, one(func(s *settings) *time.Duration { return &s.node.ForgetAfter }, asDuration)},
 		{"anti_entropy_interval", "how often what a node holds is compared with what the others do (default 10s)", false, one(func(s *settings) *time.Duration { return &s.node.AntiEntropyInterval }, asDuration)},
 		{"memory", "bound of the decoded values in memory (default 64MiB)", false, one(func(s *settings) *int64 { return &s.node.MemoryBytes }, asSize)},
 		{"cache", "bound of the copies of keys that others own (default 64MiB)", false, one(func(s *settings) *int64 { return &s.node.CacheBytes }, asSize)},

@@ -129,7 +129,7 @@ func (o Options) prepare(home string, nodes []Node, missing int) (sdk.SavedConte
 		return sdk.SavedContext{}, nil, err
 	}
 	for _, addr := range fresh {
-		name := fmt.Sprintf("n%d", len(nodes)+1)
+		name := nextName(nodes)
 		node := Node{Name: name, Addr: addr, told: addr, dir: nodeDir(home, name)}
 		if o.Front != nil {
 			if node.told, err = o.Front(addr); err != nil {
@@ -149,6 +149,16 @@ func (o Options) prepare(home string, nodes []Node, missing int) (sdk.SavedConte
 	}
 	saved, err := saveContext(home, root, addresses(nodes, func(n Node) string { return n.Addr }))
 	return saved, nodes, err
+}
+
+// nextName gives a new node the number after the highest: that of a node
+// that was removed from among them stays free.
+func nextName(nodes []Node) string {
+	last := 0
+	for _, n := range nodes {
+		last = max(last, nodeNumber(n.Name))
+	}
+	return fmt.Sprintf("n%d", last+1)
 }
 
 func addresses(nodes []Node, of func(Node) string) []string {

@@ -48,7 +48,7 @@ const (
 	Write                    // put and delete keys
 	Call                     // run functions and DAGs, and look at them
 	Deploy                   // deploy and delete functions, create and delete DAGs, serve as a worker
-	Admin                    // look into nodes and change the mesh
+	Admin                    // look into nodes; unrestricted, also drain and forget them
 
 	AllVerbs = Read | Write | Call | Deploy | Admin
 )

@@ -83,6 +83,10 @@ var prototypes = map[Type]Message{
 	85: (*pb.SyncNow)(nil),
 	86: (*pb.SyncCollect)(nil),
 
+	90: (*pb.Drain)(nil),
+	91: (*pb.DrainReply)(nil),
+	92: (*pb.Forget)(nil),
+
 	100: (*pb.Watch)(nil),
 	101: (*pb.WatchReply)(nil),
 	102: (*pb.Tail)(nil),

@@ -349,6 +349,7 @@ type StatusReply struct {
 	Running        uint64                 `protobuf:"varint,12,opt,name=running,proto3" json:"running,omitempty"` // invocations under way
 	ResidentBytes  uint64                 `protobuf:"varint,13,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"`
 	MeshId         []byte                 `protobuf:"bytes,14,opt,name=mesh_id,json=meshId,proto3" json:"mesh_id,omitempty"`
+	Draining       bool                   `protobuf:"varint,20,opt,name=draining,proto3" json:"draining,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -481,12 +482,21 @@ func (x *StatusReply) GetMeshId() []byte {
 	return nil
 }
 
+func (x *StatusReply) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
 type PeerStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          []byte                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	Addrs         []string               `protobuf:"bytes,2,rep,name=addrs,proto3" json:"addrs,omitempty"`
 	Live          bool                   `protobuf:"varint,3,opt,name=live,proto3" json:"live,omitempty"`
 	RoundTripUs   uint64                 `protobuf:"varint,4,opt,name=round_trip_us,json=roundTripUs,proto3" json:"round_trip_us,omitempty"`
+	Draining      bool                   `protobuf:"varint,20,opt,name=draining,proto3" json:"draining,omitempty"`                                  // it is to own nothing
+	MissingUnixMs int64                  `protobuf:"varint,21,opt,name=missing_unix_ms,json=missingUnixMs,proto3" json:"missing_unix_ms,omitempty"` // since when it is missing; 0: it is live
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -549,6 +559,20 @@ func (x *PeerStatus) GetRoundTripUs() uint64 {
 	return 0
 }
 
+func (x *PeerStatus) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
+func (x *PeerStatus) GetMissingUnixMs() int64 {
+	if x != nil {
+		return x.MissingUnixMs
+	}
+	return 0
+}
+
 var File_member_proto protoreflect.FileDescriptor
 
 const file_member_proto_rawDesc = "" +
@@ -574,7 +598,7 @@ const file_member_proto_rawDesc = "" +
 	"\aLeaving\x12 \n" +
 	"\fgone_unix_ms\x18\x14 \x01(\x03R\n" +
 	"goneUnixMs\"\b\n" +
-	"\x06Status\"\xbc\x03\n" +
+	"\x06Status\"\xd8\x03\n" +
 	"\vStatusReply\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x14\n" +
 	"\x05addrs\x18\x02 \x03(\tR\x05addrs\x12\x14\n" +
@@ -591,13 +615,16 @@ const file_member_proto_rawDesc = "" +
 	"\fcached_bytes\x18\v \x01(\x04R\vcachedBytes\x12\x18\n" +
 	"\arunning\x18\f \x01(\x04R\arunning\x12%\n" +
 	"\x0eresident_bytes\x18\r \x01(\x04R\rresidentBytes\x12\x17\n" +
-	"\amesh_id\x18\x0e \x01(\fR\x06meshId\"n\n" +
+	"\amesh_id\x18\x0e \x01(\fR\x06meshId\x12\x1a\n" +
+	"\bdraining\x18\x14 \x01(\bR\bdraining\"\xb2\x01\n" +
 	"\n" +
 	"PeerStatus\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x14\n" +
 	"\x05addrs\x18\x02 \x03(\tR\x05addrs\x12\x12\n" +
 	"\x04live\x18\x03 \x01(\bR\x04live\x12\"\n" +
-	"\rround_trip_us\x18\x04 \x01(\x04R\vroundTripUsB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
+	"\rround_trip_us\x18\x04 \x01(\x04R\vroundTripUs\x12\x1a\n" +
+	"\bdraining\x18\x14 \x01(\bR\bdraining\x12&\n" +
+	"\x0fmissing_unix_ms\x18\x15 \x01(\x03R\rmissingUnixMsB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
 
 var (
 	file_member_proto_rawDescOnce sync.Once
