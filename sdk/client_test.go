@@ -87,13 +87,13 @@ func TestReportsOfUnknownStagesAreHarmless(t *testing.T) {
 
 func TestWhatIsRepeatable(t *testing.T) {
 	for _, req := range []wire.Message{
-		&pb.Get{}, &pb.Put{}, &pb.Delete{}, &pb.List{}, &pb.Call{}, &pb.CallDAG{}, &pb.AwaitRun{}, &pb.Deploy{}, &pb.Status{},
+		&pb.Get{}, &pb.Put{}, &pb.Delete{}, &pb.Touch{}, &pb.GetAll{}, &pb.PutAll{}, &pb.List{}, &pb.Call{}, &pb.CallDAG{}, &pb.AwaitRun{}, &pb.Deploy{}, &pb.Status{},
 	} {
 		if !makeRepeatable(req) {
 			t.Errorf("%T is not repeated", req)
 		}
 	}
-	for _, req := range []wire.Message{&pb.ServeFuncs{}, &pb.SendMessage{}, &pb.Receive{}, &pb.DeleteFunc{}, &pb.DeleteDAG{}} {
+	for _, req := range []wire.Message{&pb.CompareAndSet{}, &pb.ServeFuncs{}, &pb.SendMessage{}, &pb.Receive{}, &pb.DeleteFunc{}, &pb.DeleteDAG{}} {
 		if makeRepeatable(req) {
 			t.Errorf("%T is repeated", req)
 		}

@@ -30,7 +30,17 @@ func makeRepeatable(req wire.Message) bool {
 		if len(req.WriteId) == 0 {
 			req.WriteId = drawID()
 		}
-	case *pb.Get, *pb.List, *pb.Status, *pb.Watch, *pb.Scan, *pb.GetRange,
+	case *pb.Touch:
+		if len(req.WriteId) == 0 {
+			req.WriteId = drawID()
+		}
+	case *pb.PutAll:
+		for _, put := range req.Puts {
+			if len(put.WriteId) == 0 {
+				put.WriteId = drawID()
+			}
+		}
+	case *pb.Get, *pb.GetAll, *pb.List, *pb.Status, *pb.Watch, *pb.Scan, *pb.GetRange,
 		*pb.Deploy, *pb.GetFunc, *pb.ListFuncs, *pb.UseVersion,
 		*pb.CreateDAG, *pb.GetDAG, *pb.ListDAGs,
 		*pb.AwaitRun, *pb.CancelRun:
@@ -53,13 +63,19 @@ func isPrompt(req wire.Message) bool {
 // asRetry is a request as it is sent again, so long after it was sent first.
 // The one sent first is left as it is: it may still be read.
 func asRetry(req wire.Message, age time.Duration) wire.Message {
-	first, ok := req.(*pb.Put)
-	if !ok {
-		return req
+	switch req := req.(type) {
+	case *pb.Put:
+		again := proto.Clone(req).(*pb.Put)
+		again.RetryAgeMs += max(1, retryAge(age))
+		return again
+	case *pb.PutAll:
+		again := proto.Clone(req).(*pb.PutAll)
+		for _, put := range again.Puts {
+			put.RetryAgeMs += max(1, retryAge(age))
+		}
+		return again
 	}
-	again := proto.Clone(first).(*pb.Put)
-	again.RetryAgeMs = first.RetryAgeMs + max(1, retryAge(age))
-	return again
+	return req
 }
 
 func nameFuture(o *pb.CallOptions) {

@@ -3,6 +3,7 @@ package sdk
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -15,6 +16,9 @@ type StateOptions struct {
 	ReadQuorum  int             // owners whose answers a get merges
 	WriteQuorum int             // owners that must hold a write before it is answered
 	Durability  mesh.Durability // of each owner's copy before it counts
+	// TTL is how long a key is kept from a write on, at least a millisecond; 0:
+	// a register for ever, and what is added to as long as it was.
+	TTL time.Duration
 	// Behind makes writes answered when the asked node has taken them, with
 	// Durability; it makes them then (write-behind). The Ack says that no
 	// owner holds them yet, and what goes wrong later only that node's log

@@ -43,19 +43,32 @@ func (w *Write) Do(ctx context.Context) (mesh.Ack, error) {
 
 // put sends a write of a certain age, 0 for one that was never attempted.
 func (c *Client) put(ctx context.Context, name string, kind lattice.Kind, op lattice.Op, id []byte, age time.Duration) (mesh.Ack, error) {
+	m, err := c.putMessage(name, kind, op)
+	if err != nil {
+		return mesh.Ack{}, err
+	}
+	m.WriteId, m.RetryAgeMs = id, retryAge(age)
+	reply, err := do[*pb.PutReply](ctx, c, "put "+name, m)
+	if err != nil {
+		return mesh.Ack{}, err
+	}
+	return toAck(reply), nil
+}
+
+// putMessage is a put as the client makes them.
+func (c *Client) putMessage(name string, kind lattice.Kind, op lattice.Op) (*pb.Put, error) {
 	key, err := c.key(name)
 	if err != nil {
-		return mesh.Ack{}, err
+		return nil, err
 	}
-	reply, err := do[*pb.PutReply](ctx, c, "put "+name, &pb.Put{
-		Key: wire.FromKey(key), Kind: uint32(kind), Op: op.AppendBinary(nil),
-		WriteQuorum: uint32(c.state.WriteQuorum), Durability: uint32(c.state.Durability),
-		WriteId: id, RetryAgeMs: retryAge(age),
-	})
+	ttl, err := c.state.ttl("put " + name)
 	if err != nil {
-		return mesh.Ack{}, err
+		return nil, err
 	}
-	return mesh.Ack{Replicas: int(reply.Replicas), Durability: mesh.Durability(reply.Durability)}, nil
+	return &pb.Put{
+		Key: wire.FromKey(key), Kind: uint32(kind), Op: op.AppendBinary(nil), TtlMs: ttl,
+		WriteQuorum: uint32(c.state.WriteQuorum), Durability: uint32(c.state.Durability), Behind: c.state.Behind,
+	}, nil
 }
 
 // retryAge rounds up, so that a retry is never taken for a first attempt.
