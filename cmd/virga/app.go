@@ -26,6 +26,7 @@ type app struct {
 
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	client         *sdk.Client // of a session of several commands; nil elsewhere
 	// dial connects to the mesh of home. Tests attach to a transport of their own.
 	dial func(context.Context, sdk.Config) (*sdk.Client, error)
 }
@@ -62,12 +63,24 @@ func (a *app) validate() error {
 func (a *app) withClient(ctx context.Context, f func(context.Context, *sdk.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	client, err := a.connect(ctx)
+	client, release, err := a.borrowClient(ctx)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer release()
 	return f(ctx, client)
+}
+
+// borrowClient gives the connection of the session, or one of its own, which
+// release ends.
+func (a *app) borrowClient(ctx context.Context) (client *sdk.Client, release func(), err error) {
+	if a.client != nil {
+		return a.client, func() {}, nil
+	}
+	if client, err = a.connect(ctx); err != nil {
+		return nil, nil, err
+	}
+	return client, func() { client.Close() }, nil
 }
 
 // connect gives up well before a command would: a mesh that is down does not answer at all.

@@ -8,47 +8,81 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk"
 )
 
 func kvCommand(a *app) *cobra.Command {
-	return group("kv", "Read and change state",
-		"  virga kv put greeting hello\n  virga kv get greeting\n  virga kv add --kind set tags a",
+	var o scriptOptions
+	cmd := group("kv", "Read and change state",
+		"  virga kv put greeting hello\n  virga kv get greeting\n  virga kv add --kind set tags a\n  virga kv --file commands.txt",
 		kvGetCommand(a), kvPutCommand(a), kvAddCommand(a), kvRemoveCommand(a), kvIncCommand(a),
-		kvDeleteCommand(a), kvListCommand(a))
+		kvDeleteCommand(a), kvListCommand(a),
+		kvWatchCommand(a), kvPutFieldCommand(a), kvDropFieldCommand(a), kvMaxCommand(a), kvMinCommand(a),
+		kvEnableCommand(a), kvDisableCommand(a))
+	cmd.Long = `Read and change state. Without a command, at a terminal, commands are asked for one after
+another over one connection; with --file they are those of a file, one a line: as here, with
+quotes as in a shell, and # before a comment. GET, PUT, GET_SET, PUT_SET, GET_CAUSAL and
+PUT_CAUSAL are understood, too.`
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return runKV(cmd, a, o, args) }
+	cmd.Flags().StringVarP(&o.file, "file", "f", "", "run the commands of this file, or with - of stdin, up to the first that fails")
+	cmd.Flags().BoolVar(&o.keepGoing, "keep-going", false, "with --file: show what fails, and go on")
+	return cmd
 }
 
 func kvGetCommand(a *app) *cobra.Command {
-	var quorum int
+	var o getOptions
 	cmd := &cobra.Command{
 		Use:   "get KEY",
 		Short: "Read a key of any kind",
 		Long: `Read a key of any kind. As text, a register prints its value, a set its elements
-one a line, a counter its sum, a map its fields as an object. Bytes are written as they are, and end no line.`,
-		Example: "  virga kv get greeting\n  virga kv get tags --output json",
+one a line, a counter its sum, a map its fields as an object. Bytes are written as they are, and end no line.
+With --range only a part of a large text or of bytes is read, and sent.`,
+		Example: "  virga kv get greeting\n  virga kv get tags --output json\n  virga kv get photo --range 0:100",
 		Args:    exactly("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runKVGet(cmd.Context(), a, args[0], quorum)
+			o.key = args[0]
+			return runKVGet(cmd.Context(), a, o)
 		},
 	}
-	cmd.Flags().IntVar(&quorum, "quorum", 0, "owners whose answers are merged (default: the first answer)")
+	cmd.Flags().IntVar(&o.quorum, "quorum", 0, "owners whose answers are merged (default: the first answer)")
+	cmd.Flags().StringVar(&o.kind, "kind", "", "kind that the key must be of (default: any)")
+	cmd.Flags().StringVar(&o.part, "range", "", "only LENGTH bytes from FROM on, as FROM:LENGTH, or all from there on, as FROM:")
 	return cmd
 }
 
-func runKVGet(ctx context.Context, a *app, key string, quorum int) error {
-	if quorum < 0 {
-		return usagef("--quorum %d: expected at least 0", quorum)
+type getOptions struct {
+	key    string
+	quorum int
+	kind   string
+	part   string // as FROM:LENGTH; empty: the whole
+}
+
+func runKVGet(ctx context.Context, a *app, o getOptions) error {
+	if o.quorum < 0 {
+		return usagef("--quorum %d: expected at least 0", o.quorum)
+	}
+	if _, err := lattice.ParseKind(o.kind); o.kind != "" && err != nil {
+		return usagef("--kind %q: %v", o.kind, err)
+	}
+	if o.part != "" {
+		return runKVRange(ctx, a, o.key, o.part, o.quorum)
 	}
 	return a.withClient(ctx, func(ctx context.Context, client *sdk.Client) error {
-		v, err := client.WithState(sdk.StateOptions{ReadQuorum: quorum}).Get(ctx, key)
+		v, err := client.WithState(sdk.StateOptions{ReadQuorum: o.quorum}).Get(ctx, o.key)
 		if err != nil {
 			return err
+		}
+		if o.kind != "" && v.Kind().String() != o.kind {
+			return mesh.Errorf(mesh.KindMismatch, "get "+o.key, "the key holds %s: expected %s", v.Kind(), o.kind)
 		}
 		state, err := describeState(v)
 		if err != nil {
 			return err
 		}
-		state.Key = key
+		state.Key = o.key
 		return a.show(state)
 	})
 }
@@ -83,23 +117,29 @@ func runKVDelete(ctx context.Context, a *app, key string, w writeOptions) error 
 
 func kvListCommand(a *app) *cobra.Command {
 	var limit int
+	var values bool
 	cmd := &cobra.Command{
 		Use:     "list [PREFIX]",
-		Short:   "List keys",
-		Example: "  virga kv list\n  virga kv list user/ --limit 10 --output json",
+		Short:   "List keys, with their values if asked",
+		Example: "  virga kv list\n  virga kv list user/ --limit 10 --output json\n  virga kv list user/ --values",
 		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runKVList(cmd.Context(), a, strings.Join(args, ""), limit)
+			if limit < 0 {
+				return usagef("--limit %d: expected at least 0", limit)
+			}
+			list := runKVList
+			if values {
+				list = runKVScan
+			}
+			return list(cmd.Context(), a, strings.Join(args, ""), limit)
 		},
 	}
 	cmd.Flags().IntVar(&limit, "limit", 1000, "most keys to list; 0 for all")
+	cmd.Flags().BoolVar(&values, "values", false, "show the values, too")
 	return cmd
 }
 
 func runKVList(ctx context.Context, a *app, prefix string, limit int) error {
-	if limit < 0 {
-		return usagef("--limit %d: expected at least 0", limit)
-	}
 	return a.withClient(ctx, func(ctx context.Context, client *sdk.Client) error {
 		list := keyList{Keys: []listedKey{}}
 		for key, err := range client.List(ctx, prefix) {

@@ -47,6 +47,8 @@ type updateOptions struct {
 	kind   string
 	kinds  []string // those that the command is for
 	asJSON bool
+
+	priority float64 // of a put, for the kind of that name
 }
 
 func (o *updateOptions) addFlags(flags *pflag.FlagSet, kind string, kinds ...string) {
@@ -120,7 +122,8 @@ on stdin. Stdin that is not UTF-8 is kept as bytes.`,
 			return runKVPut(cmd.Context(), a, o, args[1])
 		},
 	}
-	o.addFlags(cmd.Flags(), "lww", "mv-register", "causal")
+	o.addFlags(cmd.Flags(), "lww", "mv-register", "causal", "priority")
+	cmd.Flags().Float64Var(&o.priority, "priority", 0, "with --kind priority: the lowest wins")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "VALUE is JSON")
 	return cmd
 }
@@ -139,6 +142,9 @@ func runKVPut(ctx context.Context, a *app, o updateOptions, value string) error 
 	}
 	if err != nil {
 		return err
+	}
+	if o.kind == lattice.PriorityKind.String() {
+		return o.update(ctx, a, lattice.SetPriorityOp(o.priority, payload))
 	}
 	return o.update(ctx, a, lattice.SetOp(payload))
 }

@@ -33,9 +33,7 @@ current folder: virga up leaves a context there, and so does virga mesh join.
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%v; see %s --help (an argument that begins with a dash goes after --)", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		upCommand(a), downCommand(a), demoCommand(a), statusCommand(a), topCommand(a), nodeCommand(a), logsCommand(a), doctorCommand(a),
 		callCommand(a), dagCommand(a), runCommand(a), fnCommand(a), kvCommand(a),
@@ -48,6 +46,11 @@ current folder: virga up leaves a context there, and so does virga mesh join.
 		completion.Example = "  source <(virga completion bash)"
 	}
 	return root
+}
+
+// flagError says what to do about a flag that is not understood.
+func flagError(cmd *cobra.Command, err error) error {
+	return usagef("%v; see %s --help (an argument that begins with a dash goes after --)", err, cmd.CommandPath())
 }
 
 // group makes a command that only holds others.
