@@ -18,16 +18,42 @@ const elsewhereTimeout = time.Second
 // route chooses the connection for a request: to an owner of the key that it
 // asks for, if one is at hand, else to the node that the client is connected to.
 func (r *remote) route(ctx context.Context, req wire.Message) (*link.Conn, error) {
-	if conn := r.toOwner(req); conn != nil {
+	owners := r.owners.Of(req)
+	conn, hot := r.toReader(req, owners)
+	if !hot {
+		conn = r.toOwner(owners)
+	}
+	if conn != nil {
 		return conn, nil
 	}
 	return r.connect(ctx)
 }
 
+// toReader gives a connection to one of the nodes that read a hot key, each in
+// its turn; nil for the node that the client is connected to. hot is false for all other requests.
+func (r *remote) toReader(req wire.Message, owners []mesh.NodeID) (conn *link.Conn, hot bool) {
+	nodes := r.hot.Spread(req, owners)
+	for i, node := range nodes {
+		if node == "" {
+			break
+		}
+		if conn, ok := r.endpoint.Conn(node); ok && usable(conn) {
+			return conn, true
+		}
+		if i == 0 && rand.IntN(wantOneIn) == 0 {
+			r.want(node)
+		}
+	}
+	return nil, len(nodes) > 0
+}
+
+// wantOneIn is how many gets of a hot key that cannot go where they would
+// lead to one attempt to connect there.
+const wantOneIn = 32
+
 // toOwner gives a connection to an owner of the key that a request is about.
 // Where there is none one is wanted, for the next request.
-func (r *remote) toOwner(req wire.Message) *link.Conn {
-	owners := r.owners.Of(req)
+func (r *remote) toOwner(owners []mesh.NodeID) *link.Conn {
 	for _, owner := range owners {
 		if conn, ok := r.endpoint.Conn(owner); ok && usable(conn) {
 			return conn

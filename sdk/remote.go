@@ -23,6 +23,7 @@ type remote struct {
 
 	nodes      directory
 	owners     ownerBook
+	hot        hotBook
 	current    atomic.Pointer[link.Conn]
 	connecting chan struct{} // held by who replaces the connection
 	wanted     chan mesh.NodeID
@@ -57,6 +58,7 @@ func (r *remote) Do(ctx context.Context, req wire.Message) (wire.Message, error)
 		reply, err := ask(ctx, conn, sent, prompt)
 		if err == nil {
 			r.owners.Heed(req, reply)
+			r.hot.Heed(req, reply)
 			return reply, nil
 		}
 		if !repeatable || !broke(ctx, conn, err) {

@@ -169,7 +169,9 @@ func (r *Replica) HandleFetch(ctx context.Context, from mesh.NodeID, m *pb.Fetch
 	if err != nil {
 		return nil, err
 	}
-	r.countRead(key, true)
+	if m.Subscribe {
+		r.countRead(key, true)
+	}
 	reply := &pb.FetchReply{}
 	if m.Subscribe && r.Subscriptions != nil && r.Placement.Owns(key, r.Replicas) {
 		// Before the copy is read, so that no change falls between.
