@@ -20,7 +20,8 @@ func kvCommand(a *app) *cobra.Command {
 		kvGetCommand(a), kvPutCommand(a), kvAddCommand(a), kvRemoveCommand(a), kvIncCommand(a),
 		kvDeleteCommand(a), kvListCommand(a),
 		kvWatchCommand(a), kvPutFieldCommand(a), kvDropFieldCommand(a), kvMaxCommand(a), kvMinCommand(a),
-		kvEnableCommand(a), kvDisableCommand(a))
+		kvEnableCommand(a), kvDisableCommand(a),
+		kvMGetCommand(a), kvMPutCommand(a), kvTouchCommand(a), kvPersistCommand(a), kvTTLCommand(a), kvCASCommand(a))
 	cmd.Long = `Read and change state. Without a command, at a terminal, commands are asked for one after
 another over one connection; with --file they are those of a file, one a line: as here, with
 quotes as in a shell, and # before a comment. GET, PUT, GET_SET, PUT_SET, GET_CAUSAL and
@@ -50,14 +51,16 @@ With --range only a part of a large text or of bytes is read, and sent.`,
 	cmd.Flags().IntVar(&o.quorum, "quorum", 0, "owners whose answers are merged (default: the first answer)")
 	cmd.Flags().StringVar(&o.kind, "kind", "", "kind that the key must be of (default: any)")
 	cmd.Flags().StringVar(&o.part, "range", "", "only LENGTH bytes from FROM on, as FROM:LENGTH, or all from there on, as FROM:")
+	cmd.Flags().BoolVar(&o.versioned, "versioned", false, "of a register: print the version for cas first, on a line of its own")
 	return cmd
 }
 
 type getOptions struct {
-	key    string
-	quorum int
-	kind   string
-	part   string // as FROM:LENGTH; empty: the whole
+	key       string
+	quorum    int
+	kind      string
+	part      string // as FROM:LENGTH; empty: the whole
+	versioned bool
 }
 
 func runKVGet(ctx context.Context, a *app, o getOptions) error {
@@ -71,7 +74,7 @@ func runKVGet(ctx context.Context, a *app, o getOptions) error {
 		return runKVRange(ctx, a, o.key, o.part, o.quorum)
 	}
 	return a.withClient(ctx, func(ctx context.Context, client *sdk.Client) error {
-		v, err := client.WithState(sdk.StateOptions{ReadQuorum: o.quorum}).Get(ctx, o.key)
+		v, version, err := readState(ctx, client.WithState(sdk.StateOptions{ReadQuorum: o.quorum}), o.key, o.versioned)
 		if err != nil {
 			return err
 		}
@@ -82,9 +85,17 @@ func runKVGet(ctx context.Context, a *app, o getOptions) error {
 		if err != nil {
 			return err
 		}
-		state.Key = o.key
+		state.Key, state.Version = o.key, version
 		return a.show(state)
 	})
+}
+
+func readState(ctx context.Context, client *sdk.Client, key string, withVersion bool) (lattice.Value, sdk.Version, error) {
+	if withVersion {
+		return client.GetVersioned(ctx, key)
+	}
+	v, err := client.Get(ctx, key)
+	return v, "", err
 }
 
 func kvDeleteCommand(a *app) *cobra.Command {

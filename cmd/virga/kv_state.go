@@ -8,19 +8,24 @@ import (
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/sdk"
 )
 
 // stateDescription is a key's value as commands print it.
 type stateDescription struct {
-	Key   string          `json:"key"`
-	Kind  string          `json:"kind"`
-	Value json.RawMessage `json:"value"`
+	Key     string          `json:"key"`
+	Kind    string          `json:"kind"`
+	Value   json.RawMessage `json:"value"`
+	Version sdk.Version     `json:"version,omitempty"` // when asked for
 
 	lines []string // for people
 	raw   []byte   // in place of lines, for a register of bytes
 }
 
 func (s stateDescription) text(w io.Writer) {
+	if s.Version != "" {
+		fmt.Fprintln(w, s.Version)
+	}
 	_, _ = w.Write(s.raw) // as with lines, there is no one left to tell
 	for _, line := range s.lines {
 		fmt.Fprintln(w, line)

@@ -47,6 +47,7 @@ type updateOptions struct {
 	kind   string
 	kinds  []string // those that the command is for
 	asJSON bool
+	ttl    string
 
 	priority float64 // of a put, for the kind of that name
 }
@@ -54,7 +55,17 @@ type updateOptions struct {
 func (o *updateOptions) addFlags(flags *pflag.FlagSet, kind string, kinds ...string) {
 	o.writeOptions.addFlags(flags)
 	o.kinds = append([]string{kind}, kinds...)
+	flags.StringVar(&o.ttl, "ttl", "", "how long the key is kept from now on, such as 90s or 12h (default: a register for ever, all else as before)")
 	flags.StringVar(&o.kind, "kind", kind, "kind of the key: "+strings.Join(o.kinds, ", "))
+}
+
+// stateOptions adds to those of all writes how long the key is kept.
+func (o updateOptions) stateOptions() (sdk.StateOptions, error) {
+	options, err := o.writeOptions.stateOptions()
+	if err == nil && o.ttl != "" {
+		options.TTL, err = parseTTL(o.ttl)
+	}
+	return options, err
 }
 
 // latticeKind reads the kind, which must have the verb that the command is for.
@@ -129,17 +140,7 @@ on stdin. Stdin that is not UTF-8 is kept as bytes.`,
 }
 
 func runKVPut(ctx context.Context, a *app, o updateOptions, value string) error {
-	if value == "-" {
-		text, err := io.ReadAll(a.stdin)
-		if err != nil {
-			return mesh.Errorf(mesh.Invalid, "read stdin", "%w", err)
-		}
-		value = string(text)
-	}
-	payload, err := o.payload(value)
-	if errIsNotText := err != nil && !o.asJSON; errIsNotText {
-		payload, err = mesh.Value{Format: mesh.Raw, Data: []byte(value)}.AppendBinary(nil), nil
-	}
+	payload, err := o.registerPayload(a, value)
 	if err != nil {
 		return err
 	}
@@ -147,6 +148,23 @@ func runKVPut(ctx context.Context, a *app, o updateOptions, value string) error 
 		return o.update(ctx, a, lattice.SetPriorityOp(o.priority, payload))
 	}
 	return o.update(ctx, a, lattice.SetOp(payload))
+}
+
+// registerPayload encodes what a register is to hold: a text, with - what
+// stands on stdin, and bytes where that is no text.
+func (o updateOptions) registerPayload(a *app, value string) ([]byte, error) {
+	if value == "-" {
+		text, err := io.ReadAll(a.stdin)
+		if err != nil {
+			return nil, mesh.Errorf(mesh.Invalid, "read stdin", "%w", err)
+		}
+		value = string(text)
+	}
+	payload, err := o.payload(value)
+	if errIsNotText := err != nil && !o.asJSON; errIsNotText {
+		return mesh.Value{Format: mesh.Raw, Data: []byte(value)}.AppendBinary(nil), nil
+	}
+	return payload, err
 }
 
 func kvAddCommand(a *app) *cobra.Command {
