@@ -52,7 +52,7 @@ func (f *follower) apply(ctx context.Context, t *testing.T, c *sdk.Client, e sdk
 	var anew map[string]string // read without the lock, since time stands still for who waits for one
 	if e.Kind == sdk.LaggedEvent || e.Kind == sdk.MarkEvent && f.token == "" {
 		var err error
-		if anew, err = readAll(ctx, c, f.prefix); err != nil {
+		if anew, err = scanAll(ctx, c, f.prefix); err != nil {
 			return false
 		}
 	}
@@ -76,6 +76,23 @@ func (f *follower) apply(ctx context.Context, t *testing.T, c *sdk.Client, e sdk
 		f.state = anew
 	}
 	return true
+}
+
+// scanAll reads texts with their keys, as who lagged does.
+func scanAll(ctx context.Context, c *sdk.Client, prefix string) (map[string]string, error) {
+	all := map[string]string{}
+	for key, err := range c.Scan(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		payload, _ := key.Value.Payload()
+		v, err := mesh.DecodeValue(payload)
+		if err != nil {
+			return nil, err
+		}
+		all[key.Name] = string(v.Data)
+	}
+	return all, nil
 }
 
 // readAll reads texts with their keys, as a majority of the owners has them.

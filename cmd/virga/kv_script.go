@@ -140,7 +140,7 @@ func runKVScript(ctx context.Context, a *app, o scriptOptions) error {
 		if err == nil {
 			continue
 		}
-		err = mesh.Errorf(mesh.KindOf(err), fmt.Sprintf("%s:%d", o.file, number), "%w", err)
+		err = atLine(o.file, number, err)
 		if !o.keepGoing || ctx.Err() != nil {
 			return err
 		}
@@ -156,6 +156,13 @@ func runKVScript(ctx context.Context, a *app, o scriptOptions) error {
 		return mesh.Errorf(mesh.KindOf(first), "run script", "%d of %d commands failed", failed, run)
 	}
 	return nil
+}
+
+// atLine says in which line of a script an error is.
+func atLine(file string, number int, err error) error {
+	located := *mesh.AsError("", err)
+	located.Op = strings.TrimSuffix(fmt.Sprintf("%s:%d: %s", file, number, located.Op), ": ")
+	return &located
 }
 
 const prompt = "kv> "
