@@ -77,6 +77,18 @@ func BenchmarkOwners(b *testing.B) {
 	}
 }
 
+func BenchmarkPartitionOwners(b *testing.B) {
+	for _, members := range []int{3, 500} {
+		b.Run(fmt.Sprint(members), func(b *testing.B) {
+			r := &rankings{set: randomNodes(rand.New(rand.NewPCG(1, 1)), members)}
+			b.ReportAllocs()
+			for b.Loop() {
+				r.first(7, 3)
+			}
+		})
+	}
+}
+
 func BenchmarkOwns(b *testing.B) {
 	r := &rankings{set: randomNodes(rand.New(rand.NewPCG(1, 1)), 20)}
 	r.self = r.set.nodes[0]

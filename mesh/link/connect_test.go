@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -81,12 +82,16 @@ func TestConnectToWhoeverAnswers(t *testing.T) {
 
 func TestNobodyConnectsToItself(t *testing.T) {
 	m := newTestMesh(t)
-	a := m.node()
+	log := newLogBuffer()
+	a := m.node(log.config)
 	for _, id := range []mesh.NodeID{"", a.ID()} {
 		_, err := a.Connect(t.Context(), id, a.Addrs())
 		if !errors.Is(err, ErrSelf) || mesh.KindOf(err) != mesh.Invalid {
 			t.Errorf("%v, want ErrSelf", err)
 		}
+	}
+	if a.Close(); strings.Contains(log.String(), "refused") {
+		t.Errorf("it was taken for something to look at:\n%s", log)
 	}
 }
 

@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/quic-go/quic-go"
 
@@ -24,9 +25,21 @@ func (e *Endpoint) receive(qc *quic.Conn, settled func()) {
 		return
 	}
 	if !errors.Is(err, errDuplicate) && e.ctx.Err() == nil {
-		e.log.Warn("refused a connection", "remote", qc.RemoteAddr(), "reason", err)
+		e.log.Log(e.ctx, refusalLevel(qc, err), "refused a connection", "remote", qc.RemoteAddr(), "reason", err)
 	}
 	c.abort(err)
+}
+
+// refusalLevel is how much a connection that does not stand matters: that a
+// node finds itself at an address, or that a dialler changed its mind and
+// closed in order, is nothing to look at.
+func refusalLevel(qc *quic.Conn, err error) slog.Level {
+	var closed *quic.ApplicationError
+	left := errors.As(context.Cause(qc.Context()), &closed) && closed.Remote && closed.ErrorCode == codeShutdown
+	if left || errors.Is(err, ErrSelf) {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }
 
 // meet makes a Conn of a connection whose handshake verified the peer. With
