@@ -270,6 +270,11 @@ func (r *Replica) heard(ctx context.Context, s *spreading, owner mesh.NodeID, re
 	case reply.Dominated:
 		r.observe(ctx, s.change.key, reply.Cell)
 		s.update(func(w *write) { w.Dominated(owner) })
+	case reply.NotOwner:
+		s.update(func(w *write) {
+			s.refusal = mesh.Errorf(mesh.Unavailable, "merge", "node %s does not own the key, as it sees the mesh", owner.Short())
+			w.NotOwner(owner)
+		})
 	default:
 		s.update(func(w *write) { w.Acked(owner, mesh.Durability(min(reply.Durability, 255))) })
 	}

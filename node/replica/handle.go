@@ -120,7 +120,8 @@ func (r *Replica) HandleList(ctx context.Context, m *pb.List) (*pb.ListReply, er
 }
 
 // HandleMerge takes a delta from another node. It is never refused for this
-// node not being an owner: views differ for a while.
+// node not being an owner, since views differ for a while; but then it says
+// so, and hands the delta on to the owners that it sees.
 func (r *Replica) HandleMerge(ctx context.Context, m *pb.Merge) (*pb.MergeReply, error) {
 	key, err := wire.ToStoredKey(m.Key)
 	if err != nil {
@@ -134,7 +135,7 @@ func (r *Replica) HandleMerge(ctx context.Context, m *pb.Merge) (*pb.MergeReply,
 	if err != nil {
 		return nil, err
 	}
-	return r.arriving(key, m.WriteIds, func() (*pb.MergeReply, error) {
+	reply, err := r.arriving(key, m.WriteIds, func() (*pb.MergeReply, error) {
 		if whole, _, isPart := key.Whole(); isPart {
 			return r.mergePart(ctx, key, whole, delta, m.AddsToBase, d)
 		}
@@ -148,6 +149,13 @@ func (r *Replica) HandleMerge(ctx context.Context, m *pb.Merge) (*pb.MergeReply,
 		}
 		return reply, nil
 	})
+	if err == nil && !reply.Dominated && !r.Placement.Owns(key, r.Replicas) {
+		reply.NotOwner = true
+		for _, owner := range r.others(r.owners(key)) {
+			r.owe(owner, key, delta, m.WriteIds)
+		}
+	}
+	return reply, err
 }
 
 // dominated tells the sender of a delta what the later delete was.

@@ -18,7 +18,8 @@ func (r *Replica) HandleSyncDigests(ctx context.Context, from mesh.NodeID, m *pb
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(r.Placement.Live(), from) {
+	live := r.Placement.Live()
+	if !slices.Contains(live, from) {
 		return nil, mesh.Errorf(mesh.Unavailable, "compare", "this node does not see %s yet", from.Short())
 	}
 	all, err := r.Local.Digests(ctx)
@@ -31,7 +32,11 @@ func (r *Replica) HandleSyncDigests(ctx context.Context, from mesh.NodeID, m *pb
 			digests = append(digests, partitionDigest{p, all[p]})
 		}
 	}
-	return &pb.SyncDigestsReply{Digests: encodeDigests(digests), Owes: r.owes()}, nil
+	reply := &pb.SyncDigestsReply{Digests: encodeDigests(digests), Owes: r.owes()}
+	for _, id := range live {
+		reply.Live = append(reply.Live, []byte(id))
+	}
+	return reply, nil
 }
 
 // HandleSyncPull gives another node a page of what it does not hold of a partition.

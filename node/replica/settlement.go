@@ -15,7 +15,9 @@ import (
 //
 // The node is settled in a partition when it has compared it with every live
 // node since that one came up and since this node became an owner, and has
-// pulled what differed then. Differences that later comparisons find are
+// pulled what differed then. A node that comes up says whom it sees: those are
+// waited for, too, since a node that was cut off gets back to the others one
+// by one, and they have gone on without it. Differences that later comparisons find are
 // repaired, too, but most of them are deltas on their way: see routine.
 type settlement struct {
 	settlementRules
@@ -45,6 +47,10 @@ type counterpart struct {
 	held       map[mesh.Partition]uint64     // what has been pulled: digests all of whose cells this node holds, too
 	differing  map[mesh.Partition]difference // as the last routine comparison found it
 
+	introduced bool          // compared once since it came up
+	names      []mesh.NodeID // whom it saw then and still sees, and this node does not
+	namesUntil time.Time     // when they are given up
+
 	comparing bool
 	due       time.Time // the next comparison
 	failures  int
@@ -60,6 +66,12 @@ type difference struct {
 // patientFor is after how many routine comparisons in a row a partition that
 // differs is pulled, however busy it is.
 const patientFor = 6
+
+// Nodes that another one names are waited for so long, and asked about so often.
+const (
+	introductionEnds  = 10 * time.Second
+	introductionPause = 250 * time.Millisecond
+)
 
 // comparison is one to be made with a node: of the partitions that this node
 // owned when it began.
@@ -118,6 +130,9 @@ func (s *settlement) View(v *ownership, now time.Time) {
 		for p := range lost.all() {
 			peer.forget(p)
 		}
+	}
+	for _, peer := range s.peers {
+		peer.names = slices.DeleteFunc(peer.names, s.meets)
 	}
 	if changed || before != s.owned {
 		s.CompareNow(now)
@@ -193,13 +208,14 @@ func (s *settlement) ownedSince(p mesh.Partition, view uint64) bool {
 }
 
 // Compared tells the digests that a node had, and then this one's; 0 is that
-// of an empty partition.
-func (s *settlement) Compared(c comparison, theirs, mine []uint64) {
+// of an empty partition. sees are the nodes that the other one saw.
+func (s *settlement) Compared(c comparison, theirs, mine []uint64, sees []mesh.NodeID, now time.Time) {
 	peer := s.current(c.peer, c.connection)
 	if peer == nil {
 		return
 	}
 	peer.comparing, peer.failures = false, 0
+	s.introduce(peer, sees, now)
 	for p := range c.partitions.all() {
 		if !s.ownedSince(p, c.view) {
 			continue
@@ -217,6 +233,23 @@ func (s *settlement) Compared(c comparison, theirs, mine []uint64) {
 		}
 	}
 }
+
+// introduce notes whom a node sees that came up. Later words of it only take
+// back: who dies is not seen to die by all at once.
+func (s *settlement) introduce(peer *counterpart, sees []mesh.NodeID, now time.Time) {
+	if !peer.introduced {
+		peer.introduced, peer.names, peer.namesUntil = true, slices.Clone(sees), now.Add(introductionEnds)
+	}
+	peer.names = slices.DeleteFunc(peer.names, func(id mesh.NodeID) bool {
+		return s.meets(id) || !slices.Contains(sees, id) || now.After(peer.namesUntil)
+	})
+	if len(peer.names) > 0 {
+		peer.due = now.Add(introductionPause)
+	}
+}
+
+// meets reports whether this node sees another one, or is it.
+func (s *settlement) meets(id mesh.NodeID) bool { return id == s.self || s.peers[id] != nil }
 
 // level notes that this node holds all that another one held with a digest.
 func (s *settlement) level(id mesh.NodeID, peer *counterpart, p mesh.Partition, digest uint64) {
@@ -367,9 +400,10 @@ func (s *settlement) Unsettled(p mesh.Partition) (nodes []mesh.NodeID) {
 		if peer.unsettled(p) {
 			nodes = append(nodes, id)
 		}
+		nodes = append(nodes, peer.names...)
 	}
 	slices.Sort(nodes)
-	return nodes
+	return slices.Compact(nodes)
 }
 
 func (c *counterpart) unsettled(p mesh.Partition) bool {
@@ -380,6 +414,9 @@ func (c *counterpart) unsettled(p mesh.Partition) bool {
 func (s *settlement) Count() int {
 	var all partitionSet
 	for _, peer := range s.peers {
+		if len(peer.names) > 0 {
+			return s.owned.len()
+		}
 		missing := s.owned.minus(&peer.compared)
 		all.addAll(&missing)
 		for p := range peer.behind {

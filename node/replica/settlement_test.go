@@ -36,12 +36,16 @@ func (x *settlementScript) do(command string) string {
 		x.s.View(scriptedView(rest), x.now)
 	case "up":
 		x.s.PeerUp(mesh.NodeID(subject), x.now)
-	case "compared": // compared b theirs=1:7 mine=1:5
+	case "compared": // compared b theirs=1:7 mine=1:5 sees=abc
 		c, ok := x.comparisons[subject]
 		if !ok {
 			return "no comparison with " + subject
 		}
-		x.s.Compared(c, scriptedDigests(argument(rest, "theirs")), scriptedDigests(argument(rest, "mine")))
+		var sees []mesh.NodeID
+		for _, id := range argument(rest, "sees") {
+			sees = append(sees, mesh.NodeID(id))
+		}
+		x.s.Compared(c, scriptedDigests(argument(rest, "theirs")), scriptedDigests(argument(rest, "mine")), sees, x.now)
 	case "not-compared":
 		x.s.NotCompared(x.comparisons[subject], x.now)
 	case "pulled": // pulled 1 theirs=7 mine=7

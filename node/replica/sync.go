@@ -184,35 +184,39 @@ func (r *Replica) act() {
 
 // compare asks a node for its digests and tells the machine.
 func (r *Replica) compare(c comparison) {
-	theirs, mine, err := r.digests(r.background, c)
+	theirs, mine, sees, err := r.digests(r.background, c)
 	r.sync.tell(func() {
 		if err != nil {
 			r.Log.Debug("cannot compare with a node", "node", c.peer.Short(), "err", err)
 			r.sync.settlement.NotCompared(c, time.Now())
 			return
 		}
-		r.sync.settlement.Compared(c, theirs, mine)
+		r.sync.settlement.Compared(c, theirs, mine, sees, time.Now())
 		r.sync.progress()
 	})
 }
 
-func (r *Replica) digests(ctx context.Context, c comparison) (theirs, mine []uint64, err error) {
+// digests asks a node for its digests and for whom it sees, and then gives this node's.
+func (r *Replica) digests(ctx context.Context, c comparison) (theirs, mine []uint64, sees []mesh.NodeID, err error) {
 	ctx, cancel := r.attempt(ctx, mesh.Partitions*digestSize)
 	defer cancel()
 	reply, err := call[*pb.SyncDigestsReply](ctx, r.Peers, c.peer, &pb.SyncDigests{Partitions: c.partitions.encode()})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	digests, err := decodeDigests(reply.Digests)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	theirs = make([]uint64, mesh.Partitions)
 	for _, d := range digests {
 		theirs[d.partition] = d.digest
 	}
+	for _, id := range reply.Live {
+		sees = append(sees, mesh.NodeID(id))
+	}
 	mine, err = r.Local.Digests(ctx) // after theirs: what they had then, this node had, too
-	return theirs, mine, err
+	return theirs, mine, sees, err
 }
 
 // confirm tells a node that is no owner what this one has taken over.

@@ -335,8 +335,8 @@ func (w *world) compare(c *citizen, comparison comparison) {
 		c.settlement.NotCompared(comparison, w.now)
 		return
 	}
-	theirs := other.digests()
-	w.later(c, func() { c.settlement.Compared(comparison, theirs, c.digests()) })
+	theirs, sees := other.digests(), slices.Collect(maps.Keys(other.met))
+	w.later(c, func() { c.settlement.Compared(comparison, theirs, c.digests(), sees, w.now) })
 }
 
 func (w *world) pull(c *citizen, d pull) {

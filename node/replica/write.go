@@ -61,6 +61,14 @@ func (w *write) Lost(owner mesh.NodeID) (owed bool) {
 	return true
 }
 
+// NotOwner says that a node holds the delta and is no owner by its own view: it
+// hands it on to those that it sees. Its copy does not count.
+func (w *write) NotOwner(node mesh.NodeID) {
+	if w.hear(node) {
+		w.settle()
+	}
+}
+
 // Dominated says that an owner refused the delta, because the key was
 // deleted after the state that the delta was made from.
 func (w *write) Dominated(owner mesh.NodeID) {

@@ -32,6 +32,8 @@ func TestWriteScripts(t *testing.T) {
 				}
 			case "dominated":
 				w.Dominated(mesh.NodeID(node))
+			case "not-owner":
+				w.NotOwner(mesh.NodeID(node))
 			case "expire":
 				w.Expire()
 			default:

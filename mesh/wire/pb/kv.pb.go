@@ -707,6 +707,7 @@ type MergeReply struct {
 	Dominated     bool                   `protobuf:"varint,2,opt,name=dominated,proto3" json:"dominated,omitempty"`                  // the key was deleted after the delta was made
 	Cell          []byte                 `protobuf:"bytes,3,opt,name=cell,proto3" json:"cell,omitempty"`                             // then: what is there
 	LacksBase     bool                   `protobuf:"varint,4,opt,name=lacks_base,json=lacksBase,proto3" json:"lacks_base,omitempty"` // merged, but the receiver had nothing that the delta adds to: send the whole
+	NotOwner      bool                   `protobuf:"varint,20,opt,name=not_owner,json=notOwner,proto3" json:"not_owner,omitempty"`   // merged, but the receiver owns no copy by its own view: it hands the delta on, and does not count
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -765,6 +766,13 @@ func (x *MergeReply) GetCell() []byte {
 func (x *MergeReply) GetLacksBase() bool {
 	if x != nil {
 		return x.LacksBase
+	}
+	return false
+}
+
+func (x *MergeReply) GetNotOwner() bool {
+	if x != nil {
+		return x.NotOwner
 	}
 	return false
 }
@@ -1146,7 +1154,7 @@ const file_kv_proto_rawDesc = "" +
 	"durability\x12 \n" +
 	"\fadds_to_base\x18\x04 \x01(\bR\n" +
 	"addsToBase\x12\x1b\n" +
-	"\twrite_ids\x18\x1e \x03(\fR\bwriteIds\"}\n" +
+	"\twrite_ids\x18\x1e \x03(\fR\bwriteIds\"\x9a\x01\n" +
 	"\n" +
 	"MergeReply\x12\x1e\n" +
 	"\n" +
@@ -1155,7 +1163,8 @@ const file_kv_proto_rawDesc = "" +
 	"\tdominated\x18\x02 \x01(\bR\tdominated\x12\x12\n" +
 	"\x04cell\x18\x03 \x01(\fR\x04cell\x12\x1d\n" +
 	"\n" +
-	"lacks_base\x18\x04 \x01(\bR\tlacksBase\"z\n" +
+	"lacks_base\x18\x04 \x01(\bR\tlacksBase\x12\x1b\n" +
+	"\tnot_owner\x18\x14 \x01(\bR\bnotOwner\"z\n" +
 	"\x05Fetch\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x1c\n" +
 	"\tsubscribe\x18\x02 \x01(\bR\tsubscribe\x12\x16\n" +

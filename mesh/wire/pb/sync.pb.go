@@ -70,6 +70,7 @@ type SyncDigestsReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Digests       []byte                 `protobuf:"bytes,1,opt,name=digests,proto3" json:"digests,omitempty"` // of what is not empty: partition, 2 bytes, and digest, 8 bytes, big-endian
 	Owes          bool                   `protobuf:"varint,2,opt,name=owes,proto3" json:"owes,omitempty"`      // the sender owes deltas to some node
+	Live          [][]byte               `protobuf:"bytes,3,rep,name=live,proto3" json:"live,omitempty"`       // the nodes that the sender sees
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -116,6 +117,13 @@ func (x *SyncDigestsReply) GetOwes() bool {
 		return x.Owes
 	}
 	return false
+}
+
+func (x *SyncDigestsReply) GetLive() [][]byte {
+	if x != nil {
+		return x.Live
+	}
+	return nil
 }
 
 // SyncPull asks for what a node holds of a partition and the sender does not. Node to node.
@@ -490,10 +498,11 @@ const file_sync_proto_rawDesc = "" +
 	"\vSyncDigests\x12\x1e\n" +
 	"\n" +
 	"partitions\x18\x01 \x01(\fR\n" +
-	"partitions\"@\n" +
+	"partitions\"T\n" +
 	"\x10SyncDigestsReply\x12\x18\n" +
 	"\adigests\x18\x01 \x01(\fR\adigests\x12\x12\n" +
-	"\x04owes\x18\x02 \x01(\bR\x04owes\"P\n" +
+	"\x04owes\x18\x02 \x01(\bR\x04owes\x12\x12\n" +
+	"\x04live\x18\x03 \x03(\fR\x04live\"P\n" +
 	"\bSyncPull\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\rR\tpartition\x12\x12\n" +
 	"\x04have\x18\x02 \x01(\fR\x04have\x12\x12\n" +
