@@ -18,7 +18,7 @@ func TestReadsOfAHotKeySpreadOverOwnersAndExtraReaders(t *testing.T) {
 			Nodes: 7, Network: sim.NewNetwork(1, sim.Conditions{Delay: time.Millisecond}),
 			Configure: func(_ int, cfg *node.Config) {
 				cfg.ModuleCache = t.TempDir()
-				cfg.HotKeys = node.HotKeyPolicy{Rate: 50, Sample: 1, MaxReaders: 2, Life: 4 * time.Second, Grace: 10 * time.Second}
+				cfg.HotKeys = node.HotKeyPolicy{Rate: 50, Sample: 1, MaxReaders: 2, Life: 2 * time.Second, Grace: 10 * time.Second}
 			},
 		})
 		if err != nil {
@@ -33,7 +33,7 @@ func TestReadsOfAHotKeySpreadOverOwnersAndExtraReaders(t *testing.T) {
 		}
 		read := func(d time.Duration) map[mesh.NodeID]int {
 			to := map[mesh.NodeID]int{}
-			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(3 * time.Millisecond) {
+			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(6 * time.Millisecond) {
 				node, _, err := sdk.Route(t.Context(), client, "popular")
 				if err != nil {
 					t.Fatal(err)
@@ -44,8 +44,8 @@ func TestReadsOfAHotKeySpreadOverOwnersAndExtraReaders(t *testing.T) {
 			}
 			return to
 		}
-		read(30 * time.Second)
-		spread := read(10 * time.Second)
+		read(15 * time.Second)
+		spread := read(4 * time.Second)
 		if len(spread) < 3 {
 			t.Errorf("reads of a hot key go to %d nodes: expected 3 or more", len(spread))
 		}

@@ -36,7 +36,8 @@ type Conn struct {
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when the connection is out of the endpoint's table
 
-	quiet  silence // for look
+	lookMu sync.Mutex // held by look
+	quiet  silence    // for look
 	silent atomic.Pointer[chan struct{}]
 
 	mu      sync.Mutex

@@ -116,8 +116,10 @@ func (c *Conn) spawnLook() {
 }
 
 // look judges the silence of the peer, for as long as it owes answers or is
-// silent. Only one runs at a time.
+// silent. A call that begins just as one ends starts another: they take turns.
 func (c *Conn) look() {
+	c.lookMu.Lock()
+	defer c.lookMu.Unlock()
 	if !c.quiet.silent && c.calls.rest() {
 		c.quiet.Rest()
 		return
