@@ -19,5 +19,13 @@ type Entry struct {
 	Digest uint64 // of the key and the cell's canonical encoding; 0 if the cell is damaged
 }
 
+// Tombstone tells of the record of a deleted key, for forgetting it once all
+// owners have it.
+type Tombstone struct {
+	Key    Key
+	Digest uint64        // as in Entry
+	Since  lattice.Stamp // of the delete
+}
+
 // Prefix is the id's first 8 bytes, in the order of ids.
 func (id ID) Prefix() uint64 { return binary.BigEndian.Uint64(id[:8]) }

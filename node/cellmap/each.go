@@ -1,6 +1,9 @@
 package cellmap
 
-import "github.com/virga-mesh/virga/mesh"
+import (
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+)
 
 // Each calls visit for the cells held, with the memory that each takes, in no
 // order, until it returns false. What changes meanwhile may be seen or not.
@@ -22,4 +25,20 @@ func (s *shard[M]) each(visit func(mesh.Key, int64, M) bool) bool {
 		}
 	}
 	return true
+}
+
+// EachCell calls visit for the cells held, in no order. A cell is valid until
+// visit returns, which must be short, and must not call the map.
+func (m *Map[M]) EachCell(visit func(mesh.Key, *lattice.Cell)) {
+	for i := range m.shards {
+		m.shards[i].eachCell(visit)
+	}
+}
+
+func (s *shard[M]) eachCell(visit func(mesh.Key, *lattice.Cell)) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, e := range s.entries {
+		visit(e.key, &e.cell)
+	}
 }

@@ -196,6 +196,10 @@ func TestAfterAFailedWriteNothingIsAcknowledged(t *testing.T) {
 		{"failed fsync", errorfs.OpFileSyncData, "log", mesh.Synced},
 		{"full disk at a new log", errorfs.OpCreate, "log", mesh.Logged},
 		{"full disk at a table", errorfs.OpFileWrite, ".sst", mesh.Logged},
+		{"failed fsync of a table", errorfs.OpFileSyncData, ".sst", mesh.Logged},
+		{"full disk at a new table", errorfs.OpCreate, ".sst", mesh.Logged},
+		{"full disk at the manifest", errorfs.OpFileWrite, "MANIFEST", mesh.Logged},
+		{"failed fsync of the manifest", errorfs.OpFileSync, "MANIFEST", mesh.Logged},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			mem := vfs.NewMem()
@@ -214,13 +218,69 @@ func TestAfterAFailedWriteNothingIsAcknowledged(t *testing.T) {
 			if err := s.Close(); !errors.Is(err, mesh.Unavailable) {
 				t.Errorf("Close of a failed store = %v, want its failure", err)
 			}
-			s = open(t, options(mem))
+			s = open(t, options(copyOf(t, mem))) // the engine may hold the folder to its end
 			for _, name := range append(acked, "before") {
 				if _, ok, err := s.Get(key(name)); !ok || err != nil {
 					t.Errorf("%s was acknowledged, and is lost: %v", name, err)
 				}
 			}
 		})
+	}
+}
+
+func TestAFullDiskWhileCompacting(t *testing.T) {
+	fault := failOn(errorfs.OpFileWrite, ".sst")
+	s := open(t, options(errorfs.Wrap(vfs.NewMem(), fault)))
+	for round := range 2 {
+		apply(t, s, "a", lattice.SetKind, lattice.AddOp(fmt.Sprint(round)))
+		apply(t, s, "z", lattice.SetKind, lattice.AddOp(fmt.Sprint(round)))
+		if err := s.db.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fault.armed.On()
+	if err := s.db.Compact(t.Context(), everything.start, everything.end, false); !errors.Is(err, errFull) {
+		t.Fatalf("Compact = %v, want a full disk", err)
+	}
+	if _, _, err := s.Apply(t.Context(), key("a"), lattice.SetKind, lattice.AddOp("y"), mesh.Memory); !errors.Is(err, errFull) {
+		t.Errorf("Apply = %v, want the failure", err)
+	}
+	if err := s.Failed(); !errors.Is(err, mesh.Unavailable) || !errors.Is(err, errFull) {
+		t.Errorf("Failed = %v, want Unavailable because of the disk", err)
+	}
+}
+
+// A disk that cannot be written is an error of Open, and no reason to set the
+// folder aside.
+func TestOpenOnABrokenDisk(t *testing.T) {
+	writing := map[errorfs.OpKind]bool{
+		errorfs.OpCreate: true, errorfs.OpFileWrite: true, errorfs.OpRemove: true, errorfs.OpRename: true,
+		errorfs.OpMkdirAll: true, errorfs.OpReuseForWrite: true, errorfs.OpOpenDir: true, errorfs.OpFileSync: true, errorfs.OpFileSyncData: true,
+	}
+	for _, cause := range []error{syscall.EROFS, syscall.EACCES, syscall.ENOSPC} {
+		for after := range 6 {
+			mem := vfs.NewMem()
+			s := open(t, options(mem))
+			apply(t, s, "k", lattice.SetKind, lattice.AddOp("x"))
+			shut(t, s)
+			count := 0
+			broken := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+				if !writing[op.Kind] {
+					return nil
+				}
+				if count++; count <= after {
+					return nil
+				}
+				return cause
+			}))
+			if _, err := Open(options(broken)); !errors.Is(err, mesh.Unavailable) || !errors.Is(err, cause) {
+				t.Errorf("Open with %v after %d writes = %v, want Unavailable because of it", cause, after, err)
+			}
+			if s = open(t, options(mem)); show(t, s, "k") != "x" {
+				t.Errorf("%v after %d writes: the key is gone", cause, after)
+			}
+			shut(t, s)
+		}
 	}
 }
 

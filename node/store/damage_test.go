@@ -198,7 +198,7 @@ func TestAFolderOfALaterVersionIsRefused(t *testing.T) {
 	s.fail.abandoned.Store(true) // or Close would write the identity again
 	s.stop()
 	s.running.Wait()
-	if err := s.db.Close(); err != nil {
+	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(o); !errors.Is(err, mesh.Invalid) || !strings.Contains(err.Error(), "another version") {

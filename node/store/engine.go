@@ -38,8 +38,7 @@ func engineOptions(fs vfs.FS, logDir string, log *slog.Logger, fail *failure, on
 			DataCorruption: onCorruption,
 			BackgroundError: func(err error) {
 				if pebble.IsCorruptionError(err) {
-					log.Error("a damaged file keeps the engine from compacting", "err", err)
-					return
+					return // onCorruption was told, and the engine tries again
 				}
 				fail.set("writing tables", err)
 			},

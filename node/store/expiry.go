@@ -65,20 +65,27 @@ func noteExpiry(batch *pebble.Batch, c change) error {
 // before all. It looks at up to limit records: more says whether there are
 // others, and last where to go on.
 func (s *Store) Expired(ctx context.Context, after mesh.Expiring, by time.Time, limit int) (expired []mesh.Expiring, last mesh.Expiring, more bool, err error) {
-	if err := s.enter(); err != nil {
-		return nil, after, false, err
+	err = s.reading(ctx, func() (err error) {
+		expired, last, more, err = s.expired(ctx, after, by, limit)
+		return err
+	})
+	if err != nil {
+		return nil, after, false, diskError("list what expired", err)
 	}
-	defer s.leave()
+	return expired, last, more, nil
+}
+
+func (s *Store) expired(ctx context.Context, after mesh.Expiring, by time.Time, limit int) (expired []mesh.Expiring, last mesh.Expiring, more bool, err error) {
 	records, more, err := s.expiryRecords(ctx, after, by, limit)
 	if err != nil {
-		return nil, after, false, expiryError(err)
+		return nil, after, false, err
 	}
 	last = after
 	for _, record := range records {
 		last = record
 		stands, err := s.standsOrForget(record)
 		if err != nil {
-			return nil, after, false, expiryError(err)
+			return nil, after, false, err
 		}
 		if stands {
 			expired = append(expired, record)
@@ -126,13 +133,4 @@ func (s *Store) standsOrForget(record mesh.Expiring) (bool, error) {
 		return found, err
 	}
 	return false, s.db.Delete(appendExpiryKey(nil, at, record.Key), pebble.NoSync)
-}
-
-// expiryError gives the error of a look at what expires its kind and operation.
-func expiryError(err error) error {
-	kind := mesh.KindOf(err)
-	if kind == mesh.Internal {
-		kind = mesh.Unavailable
-	}
-	return mesh.Errorf(kind, "list what expired", "%w", err)
 }

@@ -31,6 +31,19 @@ func (f *failure) err() error {
 	return nil
 }
 
+// diskError gives the error of an operation that reads or writes the disk its
+// kind and operation: mesh.Unavailable, unless it has another.
+func diskError(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	kind := mesh.KindOf(err)
+	if kind == mesh.Internal {
+		kind = mesh.Unavailable
+	}
+	return mesh.Errorf(kind, op, "%w", err)
+}
+
 // engineLog hands what Pebble has to say to slog.
 type engineLog struct {
 	log  *slog.Logger
@@ -51,6 +64,23 @@ func (l engineLog) Errorf(format string, args ...any) {
 // leaves the engine to the end of the process.
 func (l engineLog) Fatalf(format string, args ...any) {
 	l.fail.abandoned.Store(true)
-	l.fail.set("a step that the engine cannot do without", fmt.Errorf(format, args...))
+	l.fail.set("a step that the engine cannot do without", fatal{text: fmt.Sprintf(format, args...), args: args})
 	select {}
+}
+
+// fatal is an error that wraps those among its text's arguments.
+type fatal struct {
+	text string
+	args []any
+}
+
+func (f fatal) Error() string { return f.text }
+
+func (f fatal) Unwrap() (causes []error) {
+	for _, arg := range f.args {
+		if cause, ok := arg.(error); ok {
+			causes = append(causes, cause)
+		}
+	}
+	return causes
 }

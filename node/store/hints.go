@@ -109,21 +109,21 @@ func (s *Store) eachHint(ctx context.Context, prefix []byte, visit func(*pebble.
 }
 
 func (s *Store) eachHintFrom(ctx context.Context, from, prefix []byte, visit func(*pebble.Iterator) (next bool, err error)) error {
-	if err := s.enter(); err != nil {
-		return err
-	}
-	defer s.leave()
+	return hintError(s.reading(ctx, func() error { return s.eachHintIn(ctx, from, prefix, visit) }))
+}
+
+func (s *Store) eachHintIn(ctx context.Context, from, prefix []byte, visit func(*pebble.Iterator) (next bool, err error)) error {
 	records, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: from, UpperBound: afterPrefix(prefix)})
 	if err != nil {
-		return hintError(err)
+		return err
 	}
 	defer records.Close()
 	for next := records.First(); next; next = next && records.Next() {
 		if next, err = visit(records); err != nil {
-			return hintError(err)
+			return err
 		}
 	}
-	return hintError(records.Error())
+	return records.Error()
 }
 
 func hintError(err error) error {

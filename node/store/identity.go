@@ -19,6 +19,8 @@ type identity struct {
 	incarnation [8]byte
 	closed      bool // the last run ended with Close
 	tabled      bool // and left a table of the partitions
+	refill      bool // see Condition
+	mending     bool // records may be cut out that are not back yet
 }
 
 // identityFormat is the version of the whole store's format on disk.
@@ -27,8 +29,11 @@ const identityFormat = 2
 const identitySize = 1 + 8 + 1
 
 const (
-	closedFlag = 1
-	tabledFlag = 2
+	closedFlag  = 1
+	tabledFlag  = 2
+	refillFlag  = 4
+	mendingFlag = 8
+	allFlags    = closedFlag | tabledFlag | refillFlag | mendingFlag
 )
 
 func (id identity) encode() []byte {
@@ -41,17 +46,25 @@ func (id identity) encode() []byte {
 	if id.tabled {
 		flags |= tabledFlag
 	}
+	if id.refill {
+		flags |= refillFlag
+	}
+	if id.mending {
+		flags |= mendingFlag
+	}
 	return append(b, flags)
 }
 
 func decodeIdentity(b []byte) (identity, error) {
-	if len(b) != identitySize || b[0] != identityFormat || b[9]&^(closedFlag|tabledFlag) != 0 {
+	if len(b) != identitySize || b[0] != identityFormat || b[9]&^allFlags != 0 {
 		return identity{}, mesh.Errorf(mesh.Invalid, "open store", "identity record %x: expected format %d in %d bytes; was the folder written by another version?", b, identityFormat, identitySize)
 	}
 	return identity{
 		incarnation: [8]byte(b[1:9]),
 		closed:      b[9]&closedFlag != 0,
 		tabled:      b[9]&tabledFlag != 0,
+		refill:      b[9]&refillFlag != 0,
+		mending:     b[9]&mendingFlag != 0,
 	}, nil
 }
 
@@ -63,26 +76,30 @@ func (id *identity) writer(node mesh.NodeID) string {
 	return string(node[max(0, len(node)-4):]) + string(id.incarnation[:])
 }
 
-// loadIdentity reads the identity, and marks on disk that a run has begun.
-func loadIdentity(db *pebble.DB) (identity, error) {
-	var id identity
+// loadIdentity reads the identity, and reports whether there is one.
+func loadIdentity(db *pebble.DB) (id identity, known bool, err error) {
 	raw, closer, err := db.Get([]byte{identityRecord})
-	switch {
-	case errors.Is(err, pebble.ErrNotFound):
-	case err != nil:
-		return id, err
-	default:
-		defer closer.Close()
-		if id, err = decodeIdentity(raw); err != nil {
-			return id, err
-		}
+	if errors.Is(err, pebble.ErrNotFound) {
+		return id, false, nil
 	}
-	if !id.closed || !id.tabled {
-		id.renew()
+	if err != nil {
+		return id, false, err
 	}
-	running := id
+	defer closer.Close()
+	id, err = decodeIdentity(raw)
+	return id, true, err
+}
+
+// saveRunning marks on disk that a run goes on.
+func (s *Store) saveRunning() error {
+	s.identityMu.Lock()
+	defer s.identityMu.Unlock()
+	running := s.identity
 	running.closed, running.tabled = false, false
-	return id, db.Set([]byte{identityRecord}, running.encode(), pebble.Sync)
+	if err := s.db.Set([]byte{identityRecord}, running.encode(), pebble.Sync); err != nil {
+		return err
+	}
+	return s.logs.SyncLogs()
 }
 
 // saveClosed marks on disk that this run ended well. Without a table, which

@@ -49,6 +49,12 @@ func splitIndexKey(record []byte) (id uint64, key mesh.Key, err error) {
 	return binary.BigEndian.Uint64(record[indexPrefixSize:]), key, err
 }
 
+// cellOfIndex gives the key of the record of the cell that an index record,
+// with a key made by appendIndexKey, is of.
+func cellOfIndex(record []byte) []byte {
+	return append([]byte{cellRecord}, record[indexHeadSize:]...)
+}
+
 // digestOf gives the digest of the record of a cell: of its key and its
 // value, which is the cell's canonical encoding. It is the same on all nodes
 // and in all runs: XXH64 of the key's length, the key and the value.

@@ -17,43 +17,6 @@ type indexed struct {
 	key mesh.Key
 }
 
-// countIn brings what was on disk at the start into the table. It reads the
-// index and no cell. Changes made meanwhile are counted by who makes them.
-func (s *Store) countIn(ctx context.Context, snapshot *pebble.Snapshot) {
-	defer close(s.table.ready)
-	defer snapshot.Close()
-	first := []byte{indexRecord}
-	records, err := snapshot.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: first, UpperBound: afterPrefix(first)})
-	if err == nil {
-		err = s.countEach(ctx, records)
-		err = errors.Join(err, records.Close())
-	}
-	if err != nil {
-		s.table.err = mesh.Errorf(mesh.Unavailable, "read index", "%w", err)
-		s.log.Warn("reading the index ended early", "err", err)
-	}
-}
-
-func (s *Store) countEach(ctx context.Context, records *pebble.Iterator) error {
-	for valid := records.First(); valid; valid = records.Next() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		p := partitionOfIndex(records.Key())
-		value, err := records.ValueAndErr()
-		if err != nil {
-			return err
-		}
-		digest, known := decodeDigest(value)
-		if !known {
-			s.table.stale[p].Store(true)
-		}
-		s.table.digests[p] ^= digest
-		s.table.keys[p].Add(1)
-	}
-	return records.Error()
-}
-
 // awaitIndex waits until what was there at the start is counted in.
 func (s *Store) awaitIndex(ctx context.Context) error {
 	select {
@@ -62,15 +25,6 @@ func (s *Store) awaitIndex(ctx context.Context) error {
 	case <-ctx.Done():
 		return mesh.Errorf(mesh.KindOf(ctx.Err()), "read index", "%w", context.Cause(ctx))
 	}
-}
-
-// enterIndexed is enter for what needs the table. It waits outside of the
-// gate, so that Close does not wait for the index.
-func (s *Store) enterIndexed(ctx context.Context) error {
-	if err := s.awaitIndex(ctx); err != nil {
-		return err
-	}
-	return s.enter()
 }
 
 // eachIndexed visits the cells of a partition in order of id, from an id on,
@@ -112,7 +66,7 @@ func (s *Store) eachIndexed(ctx context.Context, p mesh.Partition, from uint64, 
 }
 
 // computeDigest brings the index up to date with a cell, and reports whether
-// there is one.
+// there is one. A damaged cell has the digest 0, and stays marked as changed.
 func (s *Store) computeDigest(key mesh.Key) (digest uint64, held bool, err error) {
 	scratch := s.takeScratch()
 	defer s.giveScratch(scratch)
@@ -121,8 +75,8 @@ func (s *Store) computeDigest(key mesh.Key) (digest uint64, held bool, err error
 	scratch.key = appendCellKey(scratch.key[:0], key)
 	if cell := locked.Peek(); cell != nil {
 		scratch.value = cell.AppendBinary(scratch.value[:0])
-	} else if held, err = s.readRecord(scratch); err != nil || !held {
-		return 0, false, err
+	} else if held, err = s.readCell(scratch, key); err != nil || !held {
+		return 0, errors.Is(err, errDamaged), ignoreDamage(err)
 	}
 	digest = digestOf(scratch.key, scratch.value)
 	if err := s.db.Set(appendIndexKey(nil, key), appendDigest(scratch.value[:0], digest), pebble.NoSync); err != nil {
@@ -134,17 +88,22 @@ func (s *Store) computeDigest(key mesh.Key) (digest uint64, held bool, err error
 	return digest, true, nil
 }
 
-// readRecord reads the value of the scratch's key into the scratch.
-func (s *Store) readRecord(scratch *scratch) (found bool, err error) {
+// readCell reads the value of a key's record, which is that of the scratch,
+// into the scratch. The error wraps errDamaged if that is not a cell.
+func (s *Store) readCell(scratch *scratch, key mesh.Key) (found bool, err error) {
 	raw, closer, err := s.db.Get(scratch.key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
-		return false, err
+		return false, s.readFailed(key, err)
+	}
+	defer closer.Close()
+	if _, err := lattice.DecodeCell(raw); err != nil {
+		return false, s.reportDamage(key, err)
 	}
 	scratch.value = append(scratch.value[:0], raw...)
-	return true, closer.Close()
+	return true, nil
 }
 
 // peek gives the cell of a key, from memory or from the disk, without
@@ -162,13 +121,10 @@ func (s *Store) peekLocked(locked *cellmap.Locked[inMemory], key mesh.Key) (latt
 	scratch := s.takeScratch()
 	defer s.giveScratch(scratch)
 	scratch.key = appendCellKey(scratch.key[:0], key)
-	found, err := s.readRecord(scratch)
+	found, err := s.readCell(scratch, key)
 	if err != nil || !found {
 		return lattice.Cell{}, false, err
 	}
 	cell, err := lattice.DecodeCell(scratch.value)
-	if err != nil {
-		return lattice.Cell{}, false, s.reportDamage(key, err)
-	}
-	return cell, true, nil
+	return cell, err == nil, err
 }

@@ -14,14 +14,21 @@ import (
 // with prefix and are greater than after; more says whether there are others.
 // Deleted and expired keys are left out. What is written meanwhile may be missed.
 func (s *Store) List(ctx context.Context, namespace, prefix, after string, limit int) (keys []mesh.KeyInfo, more bool, err error) {
-	if err := s.enter(); err != nil {
-		return nil, false, err
+	err = s.reading(ctx, func() (err error) {
+		keys, more, err = s.list(ctx, namespace, prefix, after, limit)
+		return err
+	})
+	if err != nil {
+		return nil, false, listError(namespace, err)
 	}
-	defer s.leave()
+	return keys, more, ctx.Err()
+}
+
+func (s *Store) list(ctx context.Context, namespace, prefix, after string, limit int) (keys []mesh.KeyInfo, more bool, err error) {
 	from := appendCellKey(nil, mesh.Key{Namespace: namespace, Name: prefix})
 	records, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: from, UpperBound: afterPrefix(from)})
 	if err != nil {
-		return nil, false, listError(namespace, err)
+		return nil, false, err
 	}
 	defer records.Close()
 	start := from
@@ -31,7 +38,7 @@ func (s *Store) List(ctx context.Context, namespace, prefix, after string, limit
 	for valid := records.SeekGE(start); valid; valid = records.Next() {
 		info, exists, err := s.keyInfo(records)
 		if err != nil {
-			return nil, false, listError(namespace, err)
+			return nil, false, err
 		}
 		if !exists {
 			continue
@@ -41,10 +48,7 @@ func (s *Store) List(ctx context.Context, namespace, prefix, after string, limit
 		}
 		keys = append(keys, info)
 	}
-	if err := records.Error(); err != nil {
-		return nil, false, listError(namespace, err)
-	}
-	return keys, false, ctx.Err()
+	return keys, false, records.Error()
 }
 
 // keyInfo describes the record under the iterator, unless it is deleted or damaged.
@@ -58,7 +62,7 @@ func (s *Store) keyInfo(records *pebble.Iterator) (info mesh.KeyInfo, exists boo
 	}
 	raw, err := records.ValueAndErr()
 	if err != nil {
-		return info, false, s.readFailed(key, err)
+		return info, false, err
 	}
 	cell, err := lattice.DecodeCell(raw)
 	if err != nil {
@@ -69,10 +73,4 @@ func (s *Store) keyInfo(records *pebble.Iterator) (info mesh.KeyInfo, exists boo
 	return mesh.KeyInfo{Name: key.Name, Kind: value.Kind(), Size: int64(len(raw))}, exists && !cell.Expired(time.Now), nil
 }
 
-func listError(namespace string, err error) error {
-	kind := mesh.KindOf(err)
-	if kind == mesh.Internal {
-		kind = mesh.Unavailable
-	}
-	return mesh.Errorf(kind, "list "+namespace, "reading the disk: %w", err)
-}
+func listError(namespace string, err error) error { return diskError("list "+namespace, err) }

@@ -33,12 +33,20 @@ type Options struct {
 	// SyncInterval is the longest that a logged write waits for the disk.
 	// Default 10 ms.
 	SyncInterval time.Duration
+	// ScrubInterval is the pause between two scrubs; the first comes after a
+	// tenth of it. Default 24 h.
+	ScrubInterval time.Duration
 	// OnGrow, if not nil, is told of every delta that made a cell grow, in
 	// order for each key, before the write returns. It must not change the
 	// delta, must be quick, and must not call the store.
 	OnGrow func(mesh.Key, lattice.Cell)
+	// OnDamage, if not nil, is told of each key whose cell is found damaged,
+	// once until that is replaced. It must be quick, and must not call the store.
+	OnDamage func(mesh.Key)
 	// Log receives what goes wrong. Default: slog.Default.
 	Log *slog.Logger
+
+	setAside string // where the folder went that was too damaged to be opened
 }
 
 func (o Options) withDefaults() Options {
@@ -50,6 +58,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.SyncInterval == 0 {
 		o.SyncInterval = 10 * time.Millisecond
+	}
+	if o.ScrubInterval == 0 {
+		o.ScrubInterval = 24 * time.Hour
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

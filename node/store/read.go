@@ -10,9 +10,6 @@ import (
 	"github.com/virga-mesh/virga/node/cellmap"
 )
 
-// errDamaged is the cause of errors about records that cannot be read any more.
-var errDamaged = errors.New("the record is damaged")
-
 // Get gives the cell of a key: deleted cells too, so that a caller can tell
 // "deleted" from "never heard of". The cell must not be changed, and stays as
 // it is while others write: the first write after a Get works on a copy, so a

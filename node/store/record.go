@@ -8,6 +8,7 @@ import (
 // keys are ordered by namespace and name, so that a prefix of names is a range.
 const (
 	cellRecord     = 'c' // then mesh.Key.Path
+	deletedRecord  = 'd' // then 8 bytes of the key's id, mesh.Key.Path
 	expiryRecord   = 'e' // then the moment in 8 bytes, mesh.Key.Path
 	hintRecord     = 'h' // then the length of the node's id, the node, mesh.Key.Path
 	identityRecord = 'i' // one record

@@ -6,7 +6,7 @@ type Stats struct {
 	MemoryKeys  int   // cells in memory
 	MemoryBytes int64 // that they take
 	DiskBytes   uint64
-	Damaged     int64 // times that a damaged record was met since the start
+	Damaged     int64 // damaged records met since the start
 }
 
 // Stats gives the figures as they are now.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -18,12 +19,16 @@ import (
 // Store keeps cells. It is safe for concurrent use. Its methods give a
 // mesh.Unavailable error once it has failed or is closed.
 type Store struct {
-	node   mesh.NodeID
-	clock  Clock
-	onGrow func(mesh.Key, lattice.Cell)
-	log    *slog.Logger
-	fail   failure
+	node     mesh.NodeID
+	clock    Clock
+	onGrow   func(mesh.Key, lattice.Cell)
+	onDamage func(mesh.Key)
+	log      *slog.Logger
+	fail     failure
 
+	fs    vfs.FS
+	dir   string
+	lock  *pebble.Lock // of the folder
 	db    *pebble.DB
 	logs  *logFS
 	syncs *groupSync
@@ -33,11 +38,17 @@ type Store struct {
 	identityMu sync.Mutex
 	identity   identity
 	writer     atomic.Pointer[string]
+	unclean    bool   // see Condition
+	setAside   string // see Condition
 
-	damaged atomic.Int64
-	hintMu  sync.Mutex // makes reading and dropping a hint one step
-	growMu  [64]sync.Mutex
-	seed    maphash.Seed // of growMu
+	damaged     atomic.Int64
+	damagedKeys damaged
+	wounds      wounds
+	mends       *groupSync // of the wounds
+
+	hintMu sync.Mutex // makes reading and dropping a hint one step
+	growMu [64]sync.Mutex
+	seed   maphash.Seed // of growMu
 
 	scratches sync.Pool // of *scratch
 
@@ -51,88 +62,6 @@ type Store struct {
 // inMemory is what stands beside a cell in the memory tier.
 type inMemory struct {
 	marked bool // the index has it as changed already
-}
-
-// Open opens the store in a folder, or makes one. The log of the last run is
-// replayed; of a log that was torn by a loss of power, up to the tear.
-func Open(o Options) (*Store, error) {
-	o = o.withDefaults()
-	s := &Store{
-		node: o.Node, clock: o.Clock, onGrow: o.OnGrow, log: o.Log,
-		fail:  failure{log: o.Log},
-		cells: cellmap.New[inMemory](o.MemoryBytes, nil),
-		table: newTable(),
-		seed:  maphash.MakeSeed(),
-	}
-	logDir := o.FS.PathJoin(o.Dir, "log")
-	s.logs = newLogFS(o.FS, logDir, func(err error) { s.fail.set("writing the log", err) })
-	s.syncs = newGroupSync(o.SyncInterval, s.syncLog)
-	if err := o.FS.MkdirAll(logDir, 0o700); err != nil {
-		return nil, openError(o.Dir, err)
-	}
-	db, err := pebble.Open(o.Dir, engineOptions(s.logs, logDir, o.Log, &s.fail, s.onCorruption))
-	if err != nil {
-		return nil, openError(o.Dir, err)
-	}
-	s.db = db
-	if err := s.begin(); err != nil {
-		return nil, openError(o.Dir, s.abortOpen(err))
-	}
-	return s, nil
-}
-
-func openError(dir string, err error) error {
-	kind := mesh.KindOf(err)
-	if kind == mesh.Internal {
-		kind = mesh.Unavailable
-	}
-	return mesh.Errorf(kind, "open store", "folder %s: %w", dir, err)
-}
-
-func (s *Store) abortOpen(err error) error {
-	if closeErr := s.db.Close(); closeErr != nil {
-		s.log.Warn("closing the engine", "err", closeErr)
-	}
-	return err
-}
-
-// begin makes this run known on disk and starts what runs beside the callers.
-func (s *Store) begin() error {
-	id, err := loadIdentity(s.db)
-	if err != nil {
-		return err
-	}
-	if err := s.logs.SyncLogs(); err != nil {
-		return err
-	}
-	s.setIdentity(id)
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
-	if tabled, err := s.loadTable(id); err != nil {
-		return err
-	} else if !tabled {
-		snapshot := s.db.NewSnapshot()
-		s.running.Go(func() { s.countIn(ctx, snapshot) })
-	}
-	s.running.Go(func() { s.syncs.Run(ctx) })
-	return nil
-}
-
-// loadTable takes over the table that the last run left, if it did.
-func (s *Store) loadTable(id identity) (bool, error) {
-	if !id.tabled {
-		return false, nil
-	}
-	raw, closer, err := s.db.Get([]byte{tableRecord})
-	if err != nil {
-		return false, err
-	}
-	defer closer.Close()
-	if !s.table.decode(raw) {
-		return false, nil
-	}
-	close(s.table.ready)
-	return true, nil
 }
 
 func (s *Store) setIdentity(id identity) {
@@ -159,6 +88,12 @@ func (s *Store) Close() error {
 	err := s.end()
 	if closeErr := s.db.Close(); err == nil {
 		err = closeErr
+	}
+	if err == nil && s.fail.err() == nil {
+		err = seal(s.fs, s.dir)
+	}
+	if lockErr := s.lock.Close(); err == nil {
+		err = lockErr
 	}
 	if failed := s.fail.err(); failed != nil {
 		return failed
@@ -229,6 +164,25 @@ func (s *Store) enter() error {
 }
 
 func (s *Store) leave() { s.gate.RUnlock() }
+
+// reading calls read, which may read many records, and once more after the
+// damage that it met was mended.
+func (s *Store) reading(ctx context.Context, read func() error) error {
+	const attempts = 3
+	for attempt := 1; ; attempt++ {
+		if err := s.enter(); err != nil {
+			return err
+		}
+		err := read()
+		s.leave()
+		if attempt == attempts || !pebble.IsCorruptionError(err) {
+			return err
+		}
+		if err := s.mends.Wait(ctx); err != nil {
+			return err
+		}
+	}
+}
 
 // syncLog brings all commits so far onto the disk.
 func (s *Store) syncLog() error {

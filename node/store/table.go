@@ -24,6 +24,7 @@ type table struct {
 	drops   [mesh.Partitions]atomic.Uint32
 	dropped atomic.Bool // any of drops is not 0
 
+	cut   atomic.Bool   // records of the index were lost since the start
 	ready chan struct{} // closed when what was there at the start is counted in
 	err   error         // why that ended early; set before ready is closed
 }

@@ -141,6 +141,7 @@ func (s *Store) mergeLocked(cell *cellmap.Locked[inMemory], key mesh.Key, d mesh
 	if err != nil {
 		return merged, delta, nil, err
 	}
+	wasDeleted := have.Deleted()
 	merged.Created = !found
 	merged.Dominated = have.Dominates(delta)
 	if found {
@@ -155,7 +156,9 @@ func (s *Store) mergeLocked(cell *cellmap.Locked[inMemory], key mesh.Key, d mesh
 		return merged, delta, nil, err
 	}
 	commit, err = s.commit(change{
-		key: key, delta: delta, replace: damaged, create: !found && !damaged, beside: cell.Meta(),
+		key: key, delta: delta, beside: cell.Meta(),
+		replace: damaged, create: !found && !damaged,
+		die: cell.Cell().Deleted() && !wasDeleted, revive: wasDeleted && !cell.Cell().Deleted(),
 		expiresBefore: expiryOf(have), expiresAfter: expiryOf(*cell.Cell()),
 	}, d)
 	if err != nil { // memory now holds what the disk does not
@@ -171,6 +174,8 @@ type change struct {
 	delta   lattice.Cell
 	replace bool      // the record is damaged: the delta takes its place
 	create  bool      // there was no record
+	die     bool      // the key is deleted now, and was not
+	revive  bool      // the key was deleted, and is not now
 	beside  *inMemory // what stands beside the cell in memory
 
 	expiresBefore, expiresAfter expiry // of the whole cell
@@ -190,22 +195,41 @@ func (s *Store) commit(c change, d mesh.Durability) (*pebble.Batch, error) {
 	} else {
 		err = batch.Merge(scratch.key, scratch.value, nil)
 	}
-	if err == nil && !c.beside.marked {
-		scratch.key = appendIndexKey(scratch.key[:0], c.key)
-		err = batch.Set(scratch.key, nil, nil)
-	}
 	if err == nil {
 		err = noteExpiry(batch, c)
+	}
+	if err == nil {
+		err = s.commitBeside(batch, scratch, c)
 	}
 	if err != nil {
 		return nil, err
 	}
 	commit, err := s.apply(batch, d)
+	if c.replace && err == nil {
+		s.damagedKeys.remove(c.key)
+	}
 	if err == nil && !c.beside.marked {
 		c.beside.marked = true
 		s.table.changed(partitionOfIndex(scratch.key), c.create)
 	}
 	return commit, err
+}
+
+// commitBeside adds what goes with a change to its batch, and leaves the key
+// of the index record, if that is one of them, in the scratch.
+func (s *Store) commitBeside(batch *pebble.Batch, scratch *scratch, c change) error {
+	var err error
+	switch {
+	case c.die:
+		err = batch.Set(appendDeletedKey(nil, c.key), nil, nil)
+	case c.revive:
+		err = batch.Delete(appendDeletedKey(nil, c.key), nil)
+	}
+	if err == nil && !c.beside.marked {
+		scratch.key = appendIndexKey(scratch.key[:0], c.key)
+		err = batch.Set(scratch.key, nil, nil)
+	}
+	return err
 }
 
 // apply hands a batch to the engine. With a durability beyond memory it gives

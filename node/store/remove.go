@@ -1,0 +1,42 @@
+package store
+
+import (
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// removeIf removes the cell of a key if it has the digest, and reports whether it did.
+func (s *Store) removeIf(key mesh.Key, digest uint64) (bool, error) {
+	locked := s.cells.Lock(key)
+	defer locked.Unlock()
+	record := appendIndexKey(nil, key)
+	value, closer, err := s.db.Get(record)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	now, known := decodeDigest(value)
+	if err := closer.Close(); err != nil || !known || now != digest {
+		return false, err
+	}
+	batch := s.db.NewBatch()
+	err = errors.Join(
+		batch.Delete(appendCellKey(nil, key), nil),
+		batch.Delete(record, nil),
+		batch.Delete(appendDeletedKey(nil, key), nil))
+	if err != nil {
+		return false, err
+	}
+	if _, err := s.apply(batch, mesh.Memory); err != nil {
+		s.fail.set("committing", err)
+		return false, s.fail.err()
+	}
+	locked.Remove()
+	s.table.removed(partitionOfIndex(record))
+	return true, nil
+}
