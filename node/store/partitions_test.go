@@ -72,6 +72,9 @@ func checkIndex(t testing.TB, s *Store) {
 		if got[p] != want[p] {
 			t.Fatalf("partition %v: digest %x, want %x", p, got[p], want[p])
 		}
+		if want[p] == 0 && !slices.Contains(held, p) && p%64 != 0 {
+			continue // of the empty ones some are enough
+		}
 		var all uint64
 		of := entries(t, s, p)
 		for _, e := range of {
