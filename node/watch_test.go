@@ -246,3 +246,17 @@ func TestWhatCannotBeWatched(t *testing.T) {
 		break
 	}
 }
+
+func TestAWatchTellsThatAKeyExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := start(t, simulated(simmesh.Options{Nodes: 3}))
+		w := watch(t, at(m, 2), "k", "")
+		w.event(t)
+		brief := at(m, 0).WithState(sdk.StateOptions{TTL: 5 * time.Second})
+		if err := sdk.Register[string](brief, "k").Put(within(t, time.Minute), "for a while"); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, w, "put k for a while")
+		expect(t, w, "expire k")
+	})
+}

@@ -54,6 +54,8 @@ func newTestMesh(t testing.TB, n int) *testMesh {
 	for i := range n {
 		node := &testNode{mesh: m, id: mesh.NodeID(fmt.Sprint("node-", i)), fs: vfs.NewCrashableMem(), seen: true}
 		m.nodes = append(m.nodes, node)
+	}
+	for _, node := range m.nodes { // all are there before one looks at the others
 		node.start()
 	}
 	for _, node := range m.nodes {
