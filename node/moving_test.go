@@ -33,9 +33,13 @@ func ledgerKey(n int) string { return fmt.Sprint("key ", n) }
 // write writes some keys through nodes that run, one after another.
 func (l *ledger) write(count int) {
 	l.t.Helper()
+	l.writeThrough(count, l.m.Running()...)
+}
+
+func (l *ledger) writeThrough(count int, nodes ...int) {
+	l.t.Helper()
 	for range count {
-		running := l.m.Running()
-		put(l.t, l.m, running[l.n%len(running)], ledgerKey(l.n), fmt.Sprint("value ", l.n))
+		put(l.t, l.m, nodes[l.n%len(nodes)], ledgerKey(l.n), fmt.Sprint("value ", l.n))
 		l.mu.Lock()
 		l.n++
 		l.mu.Unlock()
@@ -280,5 +284,21 @@ func TestWhoIsCutOffDoesNotSayMissing(t *testing.T) {
 		m.Heal()
 		must(t, m.Settle(within(t, time.Minute)))
 		wants(t, "through the node that was cut off", get(t, m, 2, "greeting"), nil, "hello")
+	})
+}
+
+func TestANodeThatDrainsHandsOverAllThatItHolds(t *testing.T) {
+	moving(t, 4, func(t *testing.T, m *simmesh.Mesh, l *ledger) {
+		_, err := at(m, 0).Drain(within(t, time.Minute), m.Node(3).ID())
+		must(t, err)
+		l.writeThrough(50, 0, 1, 2)
+		select {
+		case <-m.Node(3).Stopped():
+		case <-within(t, time.Minute).Done():
+			t.Fatal("a minute has passed, and it still drains")
+		}
+		must(t, m.Stop(3))
+		must(t, m.Kill(2)) // nothing was with the two of them alone
+		must(t, m.Settle(within(t, time.Minute)))
 	})
 }
