@@ -70,6 +70,9 @@ func (m *Map[M]) Len() int { return int(m.count.Load()) }
 // Bytes is the memory that they take.
 func (m *Map[M]) Bytes() int64 { return m.used.Load() }
 
+// Full reports whether another cell is likely to push one out.
+func (m *Map[M]) Full() bool { return m.used.Load() >= m.limit-m.limit/16 }
+
 // Get gives the cell of a key, which must not be changed, and what was put
 // beside it. It allocates nothing.
 func (m *Map[M]) Get(key mesh.Key) (lattice.Cell, M, bool) {

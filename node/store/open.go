@@ -38,10 +38,11 @@ func openFolder(o Options) (*Store, error) {
 	s := &Store{
 		fs: o.FS, dir: o.Dir,
 		node: o.Node, clock: o.Clock, onGrow: o.OnGrow, onDamage: o.OnDamage, log: o.Log,
-		fail:  failure{log: o.Log},
-		cells: cellmap.New[inMemory](o.MemoryBytes, nil),
-		table: newTable(),
-		seed:  maphash.MakeSeed(),
+		fail:       failure{log: o.Log},
+		cells:      cellmap.New[inMemory](o.MemoryBytes, nil),
+		table:      newTable(),
+		promotions: newPromotions(o.PromotionWindow),
+		seed:       maphash.MakeSeed(),
 	}
 	s.damagedKeys.keys = make(map[mesh.Key]struct{})
 	s.wounds.take()

@@ -30,6 +30,9 @@ type Options struct {
 	Clock Clock
 	// MemoryBytes bounds the decoded cells in memory. Default 64 MiB.
 	MemoryBytes int64
+	// PromotionWindow is within how long a key must be read from the disk
+	// twice to come into memory, while that is full. Default 60 s.
+	PromotionWindow time.Duration
 	// SyncInterval is the longest that a logged write waits for the disk.
 	// Default 10 ms.
 	SyncInterval time.Duration
@@ -55,6 +58,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MemoryBytes == 0 {
 		o.MemoryBytes = 64 << 20
+	}
+	if o.PromotionWindow == 0 {
+		o.PromotionWindow = time.Minute
 	}
 	if o.SyncInterval == 0 {
 		o.SyncInterval = 10 * time.Millisecond

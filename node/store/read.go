@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -26,15 +27,25 @@ func (s *Store) Get(key mesh.Key) (lattice.Cell, bool, error) {
 		return lattice.Cell{}, false, err
 	}
 	defer s.leave()
+	cell, found, err := s.getFromDisk(key)
+	if err != nil {
+		return lattice.Cell{}, false, readError(key, err)
+	}
+	return cell, found, nil
+}
+
+// getFromDisk reads a cell, and brings it into memory if there is room or it
+// was read lately.
+func (s *Store) getFromDisk(key mesh.Key) (lattice.Cell, bool, error) {
+	if s.cells.Full() && !s.promotions.again(key, time.Now()) {
+		return s.peek(key)
+	}
 	locked := s.cells.Lock(key)
 	found, err := s.load(&locked, key)
 	cell := locked.Share()
 	locked.Unlock()
 	s.cells.Trim()
-	if err != nil {
-		return lattice.Cell{}, false, readError(key, err)
-	}
-	return cell, found, nil
+	return cell, found, err
 }
 
 // InMemory gives the cell of a key if it is in memory: Get without ever

@@ -35,6 +35,8 @@ type Store struct {
 	cells *cellmap.Map[inMemory] // the memory tier; a cell in it is the same on disk
 	table *table
 
+	promotions *promotions // from the disk into memory
+
 	identityMu sync.Mutex
 	identity   identity
 	writer     atomic.Pointer[string]
