@@ -77,6 +77,10 @@ func allow(peer admission.Member, req wire.Message) error {
 		return allowVerb(peer, admission.Admin) // it names hot keys of all namespaces
 	case *pb.Drain, *pb.Forget:
 		return allowChangeOfMesh(peer)
+	case *pb.Backup:
+		return allowAll(peer, admission.Admin|admission.Read)
+	case *pb.Restore:
+		return allowAll(peer, admission.Admin|admission.Write)
 	}
 	return mesh.Errorf(mesh.Denied, "request", "%T is for nodes only: %s is a %s", req, peer.ID.Short(), peer.Role)
 }
@@ -193,12 +197,16 @@ func allowServe(peer admission.Member, m *pb.ServeFuncs) error {
 
 // allowChangeOfMesh wants the verb admin from a certificate that is not
 // restricted to a part of what the mesh holds: a node has all parts.
-func allowChangeOfMesh(peer admission.Member) error {
-	if err := allowVerb(peer, admission.Admin); err != nil {
-		return err
+func allowChangeOfMesh(peer admission.Member) error { return allowAll(peer, admission.Admin) }
+
+// allowAll is for what concerns the mesh as a whole: the certificate must have
+// the verbs, and no restriction to namespaces, keys or functions.
+func allowAll(peer admission.Member, verbs admission.Verbs) error {
+	if missing := verbs &^ peer.Grant.Verbs; missing != 0 {
+		return mesh.Errorf(mesh.Denied, "request", "the certificate of %s allows %s: expected %s, too", peer.ID.Short(), peer.Grant.Verbs, missing)
 	}
 	if g := peer.Grant; len(g.Namespaces)+len(g.KeyPrefixes)+len(g.Functions) > 0 {
-		return mesh.Errorf(mesh.Denied, "request", "the certificate of %s is restricted to namespaces, keys or functions: expected one that is not, to change the mesh", peer.ID.Short())
+		return mesh.Errorf(mesh.Denied, "request", "the certificate of %s is restricted to namespaces, keys or functions: expected one that is not, for what concerns the mesh as a whole", peer.ID.Short())
 	}
 	return nil
 }

@@ -163,6 +163,10 @@ func (r *rooms) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (
 		return r.status(), nil
 	case *pb.Stats:
 		return r.stats(ctx, m), nil
+	case *pb.Backup:
+		return r.replica.HandleBackup(ctx, m)
+	case *pb.Restore:
+		return nil, r.replica.HandleRestore(ctx, m)
 	case *pb.Drain:
 		return r.serveDrain(ctx, m)
 	case *pb.Forget:
@@ -222,6 +226,8 @@ func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Messag
 		return r.replica.HandleFetch(ctx, from, m)
 	case *pb.FetchParts:
 		return r.replica.HandleFetchParts(ctx, m)
+	case *pb.Give:
+		return nil, r.replica.HandleGive(ctx, m)
 	case *pb.Holdings:
 		return nil, r.published.HandleHoldings(from, m)
 	case *pb.Tail:

@@ -111,6 +111,11 @@ var prototypes = map[Type]Message{
 	124: (*pb.FetchPartsReply)(nil),
 	125: (*pb.Holdings)(nil),
 
+	130: (*pb.Backup)(nil),
+	131: (*pb.BackupReply)(nil),
+	132: (*pb.Restore)(nil),
+	133: (*pb.Give)(nil),
+
 	95: (*pb.Touch)(nil),
 	96: (*pb.CompareAndSet)(nil),
 	97: (*pb.GetAll)(nil),
