@@ -77,6 +77,23 @@ var attempts = []struct {
 	{"delete a DAG", func(t *testing.T, c *sdk.Client) error { return c.DeleteDAG(within(t, 30*time.Second), "squares") }},
 	{"delete a function", func(t *testing.T, c *sdk.Client) error { return c.DeleteFunc(within(t, 30*time.Second), "square") }},
 	{"delete", func(t *testing.T, c *sdk.Client) error { return c.Delete(within(t, 30*time.Second), "app/greeting") }},
+	{"touch", func(t *testing.T, c *sdk.Client) error {
+		_, err := c.Persist(within(t, 30*time.Second), "app/greeting")
+		return ignoring(err, mesh.NotFound)
+	}},
+	{"compare and set", func(t *testing.T, c *sdk.Client) error {
+		_, err := c.CompareAndSet(within(t, 30*time.Second), "app/other", "no version", lattice.LWWKind, lattice.SetOp(nil))
+		return ignoring(err, mesh.Conflict)
+	}},
+	{"get all", func(t *testing.T, c *sdk.Client) error {
+		_, err := c.GetAll(within(t, 30*time.Second), "app/greeting", "app/other")
+		return err
+	}},
+	{"put all", func(t *testing.T, c *sdk.Client) error {
+		put := sdk.Putting{Name: "app/greeting", Kind: lattice.LWWKind, Op: lattice.SetOp(nil)}
+		_, err := c.PutAll(within(t, 30*time.Second), put, put)
+		return err
+	}},
 	{"status", func(t *testing.T, c *sdk.Client) error {
 		_, err := c.Status(within(t, 30*time.Second))
 		return err
@@ -99,6 +116,14 @@ var attempts = []struct {
 	}},
 }
 
+// ignoring is no error in place of one that says that the attempt was let through.
+func ignoring(err error, kind mesh.ErrorKind) error {
+	if errors.Is(err, kind) {
+		return nil
+	}
+	return err
+}
+
 func TestACertificateAllowsWhatItSaysAndNothingElse(t *testing.T) {
 	m := start(t, simmesh.Options{Nodes: 1})
 	admin := dial(t, m)
@@ -117,7 +142,7 @@ func TestACertificateAllowsWhatItSaysAndNothingElse(t *testing.T) {
 		}
 	}
 	all := []string{"put", "get", "list", "scan", "watch", "call", "start", "look at a function", "deploy", "create a DAG",
-		"call a DAG", "delete a DAG", "delete a function", "delete", "status", "forget a node", "drain the last node"}
+		"call a DAG", "delete a DAG", "delete a function", "delete", "touch", "compare and set", "get all", "put all", "status", "forget a node", "drain the last node"}
 	calls := []string{"call", "start", "look at a function", "call a DAG", "status"}
 	for _, test := range []struct {
 		what    string
@@ -125,14 +150,14 @@ func TestACertificateAllowsWhatItSaysAndNothingElse(t *testing.T) {
 		allowed []string
 	}{
 		{"everything", admission.Grant{Verbs: admission.AllVerbs}, all},
-		{"reading", admission.Grant{Verbs: admission.Read}, []string{"get", "list", "scan", "watch", "status"}},
+		{"reading", admission.Grant{Verbs: admission.Read}, []string{"get", "list", "scan", "watch", "get all", "status"}},
 		{"the mesh", admission.Grant{Verbs: admission.Admin}, []string{"status", "forget a node", "drain the last node"}},
-		{"writing", admission.Grant{Verbs: admission.Write}, []string{"put", "delete", "status"}},
+		{"writing", admission.Grant{Verbs: admission.Write}, []string{"put", "delete", "touch", "put all", "status"}},
 		{"calling", admission.Grant{Verbs: admission.Call}, calls},
 		{"deploying", admission.Grant{Verbs: admission.Deploy}, []string{"deploy", "delete a DAG", "delete a function", "status"}},
 		{"another namespace", admission.Grant{Verbs: admission.AllVerbs, Namespaces: []string{"elsewhere"}}, []string{"status"}},
 		{"another prefix", admission.Grant{Verbs: admission.Read | admission.Write, KeyPrefixes: []string{"other/"}}, []string{"status"}},
-		{"its prefix", admission.Grant{Verbs: admission.Read | admission.Write, KeyPrefixes: []string{"app/"}}, []string{"put", "get", "list", "scan", "watch", "delete", "status"}},
+		{"its prefix", admission.Grant{Verbs: admission.Read | admission.Write, KeyPrefixes: []string{"app/"}}, []string{"put", "get", "list", "scan", "watch", "delete", "touch", "compare and set", "get all", "put all", "status"}},
 		{"another function", admission.Grant{Verbs: admission.Call, Functions: []string{"cube"}}, []string{"status"}},
 		{"its function", admission.Grant{Verbs: admission.Call, Functions: []string{"square"}}, []string{"call", "start", "look at a function", "status"}},
 	} {

@@ -52,6 +52,7 @@ func (r *rooms) replicationFigures(ctx context.Context) metrics.Replication {
 	f := metrics.Replication{
 		Sending: uint64(max(0, lag.Sending)), SendingBytes: uint64(max(0, lag.SendingBytes)),
 		Repairs: uint64(lag.Repaired), Pulled: uint64(lag.Pulled), Unsettled: uint64(lag.Unsettled),
+		Expired: uint64(r.replica.Expirations()),
 	}
 	if len(lag.Owed) == 0 {
 		return f

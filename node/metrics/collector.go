@@ -48,6 +48,7 @@ var metrics = []metric{
 	gauge("virga_replication_sending_bytes", "Bytes of the deltas on their way to other owners.", func(f *Figures) float64 { return float64(f.Replication.SendingBytes) }),
 	counter("virga_replication_repairs_total", "Copies of keys that were brought up to date beside writes: by reads with a quorum and by anti-entropy.", func(f *Figures) float64 { return float64(f.Replication.Repairs) }),
 	counter("virga_replication_pulled_bytes_total", "Bytes that anti-entropy took over from other nodes.", func(f *Figures) float64 { return float64(f.Replication.Pulled) }),
+	counter("virga_replication_expired_keys_total", "Keys that this node deleted for having expired.", func(f *Figures) float64 { return float64(f.Replication.Expired) }),
 	gauge("virga_replication_unsettled_partitions", "Partitions that the node owns and has yet to compare with, or fetch from, another node.", func(f *Figures) float64 { return float64(f.Replication.Unsettled) }),
 
 	gauge("virga_hot_keys", "Keys with extra readers, of all that this node knows of.", func(f *Figures) float64 { return float64(f.HotKeys.Raised) }),

@@ -45,6 +45,7 @@ type Replication struct {
 	SendingBytes uint64
 	Owed         []Debt // by peer, those who are owed nothing left out
 	Repairs      uint64 // copies of keys brought up to date beside writes
+	Expired      uint64 // keys that this node deleted for having expired
 	Pulled       uint64 // bytes taken over from other nodes
 	Unsettled    uint64 // partitions that this node has yet to compare or fetch
 }

@@ -105,9 +105,7 @@ func (r *Replica) expireKey(ctx context.Context, key mesh.Key) error {
 		}
 		return err
 	}
-	if r.expired.Add(1); r.OnExpire != nil {
-		r.OnExpire(key)
-	}
+	r.expired.Add(1)
 	return nil
 }
 

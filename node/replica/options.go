@@ -199,9 +199,6 @@ type Options struct {
 	// ExpiryTakeover is how long the second closest owner waits for the
 	// closest to delete a key that has expired, and so on. Default 30 s.
 	ExpiryTakeover time.Duration
-	// OnExpire, if not nil, is told of each key that this node has deleted
-	// for having expired. Of two nodes that see different owners both may be told.
-	OnExpire func(mesh.Key)
 	// Log receives what goes wrong. Default: slog.Default.
 	Log *slog.Logger
 }
