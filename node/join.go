@@ -23,6 +23,7 @@ func (r *rooms) join(ctx context.Context, ready func()) error {
 	case <-ctx.Done():
 		return nil
 	}
+	r.refilled()
 	r.waitFor("the mesh does not know yet what it hosts")
 	serve := func() {
 		r.waiting.Store(nil)

@@ -56,7 +56,9 @@ type rooms struct {
 	waiting atomic.Pointer[string]    // for what, until ready
 
 	offers offers // of workers
-	drain  *drain
+
+	damaged chan mesh.Key // records to be taken from other owners
+	drain   *drain
 
 	requests metrics.Requests // for state
 	metrics  *metrics.Metrics
@@ -75,7 +77,7 @@ func open(n *Node) (*rooms, error) {
 	}
 	r := &rooms{
 		cfg: n.cfg, log: n.cfg.Log, self: credential.ID(), meshID: credential.MeshID(),
-		natives: n.natives, started: time.Now(), drain: newDrain(),
+		natives: n.natives, started: time.Now(), damaged: make(chan mesh.Key, damagedAtOnce), drain: newDrain(),
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.metrics = metrics.New(version.String(), &r.requests, func() metrics.Figures { return r.figures(r.ctx) })
@@ -103,7 +105,7 @@ func (r *rooms) openStore() (err error) {
 	r.store, err = store.Open(store.Options{
 		Dir: r.cfg.storeDir(), FS: r.cfg.FS, Node: r.self, Clock: r.clock,
 		MemoryBytes: r.cfg.MemoryBytes, SyncInterval: r.cfg.SyncInterval,
-		OnGrow: r.changed, Log: r.log,
+		OnGrow: r.changed, OnDamage: r.noteDamage, Log: r.log,
 	})
 	return err
 }
@@ -160,7 +162,7 @@ func (r *rooms) openState() error {
 		Self: r.self, Local: r.store, Placement: placement{r}, Peers: r.peers,
 		Cache: r.cache, Subscriptions: r.publisher, HotKeys: r.hot,
 		Replicas: r.cfg.Replicas, WriteQuorum: r.cfg.WriteQuorum, ReadQuorum: r.cfg.ReadQuorum, Durability: r.cfg.Durability,
-		AntiEntropyInterval: r.cfg.AntiEntropyInterval, Log: r.log,
+		AntiEntropyInterval: r.cfg.AntiEntropyInterval, Refill: r.store.Condition().Refill, Log: r.log,
 	})
 	r.watches = watch.New(watch.Options{
 		Ring: r.ring, Local: r.store, Placement: placement{r}, Peers: r.peers, Replicas: r.cfg.Replicas,
@@ -183,6 +185,7 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 	r.background(func(ctx context.Context) { failed <- r.dht.Run(ctx, r.endpoint) })
 	r.background(func(ctx context.Context) { failed <- r.serveAdmin(ctx) })
 	r.background(r.replica.Run)
+	r.background(r.mendDamage)
 	r.background(r.hot.Run)
 	r.background(r.publishHoldings)
 	r.background(func(ctx context.Context) {

@@ -477,3 +477,16 @@ func TestAStoppedReplicaRefuses(t *testing.T) {
 		t.Errorf("Put = %v, want Unavailable", err)
 	}
 }
+
+func TestWhatIsDamagedIsTakenFromOtherOwners(t *testing.T) {
+	m := newTestMesh(t, 3)
+	owners, _ := m.owners(key("k"))
+	owners[0].cut(true)
+	ack, err := owners[1].set(key("k"), "v", WriteOptions{})
+	mustAck(t, ack, err, 2)
+	owners[0].cut(false)
+	owners[0].Mend(t.Context(), key("k"))
+	if got := owners[0].holds(key("k")); got != "v" {
+		t.Errorf("it holds %s", got)
+	}
+}
