@@ -81,7 +81,6 @@ var prototypes = map[Type]Message{
 	83: (*pb.SyncPullReply)(nil),
 	84: (*pb.SyncDone)(nil),
 	85: (*pb.SyncNow)(nil),
-	86: (*pb.SyncCollect)(nil),
 
 	90: (*pb.Drain)(nil),
 	91: (*pb.DrainReply)(nil),

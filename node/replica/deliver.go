@@ -32,13 +32,6 @@ func (r *Replica) PeerUp(node mesh.NodeID) {
 	r.ViewChanged()
 }
 
-// owes reports whether some node is owed deltas.
-func (r *Replica) owes() bool {
-	r.dueMu.Lock()
-	defer r.dueMu.Unlock()
-	return r.due.Any()
-}
-
 func (r *Replica) tellDue(tell func(*deliveries)) {
 	r.dueMu.Lock()
 	tell(r.due)

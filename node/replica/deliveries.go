@@ -96,6 +96,3 @@ func (d *deliveries) Next() (time.Time, bool) {
 	}
 	return next, found
 }
-
-// Any reports whether a node is owed something.
-func (d *deliveries) Any() bool { return len(d.nodes) > 0 }

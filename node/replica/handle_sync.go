@@ -32,7 +32,7 @@ func (r *Replica) HandleSyncDigests(ctx context.Context, from mesh.NodeID, m *pb
 			digests = append(digests, partitionDigest{p, all[p]})
 		}
 	}
-	reply := &pb.SyncDigestsReply{Digests: encodeDigests(digests), Owes: r.owes()}
+	reply := &pb.SyncDigestsReply{Digests: encodeDigests(digests)}
 	for _, id := range live {
 		reply.Live = append(reply.Live, []byte(id))
 	}

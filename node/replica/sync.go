@@ -37,7 +37,7 @@ type syncing struct {
 	joined  atomic.Bool
 	synced  chan struct{} // closed when this node has been settled once
 
-	repairs, bytes, dropped atomic.Int64
+	repairs, bytes atomic.Int64
 }
 
 func newSyncing(o Options) *syncing {
@@ -230,12 +230,8 @@ func (r *Replica) confirm(node mesh.NodeID, digests []partitionDigest) {
 
 // drop removes a partition that its owners hold.
 func (r *Replica) drop(d partitionDigest) {
-	emptied, err := r.Local.DropPartition(r.background, d.partition, d.digest)
-	switch {
-	case err != nil:
+	if _, err := r.Local.DropPartition(r.background, d.partition, d.digest); err != nil {
 		r.Log.Warn("cannot drop a partition that others own", "partition", d.partition, "err", err)
-	case emptied:
-		r.sync.dropped.Add(1)
 	}
 	r.sync.tell(func() { r.sync.release.Dropped(d.partition) })
 }

@@ -69,8 +69,7 @@ func (x *SyncDigests) GetPartitions() []byte {
 type SyncDigestsReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Digests       []byte                 `protobuf:"bytes,1,opt,name=digests,proto3" json:"digests,omitempty"` // of what is not empty: partition, 2 bytes, and digest, 8 bytes, big-endian
-	Owes          bool                   `protobuf:"varint,2,opt,name=owes,proto3" json:"owes,omitempty"`      // the sender owes deltas to some node
-	Live          [][]byte               `protobuf:"bytes,3,rep,name=live,proto3" json:"live,omitempty"`       // the nodes that the sender sees
+	Live          [][]byte               `protobuf:"bytes,2,rep,name=live,proto3" json:"live,omitempty"`       // the nodes that the sender sees
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -110,13 +109,6 @@ func (x *SyncDigestsReply) GetDigests() []byte {
 		return x.Digests
 	}
 	return nil
-}
-
-func (x *SyncDigestsReply) GetOwes() bool {
-	if x != nil {
-		return x.Owes
-	}
-	return false
 }
 
 func (x *SyncDigestsReply) GetLive() [][]byte {
@@ -390,104 +382,6 @@ func (*SyncNow) Descriptor() ([]byte, []int) {
 	return file_sync_proto_rawDescGZIP(), []int{6}
 }
 
-// SyncCollect tells an owner that all owners hold the same marks of deletes,
-// so that they can be forgotten. Node to node, answered by Done.
-type SyncCollect struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Marks         []*SyncMark            `protobuf:"bytes,1,rep,name=marks,proto3" json:"marks,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SyncCollect) Reset() {
-	*x = SyncCollect{}
-	mi := &file_sync_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SyncCollect) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SyncCollect) ProtoMessage() {}
-
-func (x *SyncCollect) ProtoReflect() protoreflect.Message {
-	mi := &file_sync_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SyncCollect.ProtoReflect.Descriptor instead.
-func (*SyncCollect) Descriptor() ([]byte, []int) {
-	return file_sync_proto_rawDescGZIP(), []int{7}
-}
-
-func (x *SyncCollect) GetMarks() []*SyncMark {
-	if x != nil {
-		return x.Marks
-	}
-	return nil
-}
-
-type SyncMark struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	Digest        uint64                 `protobuf:"varint,2,opt,name=digest,proto3" json:"digest,omitempty"` // of the key's record: another one stays
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SyncMark) Reset() {
-	*x = SyncMark{}
-	mi := &file_sync_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SyncMark) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SyncMark) ProtoMessage() {}
-
-func (x *SyncMark) ProtoReflect() protoreflect.Message {
-	mi := &file_sync_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SyncMark.ProtoReflect.Descriptor instead.
-func (*SyncMark) Descriptor() ([]byte, []int) {
-	return file_sync_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *SyncMark) GetKey() *Key {
-	if x != nil {
-		return x.Key
-	}
-	return nil
-}
-
-func (x *SyncMark) GetDigest() uint64 {
-	if x != nil {
-		return x.Digest
-	}
-	return 0
-}
-
 var File_sync_proto protoreflect.FileDescriptor
 
 const file_sync_proto_rawDesc = "" +
@@ -498,11 +392,10 @@ const file_sync_proto_rawDesc = "" +
 	"\vSyncDigests\x12\x1e\n" +
 	"\n" +
 	"partitions\x18\x01 \x01(\fR\n" +
-	"partitions\"T\n" +
+	"partitions\"@\n" +
 	"\x10SyncDigestsReply\x12\x18\n" +
 	"\adigests\x18\x01 \x01(\fR\adigests\x12\x12\n" +
-	"\x04owes\x18\x02 \x01(\bR\x04owes\x12\x12\n" +
-	"\x04live\x18\x03 \x03(\fR\x04live\"P\n" +
+	"\x04live\x18\x02 \x03(\fR\x04live\"P\n" +
 	"\bSyncPull\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\rR\tpartition\x12\x12\n" +
 	"\x04have\x18\x02 \x01(\fR\x04have\x12\x12\n" +
@@ -518,12 +411,7 @@ const file_sync_proto_rawDesc = "" +
 	"\x04cell\x18\x02 \x01(\fR\x04cell\"$\n" +
 	"\bSyncDone\x12\x18\n" +
 	"\adigests\x18\x01 \x01(\fR\adigests\"\t\n" +
-	"\aSyncNow\"7\n" +
-	"\vSyncCollect\x12(\n" +
-	"\x05marks\x18\x01 \x03(\v2\x12.virga.v1.SyncMarkR\x05marks\"C\n" +
-	"\bSyncMark\x12\x1f\n" +
-	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\x04R\x06digestB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
+	"\aSyncNowB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
 
 var (
 	file_sync_proto_rawDescOnce sync.Once
@@ -537,7 +425,7 @@ func file_sync_proto_rawDescGZIP() []byte {
 	return file_sync_proto_rawDescData
 }
 
-var file_sync_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_sync_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_sync_proto_goTypes = []any{
 	(*SyncDigests)(nil),      // 0: virga.v1.SyncDigests
 	(*SyncDigestsReply)(nil), // 1: virga.v1.SyncDigestsReply
@@ -546,20 +434,16 @@ var file_sync_proto_goTypes = []any{
 	(*SyncRecord)(nil),       // 4: virga.v1.SyncRecord
 	(*SyncDone)(nil),         // 5: virga.v1.SyncDone
 	(*SyncNow)(nil),          // 6: virga.v1.SyncNow
-	(*SyncCollect)(nil),      // 7: virga.v1.SyncCollect
-	(*SyncMark)(nil),         // 8: virga.v1.SyncMark
-	(*Key)(nil),              // 9: virga.v1.Key
+	(*Key)(nil),              // 7: virga.v1.Key
 }
 var file_sync_proto_depIdxs = []int32{
 	4, // 0: virga.v1.SyncPullReply.records:type_name -> virga.v1.SyncRecord
-	9, // 1: virga.v1.SyncRecord.key:type_name -> virga.v1.Key
-	8, // 2: virga.v1.SyncCollect.marks:type_name -> virga.v1.SyncMark
-	9, // 3: virga.v1.SyncMark.key:type_name -> virga.v1.Key
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	7, // 1: virga.v1.SyncRecord.key:type_name -> virga.v1.Key
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_sync_proto_init() }
@@ -574,7 +458,7 @@ func file_sync_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sync_proto_rawDesc), len(file_sync_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
