@@ -64,7 +64,7 @@ var (
 // when it takes more than that.
 func (r *rooms) getAtHand(m *pb.Get) *pb.GetReply {
 	key, err := wire.ToKey(m.GetKey())
-	if err != nil || m.GetDetails() || cmp.Or(int(m.GetQuorum()), r.cfg.ReadQuorum) > 1 || r.store.Failed() != nil || !r.dht.Owns(key, r.cfg.Replicas) {
+	if err != nil || m.GetCell() || m.GetDetails() || cmp.Or(int(m.GetQuorum()), r.cfg.ReadQuorum) > 1 || r.store.Failed() != nil || !r.dht.Owns(key, r.cfg.Replicas) {
 		return nil
 	}
 	cell, _ := r.store.InMemory(key)

@@ -30,6 +30,7 @@ func (r *Replica) coordinate(ctx context.Context, c change, owners []mesh.NodeID
 				return mesh.Ack{}, err
 			}
 			w.acked, w.ack = true, ack
+			c.tell(w.delta)
 			return ack, nil
 		case again:
 			w.applied = false
@@ -90,6 +91,9 @@ func (r *Replica) applyNew(ctx context.Context, c change, others []mesh.NodeID, 
 			return err
 		}
 	}
+	if err := r.reach(ctx, c, others); err != nil {
+		return err
+	}
 	var merged mesh.Merged
 	switch {
 	case c.deletes:
@@ -102,7 +106,10 @@ func (r *Replica) applyNew(ctx context.Context, c change, others []mesh.NodeID, 
 		w.delta, merged, err = r.Local.Apply(ctx, c.key, c.kind, c.op, mesh.Memory)
 	}
 	w.applied, w.adds = err == nil, !merged.Created && !c.deletes && !c.expires
-	return err
+	if err != nil {
+		return err
+	}
+	return c.follow(&w.delta)
 }
 
 // fill merges what other owners hold of a key into this node's copy. Too few

@@ -35,6 +35,8 @@ func (r *Replica) changeCollection(ctx context.Context, c change, owners []mesh.
 			return mesh.Ack{}, err
 		case len(parts) == 0:
 			return r.coordinateChange(ctx, c, owners, need, o)
+		case !c.after.IsZero():
+			return mesh.Ack{}, mesh.Errorf(mesh.Invalid, c.String(), "the collection is stored in parts: expected a smaller one for a session whose writes follow others")
 		}
 		ack, err := r.changeParts(ctx, parts, owners, need, o)
 		if !errors.Is(err, errCollectionDeleted) {

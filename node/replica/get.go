@@ -136,7 +136,7 @@ func (r *Replica) searchBy(ctx context.Context, key mesh.Key, held lattice.Cell,
 			return held, true, silent, ctx.Err()
 		}
 	}
-	return lattice.Cell{}, false, silent, votes.verdict()
+	return held, !held.IsZero(), silent, votes.verdict()
 }
 
 func kindsDiffer(err error) error {
@@ -164,10 +164,16 @@ func (r *Replica) keep(ctx context.Context, key mesh.Key, cell lattice.Cell) {
 // readQuorum merges what quorum owners hold. Where that is nothing, it takes
 // as many as can tell that the key does not exist.
 func (r *Replica) readQuorum(ctx context.Context, key mesh.Key, owners []mesh.NodeID, quorum int) (merged lattice.Cell, found bool, err error) {
+	merged, answers, err := r.collect(ctx, key, owners, quorum)
+	r.repair(key, merged, answers)
+	return merged, exists(merged), err
+}
+
+// collect merges what quorum owners hold, and gives their answers.
+func (r *Replica) collect(ctx context.Context, key mesh.Key, owners []mesh.NodeID, quorum int) (merged lattice.Cell, answers []answer, err error) {
 	if quorum > len(owners) {
-		return merged, false, mesh.Errorf(mesh.Unavailable, "", "%d owners must answer, %d live", quorum, len(owners))
+		return merged, nil, mesh.Errorf(mesh.Unavailable, "", "%d owners must answer, %d live", quorum, len(owners))
 	}
-	var answers []answer
 	counted := 0
 	votes := r.newBallot(key)
 	for answer := range r.fetchAll(ctx, key, owners, complete) {
@@ -175,21 +181,19 @@ func (r *Replica) readQuorum(ctx context.Context, key mesh.Key, owners []mesh.No
 			continue
 		}
 		if _, err := merged.Merge(answer.cell); err != nil {
-			return merged, false, kindsDiffer(err)
+			return merged, nil, kindsDiffer(err)
 		}
 		if answers = append(answers, answer); answer.counts() {
 			counted++
 		}
 		if counted >= quorum && exists(merged) {
-			r.repair(key, merged, answers)
-			return merged, true, nil
+			return merged, answers, nil
 		}
 	}
 	if counted < quorum {
-		return merged, false, mesh.Errorf(mesh.Unavailable, "", "%d owners must answer, %d did: %w", quorum, counted, votes.last)
+		return merged, nil, mesh.Errorf(mesh.Unavailable, "", "%d owners must answer, %d did: %w", quorum, counted, votes.last)
 	}
-	r.repair(key, merged, answers)
-	return merged, false, votes.verdict()
+	return merged, answers, votes.verdict()
 }
 
 // repair brings owners whose answer lacked something up to date, beside the caller.
@@ -203,7 +207,7 @@ func (r *Replica) repair(key mesh.Key, merged lattice.Cell, answers []answer) {
 	if len(stale) == 0 {
 		return
 	}
-	merge := &pb.Merge{Key: wire.FromKey(key), Delta: merged.AppendBinary(nil), Durability: uint32(r.Durability)}
+	merge := r.repairing(key, merged)
 	for _, owner := range stale {
 		r.spawn(func() {
 			ctx, cancel := r.attempt(r.background, len(merge.Delta))
@@ -215,6 +219,10 @@ func (r *Replica) repair(key mesh.Key, merged lattice.Cell, answers []answer) {
 			r.repaired.Add(1)
 		})
 	}
+}
+
+func (r *Replica) repairing(key mesh.Key, merged lattice.Cell) *pb.Merge {
+	return &pb.Merge{Key: wire.FromKey(key), Delta: merged.AppendBinary(nil), Durability: uint32(r.Durability)}
 }
 
 func (r *Replica) repairOne(ctx context.Context, owner mesh.NodeID, key mesh.Key, merged lattice.Cell, m *pb.Merge) error {

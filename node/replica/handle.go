@@ -17,6 +17,9 @@ func (r *Replica) HandleGet(ctx context.Context, m *pb.Get) (*pb.GetReply, error
 	if err != nil {
 		return nil, err
 	}
+	if m.Cell {
+		return r.getForSession(ctx, key, m)
+	}
 	cell, err := r.getCell(ctx, key, int(m.Quorum))
 	if err != nil {
 		return nil, err
@@ -50,14 +53,20 @@ func (r *Replica) HandlePut(ctx context.Context, m *pb.Put) (*pb.PutReply, error
 	if err != nil {
 		return nil, err
 	}
+	after, err := decodeAfter(m.After)
+	if err != nil {
+		return nil, err
+	}
+	made := making(m.TellBytes)
 	ack, err := r.Put(ctx, key, kind, op, WriteOptions{
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), TTL: fromMillis(m.TtlMs), Behind: m.Behind, Forwarded: m.Forwarded,
 		RetryAge: time.Duration(min(m.RetryAgeMs, maxRetryAge)) * time.Millisecond,
+		After:    after, Made: made,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return r.putReply(key, ack), nil
+	return r.tell(r.putReply(key, ack), made, m.TellBytes), nil
 }
 
 // HandleTouch answers a client, or a node that owns no copy of the key.
@@ -89,13 +98,19 @@ func (r *Replica) HandleDelete(ctx context.Context, m *pb.Delete) (*pb.PutReply,
 	if err != nil {
 		return nil, err
 	}
+	after, err := decodeAfter(m.After)
+	if err != nil {
+		return nil, err
+	}
+	made := making(m.TellBytes)
 	ack, err := r.Delete(ctx, key, WriteOptions{
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Behind: m.Behind, Forwarded: m.Forwarded,
+		After: after, Made: made,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return r.putReply(key, ack), nil
+	return r.tell(r.putReply(key, ack), made, m.TellBytes), nil
 }
 
 // HandleList answers a client for the whole mesh, or another node for this node's own copies.

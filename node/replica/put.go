@@ -31,6 +31,12 @@ type WriteOptions struct {
 	// Behind answers when this node has taken the write, with Durability, and
 	// makes it then: write-behind. What goes wrong afterwards only the log tells.
 	Behind bool
+	// After, of a session, is what whoever has the write must have, too: the
+	// write is made by an owner that has it, and takes it along.
+	After lattice.Cell
+	// Made, if it is not nil, takes the delta that the write has made; it is
+	// left as it is where an earlier attempt made it.
+	Made *lattice.Cell
 	// TTL is how long the key is kept from the write on, up to MaxTTL; 0: a
 	// register for ever, and what is added to as long as it was.
 	TTL time.Duration
@@ -45,12 +51,12 @@ const MaxWriteID = 64
 // With mesh.Unavailable too few did: the write may still take effect, and its
 // owners are owed what reached this node. mesh.KindMismatch changes nothing.
 func (r *Replica) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, o WriteOptions) (mesh.Ack, error) {
-	return r.change(ctx, putting(change{key: key, kind: kind, op: op, ttl: o.TTL}), o)
+	return r.change(ctx, putting(change{key: key, kind: kind, op: op, ttl: o.TTL, after: o.After, made: o.Made}), o)
 }
 
 // Delete deletes a key, whether it exists or not; otherwise it is like Put.
 func (r *Replica) Delete(ctx context.Context, key mesh.Key, o WriteOptions) (mesh.Ack, error) {
-	return r.change(ctx, change{key: key, deletes: true}, o)
+	return r.change(ctx, change{key: key, deletes: true, after: o.After, made: o.Made}, o)
 }
 
 // change is what a write does: it deletes, expires, makes its delta, or applies an operation.
@@ -64,6 +70,8 @@ type change struct {
 	ttl     time.Duration // that it gives the key; 0: none
 	touches bool          // it gives that, or else keeps the key for ever, and does nothing else
 	make    func(have lattice.Cell, at lattice.Write) (lattice.Cell, error)
+	after   lattice.Cell  // WriteOptions.After
+	made    *lattice.Cell // WriteOptions.Made
 }
 
 func (c change) String() string {
@@ -84,7 +92,7 @@ func (c change) message(o WriteOptions) wire.Message {
 	if c.deletes {
 		return &pb.Delete{
 			Key: wire.FromKey(c.key), WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability),
-			WriteId: []byte(o.ID), Forwarded: true,
+			WriteId: []byte(o.ID), Forwarded: true, After: encodeAfter(o.After), TellBytes: tellBytes(o.Made),
 		}
 	}
 	if c.touches {
@@ -97,6 +105,7 @@ func (c change) message(o WriteOptions) wire.Message {
 		Key: wire.FromKey(c.key), Kind: uint32(c.kind), Op: c.op.AppendBinary(nil), TtlMs: toMillis(c.ttl),
 		WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability), WriteId: []byte(o.ID), Forwarded: true,
 		RetryAgeMs: uint64((o.RetryAge + time.Millisecond - 1) / time.Millisecond),
+		After:      encodeAfter(o.After), TellBytes: tellBytes(o.Made),
 	}
 }
 
@@ -197,7 +206,7 @@ func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o
 		if at > 0 { // the one before may have it
 			o.RetryAge = age + max(time.Since(began), time.Millisecond)
 		}
-		ack, isSilent, err := r.forwardTo(ctx, owner, c.message(o), patient)
+		ack, isSilent, err := r.forwardTo(ctx, owner, c.message(o), patient, c.made)
 		if err == nil || !fallsOver(ctx, err) {
 			return ack, err
 		}
@@ -209,7 +218,7 @@ func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o
 	return mesh.Ack{}, mesh.Errorf(mesh.Unavailable, c.String(), "none of %d owners took the write: %w", len(owners), last)
 }
 
-func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, req wire.Message, patient bool) (ack mesh.Ack, silent bool, err error) {
+func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, req wire.Message, patient bool, made *lattice.Cell) (ack mesh.Ack, silent bool, err error) {
 	// The owner may itself wait for one that died.
 	ctx, cancel := context.WithTimeout(ctx, 2*r.patience(proto.Size(req)))
 	defer cancel()
@@ -222,6 +231,11 @@ func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, req wire.Mes
 	reply, err := as[*pb.PutReply](owner, m, err)
 	if err != nil {
 		return mesh.Ack{}, silent, err
+	}
+	if made != nil && len(reply.Cell) > 0 {
+		if *made, err = lattice.DecodeCell(reply.Cell); err != nil {
+			return mesh.Ack{}, false, mesh.Errorf(mesh.Internal, "forward a write", "%w", err)
+		}
 	}
 	return mesh.Ack{Replicas: int(reply.Replicas), Durability: mesh.Durability(min(reply.Durability, 255))}, false, nil
 }

@@ -27,6 +27,8 @@ type Get struct {
 	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	Quorum        uint32                 `protobuf:"varint,2,opt,name=quorum,proto3" json:"quorum,omitempty"`    // owners whose answers are merged; 0 or 1: the first answer
 	Details       bool                   `protobuf:"varint,10,opt,name=details,proto3" json:"details,omitempty"` // tell the version, and when the key expires
+	Cell          bool                   `protobuf:"varint,30,opt,name=cell,proto3" json:"cell,omitempty"`       // for a session: answer with the cell, also of a key that is missing or was deleted
+	Confirm       bool                   `protobuf:"varint,31,opt,name=confirm,proto3" json:"confirm,omitempty"` // with cell: most owners hold what is answered, before it is
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -82,6 +84,20 @@ func (x *Get) GetDetails() bool {
 	return false
 }
 
+func (x *Get) GetCell() bool {
+	if x != nil {
+		return x.Cell
+	}
+	return false
+}
+
+func (x *Get) GetConfirm() bool {
+	if x != nil {
+		return x.Confirm
+	}
+	return false
+}
+
 type GetReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         []byte                 `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`                // lattice.Value
@@ -89,6 +105,7 @@ type GetReply struct {
 	Readers       [][]byte               `protobuf:"bytes,25,rep,name=readers,proto3" json:"readers,omitempty"`           // of a hot key: nodes that answer gets without a quorum as well as owners do
 	Version       string                 `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`           // of a register, with details: for CompareAndSet
 	TtlMs         uint64                 `protobuf:"varint,11,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // with details: how long the key is kept from now on; 0: for ever
+	Cell          []byte                 `protobuf:"bytes,30,opt,name=cell,proto3" json:"cell,omitempty"`                 // to a Get with cell: lattice.Cell, in place of the value
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -158,6 +175,13 @@ func (x *GetReply) GetTtlMs() uint64 {
 	return 0
 }
 
+func (x *GetReply) GetCell() []byte {
+	if x != nil {
+		return x.Cell
+	}
+	return nil
+}
+
 // Put asks any node to apply an operation to a key.
 type Put struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -171,6 +195,8 @@ type Put struct {
 	RetryAgeMs    uint64                 `protobuf:"varint,30,opt,name=retry_age_ms,json=retryAgeMs,proto3" json:"retry_age_ms,omitempty"` // of a retry: how long ago the write was first attempted, rounded up; 0: it never was
 	Behind        bool                   `protobuf:"varint,36,opt,name=behind,proto3" json:"behind,omitempty"`                             // answer when the asked node has taken the write, and make it then
 	TtlMs         uint64                 `protobuf:"varint,10,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"`                  // how long the key is kept from now on; 0: a register for ever, all else as before
+	After         []byte                 `protobuf:"bytes,31,opt,name=after,proto3" json:"after,omitempty"`                                // lattice.Cell: whoever has the write must have this, too
+	TellBytes     uint32                 `protobuf:"varint,32,opt,name=tell_bytes,json=tellBytes,proto3" json:"tell_bytes,omitempty"`      // tell the write's delta if it is no longer than that
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -275,6 +301,20 @@ func (x *Put) GetTtlMs() uint64 {
 	return 0
 }
 
+func (x *Put) GetAfter() []byte {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+func (x *Put) GetTellBytes() uint32 {
+	if x != nil {
+		return x.TellBytes
+	}
+	return 0
+}
+
 type PutReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replicas      uint32                 `protobuf:"varint,1,opt,name=replicas,proto3" json:"replicas,omitempty"`
@@ -282,6 +322,7 @@ type PutReply struct {
 	Owners        [][]byte               `protobuf:"bytes,3,rep,name=owners,proto3" json:"owners,omitempty"`
 	Version       string                 `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`    // to CompareAndSet: of the register now
 	Conflict      bool                   `protobuf:"varint,11,opt,name=conflict,proto3" json:"conflict,omitempty"` // to CompareAndSet: the version was another, and nothing changed
+	Cell          []byte                 `protobuf:"bytes,30,opt,name=cell,proto3" json:"cell,omitempty"`          // with tell_bytes: lattice.Cell, what the write made
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -351,14 +392,23 @@ func (x *PutReply) GetConflict() bool {
 	return false
 }
 
+func (x *PutReply) GetCell() []byte {
+	if x != nil {
+		return x.Cell
+	}
+	return nil
+}
+
 type Delete struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	WriteQuorum   uint32                 `protobuf:"varint,2,opt,name=write_quorum,json=writeQuorum,proto3" json:"write_quorum,omitempty"`
 	Durability    uint32                 `protobuf:"varint,3,opt,name=durability,proto3" json:"durability,omitempty"`
-	Forwarded     bool                   `protobuf:"varint,4,opt,name=forwarded,proto3" json:"forwarded,omitempty"`            // by a node that is no owner; never forwarded again
-	WriteId       []byte                 `protobuf:"bytes,10,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"` // as in Put
-	Behind        bool                   `protobuf:"varint,36,opt,name=behind,proto3" json:"behind,omitempty"`                 // as in Put
+	Forwarded     bool                   `protobuf:"varint,4,opt,name=forwarded,proto3" json:"forwarded,omitempty"`                   // by a node that is no owner; never forwarded again
+	WriteId       []byte                 `protobuf:"bytes,10,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"`        // as in Put
+	Behind        bool                   `protobuf:"varint,36,opt,name=behind,proto3" json:"behind,omitempty"`                        // as in Put
+	After         []byte                 `protobuf:"bytes,31,opt,name=after,proto3" json:"after,omitempty"`                           // as in Put
+	TellBytes     uint32                 `protobuf:"varint,32,opt,name=tell_bytes,json=tellBytes,proto3" json:"tell_bytes,omitempty"` // as in Put
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -433,6 +483,20 @@ func (x *Delete) GetBehind() bool {
 		return x.Behind
 	}
 	return false
+}
+
+func (x *Delete) GetAfter() []byte {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+func (x *Delete) GetTellBytes() uint32 {
+	if x != nil {
+		return x.TellBytes
+	}
+	return 0
 }
 
 // List asks for the names of keys in a namespace, in order.
@@ -1086,19 +1150,22 @@ var File_kv_proto protoreflect.FileDescriptor
 const file_kv_proto_rawDesc = "" +
 	"\n" +
 	"\bkv.proto\x12\bvirga.v1\x1a\n" +
-	"core.proto\"X\n" +
+	"core.proto\"\x86\x01\n" +
 	"\x03Get\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x16\n" +
 	"\x06quorum\x18\x02 \x01(\rR\x06quorum\x12\x18\n" +
 	"\adetails\x18\n" +
-	" \x01(\bR\adetails\"\x83\x01\n" +
+	" \x01(\bR\adetails\x12\x12\n" +
+	"\x04cell\x18\x1e \x01(\bR\x04cell\x12\x18\n" +
+	"\aconfirm\x18\x1f \x01(\bR\aconfirm\"\x97\x01\n" +
 	"\bGetReply\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\x12\x16\n" +
 	"\x06owners\x18\x02 \x03(\fR\x06owners\x12\x18\n" +
 	"\areaders\x18\x19 \x03(\fR\areaders\x12\x18\n" +
 	"\aversion\x18\n" +
 	" \x01(\tR\aversion\x12\x15\n" +
-	"\x06ttl_ms\x18\v \x01(\x04R\x05ttlMs\"\x97\x02\n" +
+	"\x06ttl_ms\x18\v \x01(\x04R\x05ttlMs\x12\x12\n" +
+	"\x04cell\x18\x1e \x01(\fR\x04cell\"\xcc\x02\n" +
 	"\x03Put\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +
@@ -1113,7 +1180,10 @@ const file_kv_proto_rawDesc = "" +
 	"retryAgeMs\x12\x16\n" +
 	"\x06behind\x18$ \x01(\bR\x06behind\x12\x15\n" +
 	"\x06ttl_ms\x18\n" +
-	" \x01(\x04R\x05ttlMs\"\x94\x01\n" +
+	" \x01(\x04R\x05ttlMs\x12\x14\n" +
+	"\x05after\x18\x1f \x01(\fR\x05after\x12\x1d\n" +
+	"\n" +
+	"tell_bytes\x18  \x01(\rR\ttellBytes\"\xa8\x01\n" +
 	"\bPutReply\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1e\n" +
 	"\n" +
@@ -1122,7 +1192,8 @@ const file_kv_proto_rawDesc = "" +
 	"\x06owners\x18\x03 \x03(\fR\x06owners\x12\x18\n" +
 	"\aversion\x18\n" +
 	" \x01(\tR\aversion\x12\x1a\n" +
-	"\bconflict\x18\v \x01(\bR\bconflict\"\xbd\x01\n" +
+	"\bconflict\x18\v \x01(\bR\bconflict\x12\x12\n" +
+	"\x04cell\x18\x1e \x01(\fR\x04cell\"\xf2\x01\n" +
 	"\x06Delete\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12!\n" +
 	"\fwrite_quorum\x18\x02 \x01(\rR\vwriteQuorum\x12\x1e\n" +
@@ -1132,7 +1203,10 @@ const file_kv_proto_rawDesc = "" +
 	"\tforwarded\x18\x04 \x01(\bR\tforwarded\x12\x19\n" +
 	"\bwrite_id\x18\n" +
 	" \x01(\fR\awriteId\x12\x16\n" +
-	"\x06behind\x18$ \x01(\bR\x06behind\"~\n" +
+	"\x06behind\x18$ \x01(\bR\x06behind\x12\x14\n" +
+	"\x05after\x18\x1f \x01(\fR\x05after\x12\x1d\n" +
+	"\n" +
+	"tell_bytes\x18  \x01(\rR\ttellBytes\"~\n" +
 	"\x04List\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12\x14\n" +
