@@ -25,6 +25,7 @@ type Client struct {
 	remote    *remote // the transport, when Dial made it
 	namespace string
 	state     StateOptions
+	session   *Session // nil: none
 }
 
 // Attach gives a client of a node in the same process. Its requests are

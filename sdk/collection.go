@@ -20,6 +20,10 @@ func (c *Client) Element(ctx context.Context, name, element string) (lattice.Val
 	if err != nil {
 		return lattice.Value{}, err
 	}
+	if c.session != nil {
+		whole, err := c.getInSession(ctx, key)
+		return whole.Select(func(other string) bool { return other == element }), err
+	}
 	reply, err := do[*pb.GetReply](ctx, c, op, &pb.GetElement{Key: wire.FromKey(key), Element: element, Quorum: uint32(c.state.ReadQuorum)})
 	if err != nil {
 		return lattice.Value{}, err
@@ -47,6 +51,10 @@ func (c *Client) page(ctx context.Context, name string, from uint32) (page latti
 	op := "get " + name
 	key, err := c.key(name)
 	if err != nil {
+		return page, 0, err
+	}
+	if c.session != nil {
+		page, err = c.getInSession(ctx, key)
 		return page, 0, err
 	}
 	reply, err := do[*pb.GetPageReply](ctx, c, op, &pb.GetPage{Key: wire.FromKey(key), From: from, Quorum: uint32(c.state.ReadQuorum)})

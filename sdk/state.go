@@ -46,6 +46,9 @@ func (c *Client) Get(ctx context.Context, name string) (lattice.Value, error) {
 	if err != nil {
 		return lattice.Value{}, err
 	}
+	if c.session != nil {
+		return c.getInSession(ctx, key)
+	}
 	reply, err := do[*pb.GetReply](ctx, c, op, &pb.Get{Key: wire.FromKey(key), Quorum: uint32(c.state.ReadQuorum)})
 	if err != nil {
 		return lattice.Value{}, err
@@ -71,9 +74,20 @@ func (c *Client) Delete(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = do[wire.Message](ctx, c, "delete "+name, &pb.Delete{
+	m := &pb.Delete{
 		Key: wire.FromKey(key), WriteQuorum: uint32(c.state.WriteQuorum), Durability: uint32(c.state.Durability), Behind: c.state.Behind,
-	})
+	}
+	if c.session != nil {
+		var after lattice.Cell
+		if after, m.AfterMost, err = c.session.toFollow(key); err != nil {
+			return err
+		}
+		m.After, m.TellBytes = encodeSeen(after), maxSeen
+	}
+	reply, err := do[*pb.PutReply](ctx, c, "delete "+name, m)
+	if err == nil && c.session != nil {
+		err = c.heed(ctx, key, reply)
+	}
 	return err
 }
 

@@ -48,7 +48,16 @@ func (c *Client) put(ctx context.Context, name string, kind lattice.Kind, op lat
 		return mesh.Ack{}, err
 	}
 	m.WriteId, m.RetryAgeMs = id, retryAge(age)
+	key := mesh.Key{Namespace: c.namespace, Name: name}
+	if c.session != nil {
+		if err := c.session.follow(key, m); err != nil {
+			return mesh.Ack{}, err
+		}
+	}
 	reply, err := do[*pb.PutReply](ctx, c, "put "+name, m)
+	if err == nil && c.session != nil {
+		err = c.heed(ctx, key, reply)
+	}
 	if err != nil {
 		return mesh.Ack{}, err
 	}

@@ -23,6 +23,10 @@ func (r *Replica) coordinate(ctx context.Context, c change, owners []mesh.NodeID
 		if err := r.apply(ctx, c, r.others(owners), need, w); err != nil {
 			return mesh.Ack{}, err
 		}
+		need, err := r.neededToTell(c, w, owners, need)
+		if err != nil {
+			return mesh.Ack{}, err
+		}
 		ack, result, err := r.spread(ctx, c, w, newWrite(need, owners), d)
 		switch result {
 		case acked:
@@ -109,7 +113,7 @@ func (r *Replica) applyNew(ctx context.Context, c change, others []mesh.NodeID, 
 	if err != nil {
 		return err
 	}
-	return c.follow(&w.delta)
+	return r.follow(c, w)
 }
 
 // fill merges what other owners hold of a key into this node's copy. Too few

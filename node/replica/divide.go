@@ -35,7 +35,7 @@ func (r *Replica) changeCollection(ctx context.Context, c change, owners []mesh.
 			return mesh.Ack{}, err
 		case len(parts) == 0:
 			return r.coordinateChange(ctx, c, owners, need, o)
-		case !c.after.IsZero():
+		case c.follows():
 			return mesh.Ack{}, mesh.Errorf(mesh.Invalid, c.String(), "the collection is stored in parts: expected a smaller one for a session whose writes follow others")
 		}
 		ack, err := r.changeParts(ctx, parts, owners, need, o)

@@ -164,16 +164,10 @@ func (r *Replica) keep(ctx context.Context, key mesh.Key, cell lattice.Cell) {
 // readQuorum merges what quorum owners hold. Where that is nothing, it takes
 // as many as can tell that the key does not exist.
 func (r *Replica) readQuorum(ctx context.Context, key mesh.Key, owners []mesh.NodeID, quorum int) (merged lattice.Cell, found bool, err error) {
-	merged, answers, err := r.collect(ctx, key, owners, quorum)
-	r.repair(key, merged, answers)
-	return merged, exists(merged), err
-}
-
-// collect merges what quorum owners hold, and gives their answers.
-func (r *Replica) collect(ctx context.Context, key mesh.Key, owners []mesh.NodeID, quorum int) (merged lattice.Cell, answers []answer, err error) {
 	if quorum > len(owners) {
-		return merged, nil, mesh.Errorf(mesh.Unavailable, "", "%d owners must answer, %d live", quorum, len(owners))
+		return merged, false, mesh.Errorf(mesh.Unavailable, "", "%d owners must answer, %d live", quorum, len(owners))
 	}
+	var answers []answer
 	counted := 0
 	votes := r.newBallot(key)
 	for answer := range r.fetchAll(ctx, key, owners, complete) {
@@ -181,19 +175,21 @@ func (r *Replica) collect(ctx context.Context, key mesh.Key, owners []mesh.NodeI
 			continue
 		}
 		if _, err := merged.Merge(answer.cell); err != nil {
-			return merged, nil, kindsDiffer(err)
+			return merged, false, kindsDiffer(err)
 		}
 		if answers = append(answers, answer); answer.counts() {
 			counted++
 		}
 		if counted >= quorum && exists(merged) {
-			return merged, answers, nil
+			r.repair(key, merged, answers)
+			return merged, true, nil
 		}
 	}
 	if counted < quorum {
-		return merged, nil, mesh.Errorf(mesh.Unavailable, "", "%d owners must answer, %d did: %w", quorum, counted, votes.last)
+		return merged, false, mesh.Errorf(mesh.Unavailable, "", "%d owners must answer, %d did: %w", quorum, counted, votes.last)
 	}
-	return merged, answers, votes.verdict()
+	r.repair(key, merged, answers)
+	return merged, false, votes.verdict()
 }
 
 // repair brings owners whose answer lacked something up to date, beside the caller.

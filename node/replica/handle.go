@@ -57,16 +57,16 @@ func (r *Replica) HandlePut(ctx context.Context, m *pb.Put) (*pb.PutReply, error
 	if err != nil {
 		return nil, err
 	}
-	made := making(m.TellBytes)
+	made, tells := making(m.TellBytes)
 	ack, err := r.Put(ctx, key, kind, op, WriteOptions{
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), TTL: fromMillis(m.TtlMs), Behind: m.Behind, Forwarded: m.Forwarded,
 		RetryAge: time.Duration(min(m.RetryAgeMs, maxRetryAge)) * time.Millisecond,
-		After:    after, Made: made,
+		After:    after, AfterMost: m.AfterMost, Made: made, TellBytes: tells,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return r.tell(r.putReply(key, ack), made, m.TellBytes), nil
+	return telling(r.putReply(key, ack), made), nil
 }
 
 // HandleTouch answers a client, or a node that owns no copy of the key.
@@ -102,15 +102,15 @@ func (r *Replica) HandleDelete(ctx context.Context, m *pb.Delete) (*pb.PutReply,
 	if err != nil {
 		return nil, err
 	}
-	made := making(m.TellBytes)
+	made, tells := making(m.TellBytes)
 	ack, err := r.Delete(ctx, key, WriteOptions{
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Behind: m.Behind, Forwarded: m.Forwarded,
-		After: after, Made: made,
+		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return r.tell(r.putReply(key, ack), made, m.TellBytes), nil
+	return telling(r.putReply(key, ack), made), nil
 }
 
 // HandleList answers a client for the whole mesh, or another node for this node's own copies.

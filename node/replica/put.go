@@ -34,9 +34,14 @@ type WriteOptions struct {
 	// After, of a session, is what whoever has the write must have, too: the
 	// write is made by an owner that has it, and takes it along.
 	After lattice.Cell
-	// Made, if it is not nil, takes the delta that the write has made; it is
-	// left as it is where an earlier attempt made it.
-	Made *lattice.Cell
+	// AfterMost is After for what the session has seen and is too large to
+	// tell, but is held by most owners.
+	AfterMost bool
+	// Made, if it is not nil, takes the delta that the write has made if that
+	// is no longer than TellBytes. Where it is left as it is, most owners,
+	// those that are away included, hold the write.
+	Made      *lattice.Cell
+	TellBytes int
 	// TTL is how long the key is kept from the write on, up to MaxTTL; 0: a
 	// register for ever, and what is added to as long as it was.
 	TTL time.Duration
@@ -51,12 +56,12 @@ const MaxWriteID = 64
 // With mesh.Unavailable too few did: the write may still take effect, and its
 // owners are owed what reached this node. mesh.KindMismatch changes nothing.
 func (r *Replica) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, o WriteOptions) (mesh.Ack, error) {
-	return r.change(ctx, putting(change{key: key, kind: kind, op: op, ttl: o.TTL, after: o.After, made: o.Made}), o)
+	return r.change(ctx, putting(change{key: key, kind: kind, op: op, ttl: o.TTL, after: o.After, most: o.AfterMost, made: o.Made, tells: o.TellBytes}), o)
 }
 
 // Delete deletes a key, whether it exists or not; otherwise it is like Put.
 func (r *Replica) Delete(ctx context.Context, key mesh.Key, o WriteOptions) (mesh.Ack, error) {
-	return r.change(ctx, change{key: key, deletes: true, after: o.After, made: o.Made}, o)
+	return r.change(ctx, change{key: key, deletes: true, after: o.After, most: o.AfterMost, made: o.Made, tells: o.TellBytes}, o)
 }
 
 // change is what a write does: it deletes, expires, makes its delta, or applies an operation.
@@ -71,7 +76,9 @@ type change struct {
 	touches bool          // it gives that, or else keeps the key for ever, and does nothing else
 	make    func(have lattice.Cell, at lattice.Write) (lattice.Cell, error)
 	after   lattice.Cell  // WriteOptions.After
+	most    bool          // WriteOptions.AfterMost
 	made    *lattice.Cell // WriteOptions.Made
+	tells   int           // WriteOptions.TellBytes
 }
 
 func (c change) String() string {
@@ -92,7 +99,7 @@ func (c change) message(o WriteOptions) wire.Message {
 	if c.deletes {
 		return &pb.Delete{
 			Key: wire.FromKey(c.key), WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability),
-			WriteId: []byte(o.ID), Forwarded: true, After: encodeAfter(o.After), TellBytes: tellBytes(o.Made),
+			WriteId: []byte(o.ID), Forwarded: true, After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
 		}
 	}
 	if c.touches {
@@ -105,7 +112,7 @@ func (c change) message(o WriteOptions) wire.Message {
 		Key: wire.FromKey(c.key), Kind: uint32(c.kind), Op: c.op.AppendBinary(nil), TtlMs: toMillis(c.ttl),
 		WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability), WriteId: []byte(o.ID), Forwarded: true,
 		RetryAgeMs: uint64((o.RetryAge + time.Millisecond - 1) / time.Millisecond),
-		After:      encodeAfter(o.After), TellBytes: tellBytes(o.Made),
+		After:      encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
 	}
 }
 
@@ -164,7 +171,7 @@ func (r *Replica) coordinateOnce(ctx context.Context, c change, owners []mesh.No
 	case <-ctx.Done():
 		return mesh.Ack{}, mesh.AsError(c.String(), ctx.Err())
 	}
-	if w.acked && w.ack.Replicas >= need && w.ack.Durability >= o.Durability {
+	if w.acked && w.ack.Replicas >= need && w.ack.Durability >= o.Durability && c.made == nil {
 		return w.ack, nil
 	}
 	if c.accumulates() && !w.applied {

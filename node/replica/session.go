@@ -2,7 +2,7 @@ package replica
 
 import (
 	"context"
-	"math"
+	"slices"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -54,28 +54,40 @@ func (r *Replica) GetCell(ctx context.Context, key mesh.Key, quorum int, confirm
 	return lattice.NewCell(cell.ResetAt(), value), nil
 }
 
-// readConfirmed reads from most owners, and brings those that are behind up
-// to date before it answers.
-func (r *Replica) readConfirmed(ctx context.Context, key mesh.Key, quorum int) (lattice.Cell, int, error) {
-	quorum = max(quorum, len(r.Placement.KnownOwners(key.Partition(), r.Replicas))/2+1)
-	merged, answers, err := r.collect(ctx, key, r.owners(key), quorum)
-	if err != nil {
-		return merged, quorum, err
-	}
-	confirmed := 0
+// readConfirmed reads from most of those that own the key, or would if they
+// were not away, and brings those that are behind up to date before it answers.
+func (r *Replica) readConfirmed(ctx context.Context, key mesh.Key, quorum int) (merged lattice.Cell, needed int, err error) {
+	known := r.Placement.KnownOwners(key.Partition(), r.Replicas)
+	needed = max(quorum, len(known)/2+1)
+	var answers []answer
 	var last error
-	for _, a := range answers {
-		if !a.counts() {
+	for answer := range r.fetchAll(ctx, key, r.mayOwn(key, known), complete) {
+		if answer.err != nil {
+			last = answer.err
 			continue
 		}
-		if last = r.confirmAt(ctx, key, merged, a); last == nil {
-			confirmed++
+		if _, err := merged.Merge(answer.cell); err != nil {
+			return merged, needed, kindsDiffer(err)
+		}
+		if answer.counts() && slices.Contains(known, answer.owner) {
+			answers = append(answers, answer)
+		}
+		if len(answers) == needed {
+			break
 		}
 	}
-	if confirmed < quorum {
-		return merged, quorum, mesh.Errorf(mesh.Unavailable, "", "%d owners must hold what is read, %d do: %w", quorum, confirmed, last)
+	confirmed := 0
+	for _, a := range answers {
+		if err := r.confirmAt(ctx, key, merged, a); err == nil {
+			confirmed++
+		} else {
+			last = err
+		}
 	}
-	return merged, quorum, nil
+	if confirmed < needed {
+		return merged, needed, mesh.Errorf(mesh.Unavailable, "", "%d of %d owners must hold what is read, %d do: %v", needed, len(known), confirmed, last)
+	}
+	return merged, needed, nil
 }
 
 // confirmAt sees to it that an owner holds at least so much.
@@ -89,69 +101,113 @@ func (r *Replica) confirmAt(ctx context.Context, key mesh.Key, merged lattice.Ce
 	return r.repairOne(ctx, a.owner, key, merged, merge)
 }
 
+// follows reports whether a change is to come after something.
+func (c change) follows() bool { return c.most || !c.after.IsZero() }
+
 // reach brings this node's copy to where it has what a change is to come
 // after. Nothing of what the client sent is merged: it has to be found.
 func (r *Replica) reach(ctx context.Context, c change, others []mesh.NodeID) error {
-	if c.after.IsZero() {
-		return nil
+	if c.most {
+		cell, _, err := r.readConfirmed(ctx, c.key, 0)
+		if err == nil && !cell.IsZero() {
+			_, err = r.mergeWhole(ctx, c.key, cell, mesh.Memory)
+		}
+		if err != nil {
+			return mesh.AsError(c.String(), err)
+		}
 	}
 	for _, fetch := range []fetcher{nil, r.fetchUnlessSilent, r.fetch} {
+		if reached, err := r.reached(c); reached || err != nil {
+			return err
+		}
 		if fetch != nil {
 			if _, err := r.fillBy(ctx, c, others, fetch); err != nil {
 				return err
 			}
 		}
-		cell, _, err := r.Local.Get(c.key)
-		if err != nil {
-			return err
-		}
-		if order := c.after.Compare(cell); order == lattice.Less || order == lattice.Equal {
-			return nil
-		}
+	}
+	if reached, err := r.reached(c); reached || err != nil {
+		return err
 	}
 	return mesh.Errorf(mesh.Unavailable, c.String(), "no owner that answers has what the session has seen")
 }
 
-// follow adds to the delta of a change what it comes after. This node's copy has that.
-func (c change) follow(delta *lattice.Cell) error {
+func (r *Replica) reached(c change) (bool, error) {
 	if c.after.IsZero() {
+		return true, nil
+	}
+	cell, _, err := r.Local.Get(c.key)
+	order := c.after.Compare(cell)
+	return order == lattice.Less || order == lattice.Equal, err
+}
+
+// follow makes the delta of a change, which was applied, take along what the
+// change comes after. This node's copy has that. A register needs no more
+// than its stamp, which is later.
+func (r *Replica) follow(c change, w *recentWrite) error {
+	if !c.follows() {
 		return nil
 	}
-	*delta = delta.Clone()
-	_, err := delta.Merge(c.after)
+	w.delta = w.delta.Clone()
+	if value, _ := w.delta.Value(); c.most && value.Kind() != lattice.LWWKind {
+		whole, _, err := r.Local.Get(c.key)
+		if err != nil {
+			return err
+		}
+		w.delta, w.adds = whole.Clone(), false
+	}
+	_, err := w.delta.Merge(c.after)
 	return err
 }
 
-// tell gives the delta to who asked for it.
+// tell gives the delta to who asked for it, unless it is too long, or of a
+// part of what the session knows.
 func (c change) tell(delta lattice.Cell) {
-	if c.made != nil {
+	if c.made != nil && c.tellable(delta) {
 		*c.made = delta
 	}
 }
 
-// making is where a write is to put what it has made, if a client asks for it.
-func making(tellBytes uint32) *lattice.Cell {
+func (c change) tellable(delta lattice.Cell) bool {
+	return c.whole == nil && len(delta.AppendBinary(nil)) <= c.tells
+}
+
+// neededToTell is how many owners must hold a write: of one that a session
+// has to be told of and cannot be, so many that most of those are among them
+// that would own the key if nobody was away.
+func (r *Replica) neededToTell(c change, w *recentWrite, owners []mesh.NodeID, need int) (int, error) {
+	if !c.most && (c.made == nil || c.tellable(w.delta)) {
+		return need, nil
+	}
+	known := r.Placement.KnownOwners(c.key.Partition(), r.Replicas)
+	needed := len(known)/2 + 1
+	for _, owner := range owners {
+		if !slices.Contains(known, owner) {
+			needed++
+		}
+	}
+	if needed > len(owners) {
+		return 0, mesh.Errorf(mesh.Unavailable, c.String(), "most of %d owners must hold what a session cannot carry, and too many are away", len(known))
+	}
+	return max(need, needed), nil
+}
+
+// making is where a write is to put what it has made, and how long that may
+// be, if a client asks for it.
+func making(tellBytes uint32) (made *lattice.Cell, tells int) {
 	if tellBytes == 0 {
-		return nil
+		return nil, 0
 	}
-	return &lattice.Cell{}
+	return &lattice.Cell{}, int(min(tellBytes, maxTold))
 }
 
-// tellBytes asks an owner for what a write makes.
-func tellBytes(made *lattice.Cell) uint32 {
-	if made == nil {
-		return 0
-	}
-	return math.MaxUint32
-}
+// maxTold bounds what a client is told of a write, in bytes.
+const maxTold = 64 << 10
 
-// tell adds to a reply what the write has made, unless that is longer than is asked for.
-func (r *Replica) tell(reply *pb.PutReply, made *lattice.Cell, tellBytes uint32) *pb.PutReply {
-	if made == nil || made.IsZero() {
-		return reply
-	}
-	if encoded := made.AppendBinary(nil); uint64(len(encoded)) <= uint64(tellBytes) {
-		reply.Cell = encoded
+// telling adds to a reply what the write has made.
+func telling(reply *pb.PutReply, made *lattice.Cell) *pb.PutReply {
+	if made != nil && !made.IsZero() {
+		reply.Cell = made.AppendBinary(nil)
 	}
 	return reply
 }

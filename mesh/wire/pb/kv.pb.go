@@ -197,6 +197,7 @@ type Put struct {
 	TtlMs         uint64                 `protobuf:"varint,10,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"`                  // how long the key is kept from now on; 0: a register for ever, all else as before
 	After         []byte                 `protobuf:"bytes,31,opt,name=after,proto3" json:"after,omitempty"`                                // lattice.Cell: whoever has the write must have this, too
 	TellBytes     uint32                 `protobuf:"varint,32,opt,name=tell_bytes,json=tellBytes,proto3" json:"tell_bytes,omitempty"`      // tell the write's delta if it is no longer than that
+	AfterMost     bool                   `protobuf:"varint,33,opt,name=after_most,json=afterMost,proto3" json:"after_most,omitempty"`      // whoever has the write must have what most owners had, too
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -315,6 +316,13 @@ func (x *Put) GetTellBytes() uint32 {
 	return 0
 }
 
+func (x *Put) GetAfterMost() bool {
+	if x != nil {
+		return x.AfterMost
+	}
+	return false
+}
+
 type PutReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replicas      uint32                 `protobuf:"varint,1,opt,name=replicas,proto3" json:"replicas,omitempty"`
@@ -409,6 +417,7 @@ type Delete struct {
 	Behind        bool                   `protobuf:"varint,36,opt,name=behind,proto3" json:"behind,omitempty"`                        // as in Put
 	After         []byte                 `protobuf:"bytes,31,opt,name=after,proto3" json:"after,omitempty"`                           // as in Put
 	TellBytes     uint32                 `protobuf:"varint,32,opt,name=tell_bytes,json=tellBytes,proto3" json:"tell_bytes,omitempty"` // as in Put
+	AfterMost     bool                   `protobuf:"varint,33,opt,name=after_most,json=afterMost,proto3" json:"after_most,omitempty"` // as in Put
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -497,6 +506,13 @@ func (x *Delete) GetTellBytes() uint32 {
 		return x.TellBytes
 	}
 	return 0
+}
+
+func (x *Delete) GetAfterMost() bool {
+	if x != nil {
+		return x.AfterMost
+	}
+	return false
 }
 
 // List asks for the names of keys in a namespace, in order.
@@ -1165,7 +1181,7 @@ const file_kv_proto_rawDesc = "" +
 	"\aversion\x18\n" +
 	" \x01(\tR\aversion\x12\x15\n" +
 	"\x06ttl_ms\x18\v \x01(\x04R\x05ttlMs\x12\x12\n" +
-	"\x04cell\x18\x1e \x01(\fR\x04cell\"\xcc\x02\n" +
+	"\x04cell\x18\x1e \x01(\fR\x04cell\"\xeb\x02\n" +
 	"\x03Put\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +
@@ -1183,7 +1199,9 @@ const file_kv_proto_rawDesc = "" +
 	" \x01(\x04R\x05ttlMs\x12\x14\n" +
 	"\x05after\x18\x1f \x01(\fR\x05after\x12\x1d\n" +
 	"\n" +
-	"tell_bytes\x18  \x01(\rR\ttellBytes\"\xa8\x01\n" +
+	"tell_bytes\x18  \x01(\rR\ttellBytes\x12\x1d\n" +
+	"\n" +
+	"after_most\x18! \x01(\bR\tafterMost\"\xa8\x01\n" +
 	"\bPutReply\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1e\n" +
 	"\n" +
@@ -1193,7 +1211,7 @@ const file_kv_proto_rawDesc = "" +
 	"\aversion\x18\n" +
 	" \x01(\tR\aversion\x12\x1a\n" +
 	"\bconflict\x18\v \x01(\bR\bconflict\x12\x12\n" +
-	"\x04cell\x18\x1e \x01(\fR\x04cell\"\xf2\x01\n" +
+	"\x04cell\x18\x1e \x01(\fR\x04cell\"\x91\x02\n" +
 	"\x06Delete\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12!\n" +
 	"\fwrite_quorum\x18\x02 \x01(\rR\vwriteQuorum\x12\x1e\n" +
@@ -1206,7 +1224,9 @@ const file_kv_proto_rawDesc = "" +
 	"\x06behind\x18$ \x01(\bR\x06behind\x12\x14\n" +
 	"\x05after\x18\x1f \x01(\fR\x05after\x12\x1d\n" +
 	"\n" +
-	"tell_bytes\x18  \x01(\rR\ttellBytes\"~\n" +
+	"tell_bytes\x18  \x01(\rR\ttellBytes\x12\x1d\n" +
+	"\n" +
+	"after_most\x18! \x01(\bR\tafterMost\"~\n" +
 	"\x04List\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12\x14\n" +
