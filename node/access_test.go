@@ -239,7 +239,7 @@ var clientMessages = []wire.Message{
 	(*pb.ServeFuncs)(nil), (*pb.SendMessage)(nil), (*pb.Receive)(nil),
 	(*pb.CreateDAG)(nil), (*pb.GetDAG)(nil), (*pb.ListDAGs)(nil), (*pb.DeleteDAG)(nil),
 	(*pb.Call)(nil), (*pb.CallDAG)(nil), (*pb.AwaitRun)(nil), (*pb.CancelRun)(nil),
-	(*pb.Drain)(nil), (*pb.Forget)(nil),
+	(*pb.Drain)(nil), (*pb.Forget)(nil), (*pb.Backup)(nil), (*pb.Restore)(nil),
 }
 
 func TestMessagesOfNodesAreDeniedToClients(t *testing.T) {
@@ -288,7 +288,7 @@ func TestMalformedRequestsAreInvalid(t *testing.T) {
 	for _, request := range clientMessages {
 		empty := wire.TypeOf(request).New()
 		switch empty.(type) {
-		case *pb.Status, *pb.Stats, *pb.ListFuncs, *pb.ListDAGs, *pb.ServeFuncs: // need nothing
+		case *pb.Status, *pb.Stats, *pb.Backup, *pb.ListFuncs, *pb.ListDAGs, *pb.ServeFuncs: // need nothing
 			continue
 		}
 		_, err := m.Node(0).Do(within(t, 30*time.Second), empty)

@@ -122,7 +122,7 @@ func decodeBackupCursor(b []byte) (c backupCursor, err error) {
 // another kind than what is there are refused, the others merged.
 func (r *Replica) HandleRestore(ctx context.Context, m *pb.Restore) error {
 	if len(m.Records) == 0 {
-		return nil
+		return mesh.Errorf(mesh.Invalid, "restore", "no records: expected one at least")
 	}
 	key, err := wire.ToStoredKey(m.Records[0].Key)
 	if err != nil {
