@@ -3,6 +3,7 @@ package soak
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -39,7 +40,7 @@ func (r *run) clientStep(ctx context.Context, client int, step Step, fresh bool)
 
 func (r *run) write(ctx context.Context, through *sdk.Client, step Step) {
 	history := r.histories[step.Key]
-	number := history.Begin(step, r.next())
+	number := history.Begin(step, r.next(), fmt.Sprintf("at %v %s", r.now(), step))
 	err := change(ctx, through, step)
 	history.End(number, r.next(), err == nil)
 	if err == nil {
@@ -76,7 +77,7 @@ func (r *run) look(ctx context.Context, through *sdk.Client, step Step, fresh bo
 	}
 	r.count(&r.result.Reads)
 	if err := r.histories[step.Key].Check(seen, from, to, fresh && step.Quorum >= writeQuorum); err != nil {
-		r.violation("%s: %v", step, err)
+		r.violation("%s: %v. Its owners: %s. Its last writes: %s", step, err, r.ownersNow(step.Key), r.histories[step.Key].Recent())
 	}
 	return nil
 }

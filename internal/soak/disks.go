@@ -69,3 +69,16 @@ func ownersOf(key mesh.Key, ids map[int]mesh.NodeID) (owners []int) {
 	slices.SortFunc(owners, func(a, b int) int { return mesh.CompareDistance(at, ids[a].ID(), ids[b].ID()) })
 	return owners[:min(replicas, len(owners))]
 }
+
+// ownersNow tells which of the nodes that run own a key, the closest first.
+func (r *run) ownersNow(key int) string {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	ids := map[int]mesh.NodeID{}
+	for node, n := range r.nodes {
+		if id := n.ID(); id != "" {
+			ids[node] = id
+		}
+	}
+	return fmt.Sprint(ownersOf(meshKey(key), ids))
+}

@@ -3,6 +3,7 @@ package soak
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -35,11 +36,12 @@ type Seen struct {
 	Count   int64
 }
 
-// Begin notes a write that begins at a tick, and gives its number.
-func (h *History) Begin(step Step, tick int) int {
+// Begin notes a write that begins at a tick, and gives its number. A
+// description tells of it.
+func (h *History) Begin(step Step, tick int, description string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.writes = append(h.writes, write{deletes: step.Verb == Delete, value: step.Value, began: tick, description: step.String()})
+	h.writes = append(h.writes, write{deletes: step.Verb == Delete, value: step.Value, began: tick, description: description})
 	return len(h.writes) - 1
 }
 
@@ -64,6 +66,24 @@ func (h *History) Settle(tick int) {
 		}
 	}
 }
+
+// Recent tells of the last writes and how they were answered.
+func (h *History) Recent() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var told []string
+	for _, w := range h.writes[max(0, len(h.writes)-recent):] {
+		outcome := "under way"
+		if w.ended > 0 {
+			outcome = map[bool]string{true: "acknowledged", false: "failed"}[w.acked]
+		}
+		told = append(told, w.description+": "+outcome)
+	}
+	return strings.Join(told, "; ")
+}
+
+// recent is how many writes Recent tells of.
+const recent = 6
 
 // Check holds what a read gave that lasted from one tick to another against
 // the history. A fresh read sees all that was acknowledged before it.

@@ -52,7 +52,7 @@ func TestTheOracleSeesWhatMustNotBe(t *testing.T) {
 
 func TestAReadMayMissWhatIsStillBeingWritten(t *testing.T) {
 	h, tick := history(t, Register, "put 1")
-	h.Begin(Step{Verb: Put, Value: 2}, tick+1)
+	h.Begin(Step{Verb: Put, Value: 2}, tick+1, "put 2")
 	for _, value := range []int{1, 2} {
 		if err := h.Check(Seen{Values: []int{value}}, tick+2, tick+3, true); err != nil {
 			t.Error(err)
@@ -76,7 +76,7 @@ func history(t *testing.T, kind Kind, told string) (*History, int) {
 			if value != "" {
 				s.Value = int(value[0] - '0')
 			}
-			h.End(h.Begin(s, tick), tick+1, !failed)
+			h.End(h.Begin(s, tick, step), tick+1, !failed)
 		default:
 			t.Fatalf("no step: %q", step)
 		}

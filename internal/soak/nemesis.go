@@ -13,6 +13,7 @@ func (r *run) nemesis(ctx context.Context, steps []Step) error {
 	for _, step := range steps {
 		time.Sleep(step.Pause)
 		within, cancel := context.WithTimeout(ctx, settleTimeout)
+		r.log.Info("the nemesis strikes", "at", r.now(), "step", step.String())
 		err := r.strike(within, step)
 		cancel()
 		if err != nil {

@@ -34,8 +34,10 @@ const (
 // run is a schedule under way.
 type run struct {
 	schedule  Schedule
+	log       *slog.Logger
 	mesh      *simmesh.Mesh // of the nemesis alone
 	chance    *rand.Rand    // its own
+	began     time.Time
 	dialled   []*sdk.Client
 	histories [keys]*History
 
@@ -49,7 +51,7 @@ type run struct {
 // Run plays a schedule, within a bubble of testing/synctest. An error says
 // that it could not go on; what the oracle found is in the result.
 func Run(ctx context.Context, s Schedule, log *slog.Logger) (_ Result, err error) {
-	r := &run{schedule: s, chance: rand.New(rand.NewPCG(s.Seed, 1))}
+	r := &run{schedule: s, log: log, chance: rand.New(rand.NewPCG(s.Seed, 1)), began: time.Now()}
 	for key := range r.histories {
 		r.histories[key] = &History{kind: kindOf(key)}
 	}
@@ -155,10 +157,13 @@ func (r *run) count(field *int) {
 	*field++
 }
 
+// now is the time since the start.
+func (r *run) now() time.Duration { return time.Since(r.began).Round(time.Millisecond) }
+
 func (r *run) violation(format string, args ...any) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	if len(r.result.Violations) < mostViolations {
-		r.result.Violations = append(r.result.Violations, r.where+": "+fmt.Sprintf(format, args...))
+		r.result.Violations = append(r.result.Violations, fmt.Sprintf("%v, %s: %s", r.now(), r.where, fmt.Sprintf(format, args...)))
 	}
 }

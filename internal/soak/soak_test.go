@@ -50,6 +50,12 @@ func play(t *testing.T, seed uint64) {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	began := time.Now()
+	defer func() { // a failed bubble ends the test
+		t.Logf("took %v", time.Since(began).Round(time.Millisecond))
+		if t.Failed() {
+			t.Logf("replay with: go test ./internal/soak -run TestSeeds -seed %d%s", seed, again())
+		}
+	}()
 	synctest.Test(t, func(t *testing.T) {
 		virtual := time.Now()
 		result, err := Run(t.Context(), s, log)
@@ -62,10 +68,6 @@ func play(t *testing.T, seed uint64) {
 		t.Logf("%d nodes, %d rounds, %v of virtual time: %d writes acknowledged, %d failed, %d reads",
 			s.Nodes, len(s.Rounds), time.Since(virtual).Round(time.Second), result.Acked, result.Failed, result.Reads)
 	})
-	t.Logf("took %v", time.Since(began).Round(time.Millisecond))
-	if t.Failed() {
-		t.Logf("replay with: go test ./internal/soak -run TestSeeds -seed %d%s", seed, again())
-	}
 }
 
 // again gives the flags that change what a seed means.
