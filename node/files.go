@@ -11,7 +11,8 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 )
 
-// file is a small file in the data folder: read whole, written whole or not at all.
+// file is a small file in the data folder: read whole, written whole or not
+// at all, and there after a loss of power once it is written.
 type file struct {
 	fs     vfs.FS
 	folder string
@@ -47,10 +48,21 @@ func (f file) Save(content []byte) error {
 	if err == nil {
 		err = f.fs.Rename(path+".new", path)
 	}
+	if err == nil { // a name is safe only when its folder is, and that when its own is
+		err = errors.Join(f.syncFolder(f.folder), f.syncFolder(f.fs.PathDir(f.folder)))
+	}
 	if err != nil {
 		return f.failed("write", err)
 	}
 	return nil
+}
+
+func (f file) syncFolder(path string) error {
+	folder, err := f.fs.OpenDir(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 func (f file) writeSynced(path string, content []byte) error {

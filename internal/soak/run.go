@@ -126,7 +126,7 @@ func (r *run) settle(ctx context.Context) error {
 
 // quiet is how long after the nodes say that they are ready the last of what
 // was under way has arrived: several periods of repair.
-const quiet = 45 * time.Second
+const quiet = 30 * time.Second
 
 // see lets clients use the nodes as they are now.
 func (r *run) see() {
