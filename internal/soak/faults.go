@@ -8,8 +8,15 @@ type fault struct {
 	nodes int
 	plan  func(*generator) []Step
 	apart bool // see Round.Apart
-	many  bool // nodes are away at once
+	// standIns says that nodes which are no owners may hold a quorum of copies
+	// for a while, without knowing what the owners know.
+	standIns bool
+	// open says what the mesh does not hold under the fault yet.
+	open string
 }
+
+// openSplit is what a mesh that splits does not hold yet.
+const openSplit = "a side that has the owners of a key says that it is missing, though others on the other side stand in for them and have acknowledged a write"
 
 // faults are all kinds, each as likely as the others.
 var faults = []fault{
@@ -17,8 +24,8 @@ var faults = []fault{
 	{name: "a node is killed", nodes: 3, plan: func(g *generator) []Step { return g.down(Kill, g.victims(1)) }},
 	{name: "a node stops and starts", nodes: 3, plan: func(g *generator) []Step { return g.down(Stop, g.victims(1)) }},
 	{name: "a machine loses power", nodes: 3, plan: func(g *generator) []Step { return g.down(LosePower, g.victims(1)) }},
-	{name: "two nodes are killed at once", nodes: 3, many: true, plan: func(g *generator) []Step { return g.down(Kill, g.victims(2)) }},
-	{name: "all nodes are killed", nodes: 3, many: true, plan: func(g *generator) []Step { return g.down(Kill, g.victims(g.nodes)) }},
+	{name: "two nodes are killed at once", nodes: 3, standIns: true, plan: func(g *generator) []Step { return g.down(Kill, g.victims(2)) }},
+	{name: "all nodes are killed", nodes: 3, standIns: true, plan: func(g *generator) []Step { return g.down(Kill, g.victims(g.nodes)) }},
 	{name: "one node after another is killed", nodes: 3, plan: func(g *generator) []Step {
 		var steps []Step
 		for _, victim := range g.victims(2) {
@@ -26,17 +33,17 @@ var faults = []fault{
 		}
 		return steps
 	}},
-	{name: "a node is cut off", nodes: 3, plan: func(g *generator) []Step { return g.cut(g.victims(1)) }},
-	{name: "a node is cut off again and again", nodes: 3, plan: func(g *generator) []Step {
+	{name: "a node is cut off", nodes: 3, standIns: true, plan: func(g *generator) []Step { return g.cut(g.victims(1)) }},
+	{name: "a node is cut off again and again", nodes: 3, standIns: true, plan: func(g *generator) []Step {
 		victim := g.victims(1)
 		return append(g.cut(victim), append(g.cut(victim), g.cut(victim)...)...)
 	}},
-	{name: "a node is killed while another is cut off", nodes: 5, many: true, plan: func(g *generator) []Step {
+	{name: "a node is killed while another is cut off", nodes: 5, standIns: true, plan: func(g *generator) []Step {
 		both := g.victims(2)
 		steps := g.cut(both[:1])
 		return append(steps[:1], append(g.down(Kill, both[1:]), steps[1:]...)...)
 	}},
-	{name: "the mesh splits", nodes: 4, apart: true, many: true, plan: func(g *generator) []Step { return g.cut(g.victims(g.nodes / 2)) }},
+	{name: "the mesh splits", nodes: 4, apart: true, standIns: true, open: openSplit, plan: func(g *generator) []Step { return g.cut(g.victims(g.nodes / 2)) }},
 	{name: "a node returns with an empty disk", nodes: 3, plan: func(g *generator) []Step { return g.empty(Wipe) }},
 	{name: "a node returns with an empty store", nodes: 3, plan: func(g *generator) []Step { return g.empty(WipeStore) }},
 	{name: "a node joins", nodes: 1, plan: func(g *generator) []Step { return g.join() }},

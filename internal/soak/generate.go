@@ -11,51 +11,64 @@ import (
 const (
 	fewestNodes  = 3
 	mostNodes    = 9
-	fewestRounds = 3
-	mostRounds   = 6
+	fewestRounds = 2
+	mostRounds   = 5
 	longestPause = 3 * time.Second // of the nemesis: less or more than it takes to see that a node is dead
 	longestRest  = 250 * time.Millisecond
 )
 
-// generator draws a schedule.
-type generator struct {
-	chance *rand.Rand
-	nodes  int // that there are by now
-	value  int // last written
+// Scope is what schedules are drawn from. The zero Scope is all that a mesh
+// must hold.
+type Scope struct {
+	// Only names faults by a part of their name; empty: all.
+	Only string
+	// Open draws also what a mesh does not hold yet: faults that say so, and,
+	// while others stand in for owners, deletes and writes of keys that were
+	// ever deleted. Who stands in may not know of the delete, which then wins
+	// over the write (docs/semantics.md, Deletes).
+	Open bool
 }
 
-// Generate gives the schedule of a seed. Only names faults by a part of their
-// name; empty draws from all.
-func Generate(seed uint64, only string) Schedule {
-	g := &generator{chance: rand.New(rand.NewPCG(seed, 0))}
+// generator draws a schedule.
+type generator struct {
+	Scope
+	chance  *rand.Rand
+	nodes   int // that there are by now
+	value   int // last written
+	deleted [keys]bool
+}
+
+// Generate gives the schedule of a seed.
+func Generate(seed uint64, scope Scope) Schedule {
+	g := &generator{Scope: scope, chance: rand.New(rand.NewPCG(seed, 0))}
 	// Small meshes come more often: there each fault concerns most keys.
 	g.nodes = fewestNodes + min(g.chance.IntN(mostNodes-fewestNodes+1), g.chance.IntN(mostNodes-fewestNodes+1))
 	s := Schedule{Seed: seed, Nodes: g.nodes}
 	for range fewestRounds + g.chance.IntN(mostRounds-fewestRounds+1) {
-		s.Rounds = append(s.Rounds, g.round(only))
+		s.Rounds = append(s.Rounds, g.round())
 	}
 	return s
 }
 
-func (g *generator) round(only string) Round {
-	f := g.fault(only)
+func (g *generator) round() Round {
+	f := g.fault()
 	before := g.nodes
-	round := Round{Fault: f.name, Nemesis: f.plan(g), Apart: f.apart, Behind: f.many && before > replicas}
+	round := Round{Fault: f.name, Nemesis: f.plan(g), Apart: f.apart, Behind: f.standIns && before > replicas}
 	lasts := time.Second
 	for _, step := range round.Nemesis {
 		lasts += step.Pause
 	}
 	for client := range clients {
-		round.Clients = append(round.Clients, g.load(client, g.entries(client, before, round), lasts, !round.Behind))
+		round.Clients = append(round.Clients, g.load(client, g.entries(client, before, round), lasts, round.Behind && !g.Open))
 	}
 	return round
 }
 
 // fault draws one that makes sense with the nodes there are.
-func (g *generator) fault(only string) fault {
+func (g *generator) fault() fault {
 	var fit []fault
 	for _, f := range faults {
-		if g.nodes >= f.nodes && g.nodes < mostNodes && matches(f.name, only) {
+		if g.nodes >= f.nodes && g.nodes < mostNodes && g.draws(f) {
 			fit = append(fit, f)
 		}
 	}
@@ -83,14 +96,16 @@ func (g *generator) entries(client, nodes int, round Round) []int {
 	return slices.DeleteFunc(all, func(node int) bool { return slices.Contains(side, node) })
 }
 
-// load draws what a client does while a round lasts. Where owners may not
-// know of a delete that others acknowledged, there are none: the delete wins
-// over what is written meanwhile (docs/semantics.md).
-func (g *generator) load(client int, entries []int, lasts time.Duration, deletes bool) (steps []Step) {
+// load draws what a client does while a round lasts: with or without what
+// Scope.Open says.
+func (g *generator) load(client int, entries []int, lasts time.Duration, closed bool) (steps []Step) {
 	for lasts > 0 {
 		step := g.clientStep(client)
-		if step.Verb == Delete && !deletes {
+		if closed && (step.Verb == Delete || g.deleted[step.Key]) {
 			step.Verb = Get
+		}
+		if step.Verb == Delete {
+			g.deleted[step.Key] = true
 		}
 		step.Pause = g.pause(longestRest)
 		step.Node = entries[g.chance.IntN(len(entries))]
@@ -122,4 +137,6 @@ func (g *generator) pause(longest time.Duration) time.Duration {
 	return time.Duration(g.chance.Int64N(longest.Milliseconds())) * time.Millisecond
 }
 
-func matches(name, part string) bool { return strings.Contains(name, part) }
+func (g *generator) draws(f fault) bool {
+	return strings.Contains(f.name, g.Only) && (f.open == "" || g.Open)
+}

@@ -36,6 +36,7 @@ func (r *run) strike(ctx context.Context, step Step) (err error) {
 		return r.mesh.Restart(ctx, step.Node)
 	case Wipe:
 		r.mesh.Wipe(step.Node)
+		r.wiped++
 		return nil
 	case WipeStore:
 		return r.mesh.WipeStore(step.Node)

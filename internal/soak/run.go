@@ -40,6 +40,7 @@ type run struct {
 	began     time.Time
 	dialled   []*sdk.Client
 	histories [keys]*History
+	wiped     int // nodes that came back as others, and are missing under their old identity
 
 	lock   sync.Mutex
 	nodes  []*node.Node // as last started, for clients
@@ -126,7 +127,7 @@ func (r *run) settle(ctx context.Context) error {
 
 // quiet is how long after the nodes say that they are ready the last of what
 // was under way has arrived: several periods of repair.
-const quiet = 30 * time.Second
+const quiet = 25 * time.Second
 
 // see lets clients use the nodes as they are now.
 func (r *run) see() {

@@ -20,8 +20,8 @@ type Round struct {
 	// Apart says that during the round two sides may acknowledge writes that
 	// the other does not see. Each client stays on one.
 	Apart bool
-	// Behind says that two or more owners of a key may be away at once while
-	// others stand in for them. A quorum of those may know less than was
+	// Behind says that nodes which are no owners may stand in for those that
+	// are away, or seem to be. A quorum of such nodes may know less than was
 	// acknowledged before, until the mesh has settled.
 	Behind bool
 }
