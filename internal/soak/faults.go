@@ -25,7 +25,7 @@ var faults = []fault{
 	{name: "a node stops and starts", nodes: 3, plan: func(g *generator) []Step { return g.down(Stop, g.victims(1)) }},
 	{name: "a machine loses power", nodes: 3, plan: func(g *generator) []Step { return g.down(LosePower, g.victims(1)) }},
 	{name: "two nodes are killed at once", nodes: 3, standIns: true, plan: func(g *generator) []Step { return g.down(Kill, g.victims(2)) }},
-	{name: "all nodes are killed", nodes: 3, standIns: true, plan: func(g *generator) []Step { return g.down(Kill, g.victims(g.nodes)) }},
+	{name: "all nodes are killed", nodes: 3, standIns: true, plan: func(g *generator) []Step { return g.down(Kill, g.victims(len(g.present()))) }},
 	{name: "one node after another is killed", nodes: 3, plan: func(g *generator) []Step {
 		var steps []Step
 		for _, victim := range g.victims(2) {
@@ -43,10 +43,16 @@ var faults = []fault{
 		steps := g.cut(both[:1])
 		return append(steps[:1], append(g.down(Kill, both[1:]), steps[1:]...)...)
 	}},
-	{name: "the mesh splits", nodes: 4, apart: true, standIns: true, open: openSplit, plan: func(g *generator) []Step { return g.cut(g.victims(g.nodes / 2)) }},
+	{name: "the mesh splits", nodes: 4, apart: true, standIns: true, open: openSplit, plan: func(g *generator) []Step { return g.cut(g.victims(len(g.present()) / 2)) }},
 	{name: "a node returns with an empty disk", nodes: 3, plan: func(g *generator) []Step { return g.empty(Wipe) }},
 	{name: "a node returns with an empty store", nodes: 3, plan: func(g *generator) []Step { return g.empty(WipeStore) }},
 	{name: "a node joins", nodes: 1, plan: func(g *generator) []Step { return g.join() }},
+	{name: "a node leaves", nodes: 4, plan: func(g *generator) []Step { return g.drain(g.victims(1)[0]) }},
+	{name: "a node leaves while another is killed", nodes: 5, plan: func(g *generator) []Step {
+		both := g.victims(2)
+		steps, leaves := g.down(Kill, both[:1]), g.drain(both[1])
+		return append(steps[:1], append(leaves, steps[1:]...)...)
+	}},
 	{name: "a node joins while another is killed", nodes: 3, plan: func(g *generator) []Step {
 		steps := g.down(Kill, g.victims(1))
 		return append(steps[:1], append(g.join(), steps[1:]...)...)
@@ -75,10 +81,20 @@ func (g *generator) cut(side []int) []Step {
 
 func (g *generator) empty(wipe Verb) []Step {
 	steps := g.down(Kill, g.victims(1))
-	return []Step{steps[0], {Verb: wipe, Node: steps[0].Node}, steps[1]}
+	victim := steps[0].Node
+	steps = []Step{steps[0], {Verb: wipe, Node: victim}, steps[1]}
+	if wipe == Wipe { // that a key is missing cannot be known while who may have held it is expected back
+		steps = append(steps, Step{Verb: Forget, Node: victim})
+	}
+	return steps
+}
+
+func (g *generator) drain(victim int) []Step {
+	g.gone = append(g.gone, victim)
+	return []Step{{Pause: g.pause(longestPause), Verb: Drain, Node: victim}}
 }
 
 func (g *generator) join() []Step {
-	g.nodes++
+	g.made++
 	return []Step{{Pause: g.pause(longestPause), Verb: Join}}
 }

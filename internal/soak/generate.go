@@ -33,8 +33,9 @@ type Scope struct {
 type generator struct {
 	Scope
 	chance  *rand.Rand
-	nodes   int // that there are by now
-	value   int // last written
+	made    int   // nodes that there have been
+	gone    []int // nodes that left for good
+	value   int   // last written
 	deleted [keys]bool
 }
 
@@ -42,8 +43,8 @@ type generator struct {
 func Generate(seed uint64, scope Scope) Schedule {
 	g := &generator{Scope: scope, chance: rand.New(rand.NewPCG(seed, 0))}
 	// Small meshes come more often: there each fault concerns most keys.
-	g.nodes = fewestNodes + min(g.chance.IntN(mostNodes-fewestNodes+1), g.chance.IntN(mostNodes-fewestNodes+1))
-	s := Schedule{Seed: seed, Nodes: g.nodes}
+	g.made = fewestNodes + min(g.chance.IntN(mostNodes-fewestNodes+1), g.chance.IntN(mostNodes-fewestNodes+1))
+	s := Schedule{Seed: seed, Nodes: g.made}
 	for range fewestRounds + g.chance.IntN(mostRounds-fewestRounds+1) {
 		s.Rounds = append(s.Rounds, g.round())
 	}
@@ -52,8 +53,8 @@ func Generate(seed uint64, scope Scope) Schedule {
 
 func (g *generator) round() Round {
 	f := g.fault()
-	before := g.nodes
-	round := Round{Fault: f.name, Nemesis: f.plan(g), Apart: f.apart, Behind: f.standIns && before > replicas}
+	before := g.present()
+	round := Round{Fault: f.name, Nemesis: f.plan(g), Apart: f.apart, Behind: f.standIns && len(before) > replicas}
 	lasts := time.Second
 	for _, step := range round.Nemesis {
 		lasts += step.Pause
@@ -68,7 +69,7 @@ func (g *generator) round() Round {
 func (g *generator) fault() fault {
 	var fit []fault
 	for _, f := range faults {
-		if g.nodes >= f.nodes && g.nodes < mostNodes && g.draws(f) {
+		if len(g.present()) >= f.nodes && g.made < mostNodes && g.draws(f) {
 			fit = append(fit, f)
 		}
 	}
@@ -81,11 +82,8 @@ func (g *generator) fault() fault {
 // entries are the nodes that a client goes through in a round. Where several
 // sides may acknowledge it stays on one: what it wrote on the other it could
 // not know.
-func (g *generator) entries(client, nodes int, round Round) []int {
-	all := []int{Dialled}
-	for node := range nodes {
-		all = append(all, node)
-	}
+func (g *generator) entries(client int, nodes []int, round Round) []int {
+	all := append([]int{Dialled}, nodes...)
 	if !round.Apart {
 		return all
 	}
@@ -129,8 +127,22 @@ func (g *generator) clientStep(client int) Step {
 	return Step{Verb: Get, Key: g.chance.IntN(keys), Quorum: 2}
 }
 
-// victims draws different nodes.
-func (g *generator) victims(count int) []int { return g.chance.Perm(g.nodes)[:count] }
+// present are the nodes that there are by now.
+func (g *generator) present() (nodes []int) {
+	for node := range g.made {
+		if !slices.Contains(g.gone, node) {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
+}
+
+// victims draws different nodes among those that there are.
+func (g *generator) victims(count int) []int {
+	nodes := g.present()
+	g.chance.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
+	return nodes[:count]
+}
 
 // pause draws one in whole milliseconds.
 func (g *generator) pause(longest time.Duration) time.Duration {

@@ -108,14 +108,6 @@ func (h *History) Check(seen Seen, from, to int, fresh bool) error {
 	return h.checkValues(seen, from, to)
 }
 
-// Empty reports whether at a tick, with nothing under way, nothing that was
-// acknowledged is there.
-func (h *History) Empty(tick int) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.promised(tick, tick, true) == nil
-}
-
 // checkWritten looks for values that were never written.
 func (h *History) checkWritten(seen Seen, to int) error {
 	for _, value := range seen.Values {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/virga-mesh/virga/sdk"
 )
 
 // nemesis plays the faults of a round. What it cannot do is an error: each
@@ -27,6 +29,7 @@ func (r *run) nemesis(ctx context.Context, steps []Step) error {
 func (r *run) strike(ctx context.Context, step Step) (err error) {
 	switch step.Verb {
 	case Kill:
+		r.former[step.Node] = r.mesh.Node(step.Node).ID()
 		return r.mesh.Kill(step.Node)
 	case LosePower:
 		return r.mesh.LosePower(step.Node, r.chance)
@@ -36,7 +39,6 @@ func (r *run) strike(ctx context.Context, step Step) (err error) {
 		return r.mesh.Restart(ctx, step.Node)
 	case Wipe:
 		r.mesh.Wipe(step.Node)
-		r.wiped++
 		return nil
 	case WipeStore:
 		return r.mesh.WipeStore(step.Node)
@@ -49,8 +51,21 @@ func (r *run) strike(ctx context.Context, step Step) (err error) {
 	case Join:
 		_, err = r.mesh.Join(ctx)
 		return err
+	case Drain:
+		return r.mesh.Drain(ctx, step.Node, r.another(step.Node))
+	case Forget:
+		return sdk.Attach(r.mesh.Node(r.another(step.Node))).Forget(ctx, r.former[step.Node])
 	}
 	return fmt.Errorf("no step of a nemesis: %s", step.Verb)
+}
+
+// another is a node that runs beside the one given.
+func (r *run) another(node int) int {
+	running := r.mesh.Running()
+	if running[0] == node {
+		return running[1]
+	}
+	return running[0]
 }
 
 // others are the numbers below count that are not in side.

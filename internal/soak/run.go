@@ -11,6 +11,7 @@ import (
 
 	"github.com/virga-mesh/virga/internal/sim"
 	"github.com/virga-mesh/virga/internal/simmesh"
+	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/node"
 	"github.com/virga-mesh/virga/sdk"
 )
@@ -40,7 +41,7 @@ type run struct {
 	began     time.Time
 	dialled   []*sdk.Client
 	histories [keys]*History
-	wiped     int // nodes that came back as others, and are missing under their old identity
+	former    map[int]mesh.NodeID // identities of nodes that were killed, when they were
 
 	lock   sync.Mutex
 	nodes  []*node.Node // as last started, for clients
@@ -52,7 +53,7 @@ type run struct {
 // Run plays a schedule, within a bubble of testing/synctest. An error says
 // that it could not go on; what the oracle found is in the result.
 func Run(ctx context.Context, s Schedule, log *slog.Logger) (_ Result, err error) {
-	r := &run{schedule: s, log: log, chance: rand.New(rand.NewPCG(s.Seed, 1)), began: time.Now()}
+	r := &run{schedule: s, log: log, former: map[int]mesh.NodeID{}, chance: rand.New(rand.NewPCG(s.Seed, 1)), began: time.Now()}
 	for key := range r.histories {
 		r.histories[key] = &History{kind: kindOf(key)}
 	}

@@ -27,6 +27,8 @@ const (
 	Split     Verb = "split"      // Nodes, and all others, do not hear each other
 	Heal      Verb = "heal"
 	Join      Verb = "join"
+	Drain     Verb = "drain"  // hands over what it holds and leaves for good
+	Forget    Verb = "forget" // the identity that a wiped node had
 )
 
 // Step is one thing that a client or the nemesis does.
