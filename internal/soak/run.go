@@ -32,6 +32,10 @@ const (
 	callTimeout   = 5 * time.Second
 )
 
+// noted is how long it takes at most until a node has on its disk whom it
+// knows: what it needs to tell "missing" from "not here" when it comes back alone.
+const noted = 2 * time.Second
+
 // run is a schedule under way.
 type run struct {
 	schedule  Schedule
@@ -73,6 +77,7 @@ func Run(ctx context.Context, s Schedule, log *slog.Logger) (_ Result, err error
 		r.dialled = append(r.dialled, client)
 		defer client.Close()
 	}
+	time.Sleep(noted)
 	for i, round := range s.Rounds {
 		r.enter(fmt.Sprintf("round %d (%s)", i+1, round.Fault))
 		if err := r.round(ctx, round); err != nil {
