@@ -4,12 +4,14 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages with concurrency: what the race detector is run on.
 CONCURRENT  := ./dht/... ./mesh/link/... ./node/... ./sdk/... ./internal/sim/... ./internal/simmesh/... ./internal/localmesh/...
 FUZZTIME    ?= 10s
-# How many schedules of faults make soak plays, from which seed on, and for how long at most (0s: until all are played).
+# How many schedules of faults make soak plays, and from which seed on. TIME bounds it, and is how long make chaos lasts.
 SEEDS       ?= 1000
 FIRST       ?= 1
-TIME        ?= 0s
+# How many elements make chaos-adds adds, and how many nodes it kills meanwhile.
+ADDS        ?= 100000
+KILLS       ?= 10
 
-.PHONY: all build test check race fuzz bench generate fmt-check drift-check smoke soak
+.PHONY: all build test check race fuzz bench generate fmt-check drift-check smoke soak chaos chaos-adds
 
 all: build
 
@@ -58,4 +60,11 @@ smoke:
 
 # Seeded schedules of faults on simulated meshes: see internal/soak.
 soak:
-	$(GO) test ./internal/soak -run TestSeeds -timeout 24h -seeds $(SEEDS) -first $(FIRST) -lasting $(TIME) -only ""
+	$(GO) test ./internal/soak -run TestSeeds -timeout 24h -seeds $(SEEDS) -first $(FIRST) -lasting $(or $(TIME),0s)
+
+# Processes under load, while one fault after another befalls them: see internal/nemesis.
+chaos:
+	$(GO) run ./internal/nemesis/chaos --time $(or $(TIME),60s)
+
+chaos-adds:
+	$(GO) run ./internal/nemesis/chaos --adds $(ADDS) --kills $(KILLS)

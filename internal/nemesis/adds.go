@@ -16,20 +16,20 @@ const addedTo = 16
 // killsUnderAdds adds to sets until so many additions are acknowledged, and
 // kills one node after another meanwhile. Each is started again at once.
 func killsUnderAdds(ctx context.Context, a *arena, o Options, report *Report) (*load, error) {
+	clients, err := a.dialAll(ctx, o.Clients)
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(clients)
 	l := &load{ledger: newLedger(), waits: newWaits(), keys: keyspace(Set, addedTo, a.ids)}
 	began := time.Now()
 	var left, done atomic.Int64
 	left.Store(int64(o.Adds))
-	var clients sync.WaitGroup
 	adding, giveUp := context.WithCancel(ctx)
 	defer giveUp()
-	for number := range o.Clients {
-		c, err := a.dial(ctx)
-		if err != nil {
-			return nil, err
-		}
-		defer c.Close()
-		clients.Go(func() { l.add(adding, c, number, &left, &done) })
+	var load sync.WaitGroup
+	for number, c := range clients {
+		load.Go(func() { l.add(adding, c, number, &left, &done) })
 	}
 	kill := fault{name: "kill -9", strike: kill, repair: restart}
 	for number := range o.Kills {
@@ -45,7 +45,7 @@ func killsUnderAdds(ctx context.Context, a *arena, o Options, report *Report) (*
 			break
 		}
 	}
-	clients.Wait()
+	load.Wait()
 	report.Seconds = time.Since(began).Seconds()
 	return l, nil
 }

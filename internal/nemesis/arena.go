@@ -98,6 +98,25 @@ func (a *arena) dial(ctx context.Context, nodes ...int) (*sdk.Client, error) {
 	return sdk.Dial(ctx, c)
 }
 
+// dialAll connects so many clients, each to any node.
+func (a *arena) dialAll(ctx context.Context, count int) (clients []*sdk.Client, err error) {
+	for range count {
+		c, err := a.dial(ctx)
+		if err != nil {
+			closeAll(clients)
+			return nil, err
+		}
+		clients = append(clients, c)
+	}
+	return clients, nil
+}
+
+func closeAll(clients []*sdk.Client) {
+	for _, c := range clients {
+		_ = c.Close() // what was asked for is answered
+	}
+}
+
 // whole waits until each node is ready and sees all others.
 func (a *arena) whole(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, wholeTimeout)

@@ -88,9 +88,13 @@ func (c content) equal(other content) bool {
 	return c.count == other.count && slices.Equal(c.values, other.values)
 }
 
-// verdict is how many acknowledged writes a content lacks, and how many it
-// shows that were never made or were counted twice.
-type verdict struct{ lost, excess int }
+// verdict is how many acknowledged writes a content lacks, how many increments
+// it counts twice, and how many values it holds that were never written.
+type verdict struct{ lost, twice, unwritten int }
+
+func (v *verdict) add(other verdict) {
+	v.lost, v.twice, v.unwritten = v.lost+other.lost, v.twice+other.twice, v.unwritten+other.unwritten
+}
 
 // judge holds what a read gave after all writes had been answered against the ledger.
 func (l *ledger) judge(key Key, c content) (v verdict) {
@@ -99,10 +103,10 @@ func (l *ledger) judge(key Key, c content) (v verdict) {
 	switch key.Kind {
 	case Set:
 		set := entry(l.sets, key.Name)
-		v.lost, v.excess = missing(set.acked, c.values), missing(c.values, set.attempted)
+		v.lost, v.unwritten = missing(set.acked, c.values), missing(c.values, set.attempted)
 	case Counter:
 		n := entry(l.counters, key.Name)
-		v.lost, v.excess = int(max(0, n.acked-c.count)), int(max(0, c.count-n.attempted))
+		v.lost, v.twice = int(max(0, n.acked-c.count)), int(max(0, c.count-n.attempted))
 	case Register:
 		v.lost = l.judgeRegister(key, c)
 	}

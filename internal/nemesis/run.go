@@ -109,19 +109,18 @@ func faultsUnderLoad(ctx context.Context, a *arena, o Options, report *Report) (
 		return nil, err
 	}
 	report.Skipped = skipped
+	clients, err := a.dialAll(ctx, o.Clients)
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(clients)
 	l := newLoad(a.ids)
 	began := time.Now()
 	working, finish := context.WithCancel(ctx)
-	defer finish()
-	var clients sync.WaitGroup
-	for number := range o.Clients {
-		c, err := a.dial(ctx)
-		if err != nil {
-			return nil, err
-		}
-		defer c.Close()
+	var load sync.WaitGroup
+	for number, c := range clients {
 		chance := rand.New(rand.NewPCG(o.Seed, uint64(number+1)))
-		clients.Go(func() {
+		load.Go(func() {
 			l.client(working, c, number, o.Clients, time.Second/time.Duration(o.Rate), chance)
 		})
 	}
@@ -136,7 +135,7 @@ func faultsUnderLoad(ctx context.Context, a *arena, o Options, report *Report) (
 		rest(ctx, calm)
 	}
 	finish()
-	clients.Wait()
+	load.Wait()
 	report.Seconds = time.Since(began).Seconds()
 	return l, nil
 }
@@ -172,7 +171,8 @@ func (l *load) conclude(ctx context.Context, a *arena, report *Report) {
 	if err != nil {
 		report.Failures = append(report.Failures, err.Error())
 	}
-	report.EqualMS, report.Lost, report.Excess = took.Milliseconds(), sum.lost, sum.excess
+	report.EqualMS = took.Milliseconds()
+	report.Lost, report.Twice, report.Unwritten = sum.lost, sum.twice, sum.unwritten
 	report.Acked, report.Unknown = l.ledger.acked, l.ledger.unknown
 	report.Reads, report.Unseen, report.Odd = l.reads.Load(), l.unseen.Load(), l.odd
 }

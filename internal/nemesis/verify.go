@@ -34,8 +34,7 @@ func verify(ctx context.Context, a *arena, l *load) (took time.Duration, sum ver
 		}
 		if err == nil && different == "" {
 			for at, key := range l.keys {
-				v := l.ledger.judge(key, views[0][at])
-				sum.lost, sum.excess = sum.lost+v.lost, sum.excess+v.excess
+				sum.add(l.ledger.judge(key, views[0][at]))
 			}
 			return time.Since(began), sum, nil
 		}

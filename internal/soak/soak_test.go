@@ -17,7 +17,7 @@ var (
 	lasting = flag.Duration("lasting", 0, "play no further schedule after this time; 0: all of them")
 	seed    = flag.Uint64("seed", 0, "play and print this schedule alone")
 	rounds  = flag.Int("rounds", 0, "play the first rounds only; 0: all of them")
-	only    = flag.String("only", "none", "faults whose name has this in it; empty: all")
+	only    = flag.String("only", "", "faults whose name has this in it; empty: all")
 	open    = flag.Bool("open", false, "play also what a mesh does not hold yet")
 	say     = flag.Bool("say", false, "show what the nodes log")
 )
