@@ -112,9 +112,9 @@ func (s *Session) follow(key mesh.Key, m *pb.Put) error {
 // with the rest is waited for at most owners.
 func (c *Client) heed(ctx context.Context, key mesh.Key, reply *pb.PutReply) error {
 	var made lattice.Cell
-	if len(reply.Cell) > 0 {
+	if told := reply.GetCell(); len(told) > 0 {
 		var err error
-		if made, err = lattice.DecodeCell(reply.Cell); err != nil {
+		if made, err = lattice.DecodeCell(told); err != nil {
 			return mesh.Errorf(mesh.Internal, "session", "what the write of %s made: %w", key, err)
 		}
 	}

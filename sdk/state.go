@@ -84,9 +84,10 @@ func (c *Client) Delete(ctx context.Context, name string) error {
 		}
 		m.After, m.TellBytes = encodeSeen(after), maxSeen
 	}
-	reply, err := do[*pb.PutReply](ctx, c, "delete "+name, m)
+	reply, err := do[wire.Message](ctx, c, "delete "+name, m)
 	if err == nil && c.session != nil {
-		err = c.heed(ctx, key, reply)
+		told, _ := reply.(*pb.PutReply) // nil: nothing was told
+		err = c.heed(ctx, key, told)
 	}
 	return err
 }

@@ -27,12 +27,13 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	client         *sdk.Client // of a session of several commands; nil elsewhere
+	kept           *keptSession
 	// dial connects to the mesh of home. Tests attach to a transport of their own.
 	dial func(context.Context, sdk.Config) (*sdk.Client, error)
 }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
-	return &app{stdin: stdin, stdout: stdout, stderr: stderr, output: outputText, dial: sdk.Dial}
+	return &app{stdin: stdin, stdout: stdout, stderr: stderr, output: outputText, dial: sdk.Dial, kept: &keptSession{}}
 }
 
 // The forms of output.
@@ -68,7 +69,14 @@ func (a *app) withClient(ctx context.Context, f func(context.Context, *sdk.Clien
 		return err
 	}
 	defer release()
-	return f(ctx, client)
+	if client, err = a.kept.enter(client); err != nil {
+		return err
+	}
+	err = f(ctx, client)
+	if unkept := a.kept.save(); err == nil {
+		err = unkept
+	}
+	return err
 }
 
 // borrowClient gives the connection of the session, or one of its own, which

@@ -28,6 +28,7 @@ quotes as in a shell, and # before a comment. GET, PUT, GET_SET, PUT_SET, GET_CA
 PUT_CAUSAL are understood, too.`
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return runKV(cmd, a, o, args) }
+	a.kept.addFlags(cmd.PersistentFlags())
 	cmd.Flags().StringVarP(&o.file, "file", "f", "", "run the commands of this file, or with - of stdin, up to the first that fails")
 	cmd.Flags().BoolVar(&o.keepGoing, "keep-going", false, "with --file: show what fails, and go on")
 	return cmd
