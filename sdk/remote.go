@@ -27,6 +27,7 @@ type remote struct {
 	current    atomic.Pointer[link.Conn]
 	connecting chan struct{} // held by who replaces the connection
 	wanted     chan mesh.NodeID
+	spare      mesh.NodeID // the second node; for tend
 	offer      atomic.Pointer[Invoker]
 
 	closed  atomic.Bool

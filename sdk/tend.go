@@ -48,6 +48,7 @@ func (r *remote) tend() {
 			return
 		case node := <-r.wanted:
 			if node != "" {
+				r.makeRoomFor(node)
 				r.warm(node, r.maxConns)
 			}
 		case <-timer.C:
@@ -66,15 +67,37 @@ func (r *remote) ensureSpare() {
 		if len(r.endpoint.Conns()) >= min(enough, r.maxConns) {
 			return
 		}
-		r.warm(nodes[at].id, enough)
+		if r.warm(nodes[at].id, enough) {
+			r.spare = nodes[at].id
+		}
 	}
 }
 
-// warm connects to a node, unless there are as many connections already.
-func (r *remote) warm(node mesh.NodeID, most int) {
+// makeRoomFor gives up the second node, which was chosen at random, for one
+// that is wanted, if there is no room: any other is a second node as well. It
+// does so once for each.
+func (r *remote) makeRoomFor(wanted mesh.NodeID) {
+	const enough = 3 // the current node and two others
+	if _, standing := r.endpoint.Conn(wanted); standing || len(r.endpoint.Conns()) < max(enough, r.maxConns) {
+		return
+	}
+	spare, standing := r.endpoint.Conn(r.spare)
+	r.spare = ""
+	if standing && spare != r.current.Load() && len(r.nodes.Find(wanted)) > 0 {
+		spare.CloseWithReason(mesh.Errorf(mesh.Cancelled, "connection", "another node is of more use"))
+		select {
+		case <-spare.Done():
+		case <-r.ctx.Done():
+		}
+	}
+}
+
+// warm connects to a node, unless there are as many connections already, and
+// reports whether it did.
+func (r *remote) warm(node mesh.NodeID, most int) bool {
 	addrs := r.nodes.Find(node)
 	if _, standing := r.endpoint.Conn(node); standing || len(addrs) == 0 || len(r.endpoint.Conns()) >= most {
-		return
+		return false
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, warmTimeout)
 	defer cancel()
@@ -82,6 +105,7 @@ func (r *remote) warm(node mesh.NodeID, most int) {
 	if err == nil {
 		r.tending.Go(func() { r.outlive(conn) })
 	}
+	return err == nil
 }
 
 // outlive sees that a connection that ends is replaced.
