@@ -23,8 +23,6 @@ const (
 	Counter              // holds how many puts there were
 )
 
-func writer(key int) int { return key % clients }
-
 func kindOf(key int) Kind { return Kind(key / clients % 3) }
 
 func keyName(key int) string { return fmt.Sprintf("%s-%d", kindOf(key), key) }
