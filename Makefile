@@ -40,7 +40,7 @@ drift-check:
 	if [ "$$before" != "$$after" ]; then echo "mesh/wire/pb was not generated from its .proto files: commit what make generate made"; exit 1; fi
 
 race:
-	$(GO) test -race $(CONCURRENT)
+	$(GO) test -race -timeout 30m $(CONCURRENT)
 
 # Each fuzz target for FUZZTIME.
 fuzz:

@@ -15,9 +15,10 @@ type fault struct {
 	open string
 }
 
-// openSplit is what a mesh that splits does not hold yet.
+// openRestart is what a mesh that was killed whole does not hold yet.
 const openRestart = "while all nodes come back, one of them may say for a moment that a key is missing which others hold"
 
+// openSplit is what a mesh that splits does not hold yet.
 const openSplit = "a side that has the owners of a key says that it is missing, though others on the other side stand in for them and have acknowledged a write"
 
 // faults are all kinds, each as likely as the others.

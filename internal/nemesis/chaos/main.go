@@ -67,7 +67,10 @@ func run() (err error) {
 	case o.keep:
 		return nil
 	}
-	return os.RemoveAll(o.Home)
+	if err := os.RemoveAll(o.Home); err != nil { // a disk of a node that has just ended may still be mounted
+		fmt.Fprintln(os.Stderr, "chaos: left behind:", err)
+	}
+	return nil
 }
 
 func parse(args []string) (o options, err error) {
