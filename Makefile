@@ -2,7 +2,7 @@
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages with concurrency: what the race detector is run on.
-CONCURRENT  := ./dht/... ./mesh/link/... ./node/... ./sdk/... ./internal/sim/... ./internal/simmesh/... ./internal/localmesh/...
+CONCURRENT  := ./dht/... ./mesh/link/... ./node/... ./sdk/meshtest/... ./sdk/worker/... ./internal/sim/... ./internal/simmesh/... ./internal/localmesh/...
 FUZZTIME    ?= 10s
 # How many schedules of faults make soak plays, and from which seed on. TIME bounds it, and is how long make chaos lasts.
 SEEDS       ?= 1000
