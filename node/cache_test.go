@@ -73,6 +73,12 @@ func TestACacheIsDroppedWhenTheOwnerThatFedItDies(t *testing.T) {
 			for _, i := range m.Running() {
 				until(t, time.Second, fmt.Sprintf("node %d sees change %s", i, text), func() bool { return get(t, m, i, "k") == text })
 			}
+			if err := m.Restart(within(t, time.Minute), owner); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Settle(within(t, time.Minute)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }

@@ -36,8 +36,8 @@ type Config struct {
 	// Replicas is how many nodes own a key. Default 3.
 	Replicas int
 	// WriteQuorum is how many owners must hold a write before it is
-	// answered, unless the call says otherwise. Default 2, or all that live
-	// when there are fewer.
+	// answered, unless the call says otherwise. Default 2, or all that are
+	// known when there are fewer.
 	WriteQuorum int
 	// ReadQuorum is how many owners' copies a get merges that does not say so
 	// itself. Above 1 a get sees every write that Replicas - ReadQuorum + 1

@@ -81,7 +81,14 @@ func TestAHealedPartitionHealsTheMesh(t *testing.T) {
 			t.Fatal(err)
 		}
 		put(t, m, 0, "greeting", "from the larger side")
-		put(t, m, 2, "lonely", "from the node that is cut off")
+		alone := sdk.Attach(m.Node(2))
+		if err := sdk.Register[string](alone, "lonely").Put(within(t, 5*time.Second), "no"); !errors.Is(err, mesh.Unavailable) {
+			t.Errorf("a put at the node that is cut off: %v, want Unavailable", err)
+		}
+		alone = alone.WithState(sdk.StateOptions{WriteQuorum: 1})
+		if err := sdk.Register[string](alone, "lonely").Put(within(t, 5*time.Second), "from the node that is cut off"); err != nil {
+			t.Errorf("a put at the node that is cut off, with W = 1: %v", err)
+		}
 		m.Heal()
 		if err := m.Settle(within(t, time.Minute)); err != nil {
 			t.Fatal(err)
@@ -90,6 +97,7 @@ func TestAHealedPartitionHealsTheMesh(t *testing.T) {
 		for i := range m.Len() {
 			wants(t, "the answer", get(t, m, i, "answer"), nil, "from the node that was cut off")
 			wants(t, "the greeting", get(t, m, i, "greeting"), nil, "from the larger side")
+			wants(t, "what was put with W = 1", get(t, m, i, "lonely"), nil, "from the node that is cut off")
 		}
 	})
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/virga-mesh/virga/lattice"
@@ -11,7 +12,9 @@ import (
 
 // state is the replicated store as the node itself uses it, for what it
 // knows of functions, DAGs and runs: a read sees every acknowledged write,
-// since it asks so many owners that one of them holds it.
+// since it asks so many owners that one of them holds it. While too many
+// owners of a key are away for that, what can be found serves: functions run
+// and runs end, if perhaps with an older version.
 type state struct {
 	replica    *replica.Replica
 	readQuorum int
@@ -20,17 +23,28 @@ type state struct {
 
 // Get implements catalog.State.
 func (s *state) Get(ctx context.Context, key mesh.Key) (lattice.Value, error) {
-	return s.replica.Get(ctx, key, min(s.readQuorum, len(s.live())))
+	value, err := s.replica.Get(ctx, key, min(s.readQuorum, len(s.live())))
+	if errors.Is(err, mesh.Unavailable) {
+		if found, err := s.replica.Get(ctx, key, 1); err == nil {
+			return found, nil
+		}
+	}
+	return value, err
 }
 
 // Put implements catalog.State.
 func (s *state) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error {
-	return s.PutFor(ctx, key, kind, op, 0)
+	_, err := s.replica.Put(ctx, key, kind, op, replica.WriteOptions{})
+	return err
 }
 
-// PutFor puts, and has the key expire after ttl.
+// PutFor puts and has the key expire after ttl. While too many owners are
+// away any node may hold it.
 func (s *state) PutFor(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, ttl time.Duration) error {
 	_, err := s.replica.Put(ctx, key, kind, op, replica.WriteOptions{TTL: ttl})
+	if errors.Is(err, mesh.Unavailable) {
+		_, err = s.replica.Put(ctx, key, kind, op, replica.WriteOptions{TTL: ttl, Quorum: 1})
+	}
 	return err
 }
 

@@ -23,7 +23,7 @@ type writeOptions struct {
 }
 
 func (o *writeOptions) addFlags(flags *pflag.FlagSet) {
-	flags.IntVar(&o.quorum, "quorum", 0, "owners that must hold the write (default: the node's)")
+	flags.IntVar(&o.quorum, "quorum", 0, "owners that must hold the write (default: the node's; less than that takes nodes that stand in for owners)")
 	flags.StringVar(&o.durability, "durability", "", "of each owner's copy: memory, logged or synced (default: the node's)")
 }
 

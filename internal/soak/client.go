@@ -15,11 +15,10 @@ import (
 // deadline is about to end at some node does not come after the next.
 const grace = 100 * time.Millisecond
 
-// writeQuorum is asked for by every write: the default would be less where
-// fewer nodes live.
-const writeQuorum = 2
+// quorum is how many owners a read asks for that is to see every acknowledged write.
+const quorum = 2
 
-func (r *run) clientStep(ctx context.Context, client int, step Step, fresh bool) {
+func (r *run) clientStep(ctx context.Context, client int, step Step) {
 	time.Sleep(step.Pause)
 	through := r.dialled[client]
 	if step.Node != Dialled {
@@ -27,12 +26,12 @@ func (r *run) clientStep(ctx context.Context, client int, step Step, fresh bool)
 		through = sdk.Attach(r.nodes[step.Node])
 		r.lock.Unlock()
 	}
-	through = through.WithState(sdk.StateOptions{ReadQuorum: step.Quorum, WriteQuorum: writeQuorum})
+	through = through.WithState(sdk.StateOptions{ReadQuorum: step.Quorum})
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if step.Verb == Get {
 		// An error that is expected says that it may not work now.
-		_ = r.look(ctx, through, step, fresh)
+		_ = r.look(ctx, through, step)
 		return
 	}
 	r.write(ctx, through, step)
@@ -67,7 +66,7 @@ func change(ctx context.Context, c *sdk.Client, step Step) error {
 
 // look reads a key and checks what it finds. The error is that of the read,
 // if there was no answer.
-func (r *run) look(ctx context.Context, through *sdk.Client, step Step, fresh bool) error {
+func (r *run) look(ctx context.Context, through *sdk.Client, step Step) error {
 	from := r.next()
 	seen, err := read(ctx, through, step.Key)
 	to := r.next()
@@ -76,7 +75,7 @@ func (r *run) look(ctx context.Context, through *sdk.Client, step Step, fresh bo
 		return err
 	}
 	r.count(&r.result.Reads)
-	if err := r.histories[step.Key].Check(seen, from, to, fresh && step.Quorum >= writeQuorum); err != nil {
+	if err := r.histories[step.Key].Check(seen, from, to, step.Quorum >= quorum); err != nil {
 		r.violation("%s: %v. Its owners: %s. Its last writes: %s", step, err, r.ownersNow(step.Key), r.histories[step.Key].Recent())
 	}
 	return nil
@@ -115,11 +114,11 @@ func read(ctx context.Context, c *sdk.Client, key int) (seen Seen, err error) {
 // each read must work, and be fresh.
 func (r *run) lookAtAll(ctx context.Context) error {
 	for _, node := range r.mesh.Running() {
-		through := sdk.Attach(r.mesh.Node(node)).WithState(sdk.StateOptions{ReadQuorum: writeQuorum})
+		through := sdk.Attach(r.mesh.Node(node)).WithState(sdk.StateOptions{ReadQuorum: quorum})
 		for key := range keys {
-			step := Step{Verb: Get, Key: key, Quorum: writeQuorum, Node: node}
+			step := Step{Verb: Get, Key: key, Quorum: quorum, Node: node}
 			within, cancel := context.WithTimeout(ctx, callTimeout)
-			err := r.look(within, through, step, true)
+			err := r.look(within, through, step)
 			cancel()
 			if err != nil {
 				r.violation("%s: %v", step, err)

@@ -9,8 +9,7 @@
 //   - At any time: a key that has an acknowledged write and was never deleted
 //     is never NotFound, and nothing is read that was never written.
 //   - A read with a quorum of two sees every acknowledged write, and nothing of
-//     what an acknowledged delete or overwrite took away; where more owners of a
-//     key are away than the quorums allow for, only after the mesh has settled.
+//     what an acknowledged delete or overwrite took away.
 //   - After each round that holds through any node, and every call succeeds.
 //   - Then, too, the owners of each key hold the same bytes on their disks.
 //

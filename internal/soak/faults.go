@@ -7,19 +7,7 @@ type fault struct {
 	// nodes is the fewest with which it makes sense.
 	nodes int
 	plan  func(*generator) []Step
-	apart bool // see Round.Apart
-	// standIns says that nodes which are no owners may hold a quorum of copies
-	// for a while, without knowing what the owners know.
-	standIns bool
-	// open says what the mesh does not hold under the fault yet.
-	open string
 }
-
-// openRestart is what a mesh that was killed whole does not hold yet.
-const openRestart = "while all nodes come back, one of them may say for a moment that a key is missing which others hold"
-
-// openSplit is what a mesh that splits does not hold yet.
-const openSplit = "a side that has the owners of a key says that it is missing, though others on the other side stand in for them and have acknowledged a write"
 
 // faults are all kinds, each as likely as the others.
 var faults = []fault{
@@ -27,8 +15,8 @@ var faults = []fault{
 	{name: "a node is killed", nodes: 3, plan: func(g *generator) []Step { return g.down(Kill, g.victims(1)) }},
 	{name: "a node stops and starts", nodes: 3, plan: func(g *generator) []Step { return g.down(Stop, g.victims(1)) }},
 	{name: "a machine loses power", nodes: 3, plan: func(g *generator) []Step { return g.down(LosePower, g.victims(1)) }},
-	{name: "two nodes are killed at once", nodes: 3, standIns: true, plan: func(g *generator) []Step { return g.down(Kill, g.victims(2)) }},
-	{name: "all nodes are killed", nodes: 3, standIns: true, open: openRestart, plan: func(g *generator) []Step { return g.down(Kill, g.victims(len(g.present()))) }},
+	{name: "two nodes are killed at once", nodes: 3, plan: func(g *generator) []Step { return g.down(Kill, g.victims(2)) }},
+	{name: "all nodes are killed", nodes: 3, plan: func(g *generator) []Step { return g.down(Kill, g.victims(len(g.present()))) }},
 	{name: "one node after another is killed", nodes: 3, plan: func(g *generator) []Step {
 		var steps []Step
 		for _, victim := range g.victims(2) {
@@ -36,17 +24,17 @@ var faults = []fault{
 		}
 		return steps
 	}},
-	{name: "a node is cut off", nodes: 3, standIns: true, plan: func(g *generator) []Step { return g.cut(g.victims(1)) }},
-	{name: "a node is cut off again and again", nodes: 3, standIns: true, plan: func(g *generator) []Step {
+	{name: "a node is cut off", nodes: 3, plan: func(g *generator) []Step { return g.cut(g.victims(1)) }},
+	{name: "a node is cut off again and again", nodes: 3, plan: func(g *generator) []Step {
 		victim := g.victims(1)
 		return append(g.cut(victim), append(g.cut(victim), g.cut(victim)...)...)
 	}},
-	{name: "a node is killed while another is cut off", nodes: 5, standIns: true, plan: func(g *generator) []Step {
+	{name: "a node is killed while another is cut off", nodes: 5, plan: func(g *generator) []Step {
 		both := g.victims(2)
 		steps := g.cut(both[:1])
 		return append(steps[:1], append(g.down(Kill, both[1:]), steps[1:]...)...)
 	}},
-	{name: "the mesh splits", nodes: 4, apart: true, standIns: true, open: openSplit, plan: func(g *generator) []Step { return g.cut(g.victims(len(g.present()) / 2)) }},
+	{name: "the mesh splits", nodes: 4, plan: func(g *generator) []Step { return g.cut(g.victims(len(g.present()) / 2)) }},
 	{name: "a node returns with an empty disk", nodes: 3, plan: func(g *generator) []Step { return g.empty(Wipe) }},
 	{name: "a node returns with an empty store", nodes: 3, plan: func(g *generator) []Step { return g.empty(WipeStore) }},
 	{name: "a node joins", nodes: 1, plan: func(g *generator) []Step { return g.join() }},

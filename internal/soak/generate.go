@@ -17,31 +17,19 @@ const (
 	longestRest  = 250 * time.Millisecond
 )
 
-// Scope is what schedules are drawn from. The zero Scope is all that a mesh
-// must hold.
-type Scope struct {
-	// Only names faults by a part of their name; empty: all.
-	Only string
-	// Open draws also what a mesh does not hold yet: faults that say so, and,
-	// while others stand in for owners, deletes and writes of keys that were
-	// ever deleted. Who stands in may not know of the delete, which then wins
-	// over the write (docs/semantics.md, Deletes).
-	Open bool
-}
-
 // generator draws a schedule.
 type generator struct {
-	Scope
-	chance  *rand.Rand
-	made    int   // nodes that there have been
-	gone    []int // nodes that left for good
-	value   int   // last written
-	deleted [keys]bool
+	only   string // part of the names of the faults to draw; empty: all
+	chance *rand.Rand
+	made   int   // nodes that there have been
+	gone   []int // nodes that left for good
+	value  int   // last written
 }
 
-// Generate gives the schedule of a seed.
-func Generate(seed uint64, scope Scope) Schedule {
-	g := &generator{Scope: scope, chance: rand.New(rand.NewPCG(seed, 0))}
+// Generate gives the schedule of a seed, of all faults or only those whose
+// name has a part in it.
+func Generate(seed uint64, only string) Schedule {
+	g := &generator{only: only, chance: rand.New(rand.NewPCG(seed, 0))}
 	// Small meshes come more often: there each fault concerns most keys.
 	g.made = fewestNodes + min(g.chance.IntN(mostNodes-fewestNodes+1), g.chance.IntN(mostNodes-fewestNodes+1))
 	s := Schedule{Seed: seed, Nodes: g.made}
@@ -53,14 +41,14 @@ func Generate(seed uint64, scope Scope) Schedule {
 
 func (g *generator) round() Round {
 	f := g.fault()
-	before := g.present()
-	round := Round{Fault: f.name, Nemesis: f.plan(g), Apart: f.apart, Behind: f.standIns && len(before) > replicas}
+	entries := append([]int{Dialled}, g.present()...)
+	round := Round{Fault: f.name, Nemesis: f.plan(g)}
 	lasts := time.Second
 	for _, step := range round.Nemesis {
 		lasts += step.Pause
 	}
 	for client := range clients {
-		round.Clients = append(round.Clients, g.load(client, g.entries(client, before, round), lasts, round.Behind && !g.Open))
+		round.Clients = append(round.Clients, g.load(client, entries, lasts))
 	}
 	return round
 }
@@ -69,7 +57,7 @@ func (g *generator) round() Round {
 func (g *generator) fault() fault {
 	var fit []fault
 	for _, f := range faults {
-		if len(g.present()) >= f.nodes && g.made < mostNodes && g.draws(f) {
+		if len(g.present()) >= f.nodes && g.made < mostNodes && strings.Contains(f.name, g.only) {
 			fit = append(fit, f)
 		}
 	}
@@ -79,32 +67,10 @@ func (g *generator) fault() fault {
 	return fit[g.chance.IntN(len(fit))]
 }
 
-// entries are the nodes that a client goes through in a round. Where several
-// sides may acknowledge it stays on one: what it wrote on the other it could
-// not know.
-func (g *generator) entries(client int, nodes []int, round Round) []int {
-	all := append([]int{Dialled}, nodes...)
-	if !round.Apart {
-		return all
-	}
-	side := round.Nemesis[0].Nodes
-	if client%2 == 0 {
-		return side
-	}
-	return slices.DeleteFunc(all, func(node int) bool { return slices.Contains(side, node) })
-}
-
-// load draws what a client does while a round lasts: with or without what
-// Scope.Open says.
-func (g *generator) load(client int, entries []int, lasts time.Duration, closed bool) (steps []Step) {
+// load draws what a client does while a round lasts, through some nodes.
+func (g *generator) load(client int, entries []int, lasts time.Duration) (steps []Step) {
 	for lasts > 0 {
 		step := g.clientStep(client)
-		if closed && (step.Verb == Delete || g.deleted[step.Key]) {
-			step.Verb = Get
-		}
-		if step.Verb == Delete {
-			g.deleted[step.Key] = true
-		}
 		step.Pause = g.pause(longestRest)
 		step.Node = entries[g.chance.IntN(len(entries))]
 		steps = append(steps, step)
@@ -147,8 +113,4 @@ func (g *generator) victims(count int) []int {
 // pause draws one in whole milliseconds.
 func (g *generator) pause(longest time.Duration) time.Duration {
 	return time.Duration(g.chance.Int64N(longest.Milliseconds())) * time.Millisecond
-}
-
-func (g *generator) draws(f fault) bool {
-	return strings.Contains(f.name, g.Only) && (f.open == "" || g.Open)
 }

@@ -94,7 +94,7 @@ func (r *run) round(ctx context.Context, round Round) error {
 	for client, steps := range round.Clients {
 		load.Go(func() {
 			for _, step := range steps {
-				r.clientStep(ctx, client, step, !round.Behind)
+				r.clientStep(ctx, client, step)
 			}
 		})
 	}

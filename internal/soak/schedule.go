@@ -17,13 +17,6 @@ type Round struct {
 	Fault   string
 	Nemesis []Step
 	Clients [][]Step
-	// Apart says that during the round two sides may acknowledge writes that
-	// the other does not see. Each client stays on one.
-	Apart bool
-	// Behind says that nodes which are no owners may stand in for those that
-	// are away, or seem to be. A quorum of such nodes may know less than was
-	// acknowledged before, until the mesh has settled.
-	Behind bool
 }
 
 // Prefix is the schedule with its first rounds only.

@@ -18,7 +18,6 @@ var (
 	seed    = flag.Uint64("seed", 0, "play and print this schedule alone")
 	rounds  = flag.Int("rounds", 0, "play the first rounds only; 0: all of them")
 	only    = flag.String("only", "", "faults whose name has this in it; empty: all")
-	open    = flag.Bool("open", false, "play also what a mesh does not hold yet")
 	say     = flag.Bool("say", false, "show what the nodes log")
 )
 
@@ -42,7 +41,7 @@ func TestSeeds(t *testing.T) {
 }
 
 func schedule(seed uint64) Schedule {
-	return Generate(seed, Scope{Only: *only, Open: *open}).Prefix(*rounds)
+	return Generate(seed, *only).Prefix(*rounds)
 }
 
 // play runs a schedule. Where it fails, the command that replays it is told.
@@ -77,7 +76,7 @@ func play(t *testing.T, seed uint64) {
 func again() string {
 	var b strings.Builder
 	flag.Visit(func(f *flag.Flag) {
-		if f.Name == "only" || f.Name == "open" || f.Name == "rounds" {
+		if f.Name == "only" || f.Name == "rounds" {
 			fmt.Fprintf(&b, " -%s=%q", f.Name, f.Value)
 		}
 	})

@@ -71,9 +71,15 @@ func (r *Replica) backupCursor(p mesh.Partition, encoded []byte) (backupCursor, 
 		return decodeBackupCursor(encoded)
 	}
 	owners := slices.Clone(r.Placement.PartitionOwners(p, r.Replicas))
-	known := len(r.Placement.KnownOwners(p, r.Replicas))
-	if need := known - min(r.WriteQuorum, known) + 1; need > len(owners) {
-		return backupCursor{}, mesh.Errorf(mesh.Unavailable, "backup", "%d of %d owners of partition %v live: expected %d at least", len(owners), known, p, need)
+	known := r.Placement.KnownOwners(p, r.Replicas)
+	living := 0
+	for _, owner := range owners {
+		if slices.Contains(known, owner) {
+			living++
+		}
+	}
+	if need := r.lookQuorum(len(known)); need > living {
+		return backupCursor{}, mesh.Errorf(mesh.Unavailable, "backup", "%d of %d owners of partition %v live: expected %d at least", living, len(known), p, need)
 	}
 	if at := slices.Index(owners, r.Self); at > 0 {
 		owners[0], owners[at] = owners[at], owners[0]

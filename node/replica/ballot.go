@@ -11,14 +11,14 @@ import (
 // or missing: a write that was acknowledged is at WriteQuorum of them, so no
 // more of them than that less one may be silent.
 type ballot struct {
-	known   []mesh.NodeID
-	silent  int // how many may be
-	missing int // how many say that there is nothing
-	last    error
+	known  []mesh.NodeID
+	silent int // how many may be
+	heard  int // how many have answered
+	last   error
 }
 
 func (r *Replica) newBallot(key mesh.Key) *ballot {
-	return &ballot{known: r.Placement.KnownOwners(key.Partition(), r.Replicas), silent: r.WriteQuorum - 1}
+	return &ballot{known: r.knownOwners(key), silent: r.WriteQuorum - 1}
 }
 
 // count notes an answer. That the cells of all answers together hold no value
@@ -28,15 +28,15 @@ func (b *ballot) count(a answer) {
 	case a.err != nil:
 		b.last = a.err
 	case a.counts() && slices.Contains(b.known, a.owner):
-		b.missing++
+		b.heard++
 	}
 }
 
 // verdict is nil if the key does not exist.
 func (b *ballot) verdict() error {
-	silent := len(b.known) - b.missing
+	silent := len(b.known) - b.heard
 	switch {
-	case b.missing > 0 && silent <= b.silent:
+	case b.heard > 0 && silent <= b.silent:
 		return nil
 	case b.last != nil:
 		return mesh.Errorf(mesh.Unavailable, "", "%d of %d owners of the key are away or cannot tell yet whether it exists: %w", silent, len(b.known), b.last)

@@ -18,16 +18,16 @@ const maxReapplications = 3
 // coordinate applies a change here and brings its delta to the owners. What
 // was done is noted in w, which the caller alone holds; what w says was done
 // already is not done again.
-func (r *Replica) coordinate(ctx context.Context, c change, owners []mesh.NodeID, need int, d mesh.Durability, w *recentWrite) (mesh.Ack, error) {
+func (r *Replica) coordinate(ctx context.Context, c change, q quorum, d mesh.Durability, w *recentWrite) (mesh.Ack, error) {
 	for range maxReapplications {
-		if err := r.apply(ctx, c, r.others(owners), need, w); err != nil {
+		if err := r.apply(ctx, c, q, w); err != nil {
 			return mesh.Ack{}, err
 		}
-		need, err := r.neededToTell(c, w, owners, need)
+		q, err := r.neededToTell(c, w, q)
 		if err != nil {
 			return mesh.Ack{}, err
 		}
-		ack, result, err := r.spread(ctx, c, w, newWrite(need, owners), d)
+		ack, result, err := r.spread(ctx, c, w, newWrite(q), d)
 		switch result {
 		case acked:
 			if err := w.inTime(c); err != nil {
@@ -50,10 +50,10 @@ func (r *Replica) coordinate(ctx context.Context, c change, owners []mesh.NodeID
 
 // apply makes the delta of a change, unless w has it. For a change that an
 // earlier attempt applied that is all that this node holds of the key.
-func (r *Replica) apply(ctx context.Context, c change, others []mesh.NodeID, need int, w *recentWrite) error {
+func (r *Replica) apply(ctx context.Context, c change, q quorum, w *recentWrite) error {
 	switch {
 	case !w.applied:
-		err := r.applyNew(ctx, c, others, need, w)
+		err := r.applyNew(ctx, c, q, w)
 		r.settle(w)
 		return err
 	case !w.delta.IsZero():
@@ -73,15 +73,16 @@ func (r *Replica) apply(ctx context.Context, c change, others []mesh.NodeID, nee
 // applyNew makes the delta of a change from this node's copy of the key, and
 // merges it there, in memory. A node that never heard of the key asks the
 // other owners first: it may be new here.
-func (r *Replica) applyNew(ctx context.Context, c change, others []mesh.NodeID, need int, w *recentWrite) error {
+func (r *Replica) applyNew(ctx context.Context, c change, q quorum, w *recentWrite) error {
 	own, err := r.copyOf(c.key)
 	if err != nil {
 		return err
 	}
 	w.ackBy = time.Time{}
+	others := r.others(q.owners)
 	switch {
 	case !own.held && len(others) > 0:
-		err = r.fill(ctx, c, others, need)
+		err = r.fill(ctx, c, others, q.need)
 	case own.expired && !c.expires:
 		err = r.beginAnew(ctx, c.key)
 	case !own.expires.IsZero() && !own.expired:
@@ -244,9 +245,9 @@ func (s *spreading) shortError(ctx context.Context, c change) error {
 		kind = mesh.KindOf(ctx.Err())
 	}
 	if s.refusal != nil {
-		return mesh.Errorf(kind, c.String(), "%d owners must hold the write, %d could be reached: %w", s.write.need, s.write.reach, s.refusal)
+		return mesh.Errorf(kind, c.String(), "%s: %w", s.write.shortfall(), s.refusal)
 	}
-	return mesh.Errorf(kind, c.String(), "%d owners must hold the write, %d could be reached", s.write.need, s.write.reach)
+	return mesh.Errorf(kind, c.String(), "%s", s.write.shortfall())
 }
 
 // send sends the delta to one owner. It waits for nothing: the answer tells

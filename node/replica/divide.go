@@ -27,18 +27,18 @@ import (
 var errCollectionDeleted = errors.New("the collection was deleted while it was written")
 
 // changeCollection coordinates a change of a collection, divided or not.
-func (r *Replica) changeCollection(ctx context.Context, c change, owners []mesh.NodeID, need int, o WriteOptions) (mesh.Ack, error) {
+func (r *Replica) changeCollection(ctx context.Context, c change, q quorum, o WriteOptions) (mesh.Ack, error) {
 	for range maxReapplications {
-		parts, err := r.divided(ctx, c, owners, need)
+		parts, err := r.divided(ctx, c, q)
 		switch {
 		case err != nil:
 			return mesh.Ack{}, err
 		case len(parts) == 0:
-			return r.coordinateChange(ctx, c, owners, need, o)
+			return r.coordinateChange(ctx, c, q, o)
 		case c.follows():
 			return mesh.Ack{}, mesh.Errorf(mesh.Invalid, c.String(), "the collection is stored in parts: expected a smaller one for a session whose writes follow others")
 		}
-		ack, err := r.changeParts(ctx, parts, owners, need, o)
+		ack, err := r.changeParts(ctx, parts, q, o)
 		if !errors.Is(err, errCollectionDeleted) {
 			return ack, err
 		}
@@ -49,8 +49,8 @@ func (r *Replica) changeCollection(ctx context.Context, c change, owners []mesh.
 // divided gives the changes of the parts that a change of a collection comes
 // down to, with a change of the base where it is among them; none where the
 // collection is not divided.
-func (r *Replica) divided(ctx context.Context, c change, owners []mesh.NodeID, need int) ([]change, error) {
-	base, err := r.base(ctx, c, owners, need)
+func (r *Replica) divided(ctx context.Context, c change, q quorum) ([]change, error) {
+	base, err := r.base(ctx, c, q)
 	if err != nil || !base.divided {
 		return nil, err
 	}
@@ -86,18 +86,18 @@ type collectionBase struct {
 // base looks at the base of a collection. A node that never heard of the
 // key asks the other owners first: where the elements are decides what a
 // removal finds.
-func (r *Replica) base(ctx context.Context, c change, owners []mesh.NodeID, need int) (b collectionBase, err error) {
+func (r *Replica) base(ctx context.Context, c change, q quorum) (b collectionBase, err error) {
 	expired := false
 	look := func(cell *lattice.Cell) { b, expired = baseOf(cell, c), cell.Expired(time.Now) }
 	held, err := r.Local.View(c.key, look)
-	others := r.others(owners)
+	others := r.others(q.owners)
 	switch {
 	case err != nil || held && !expired || !held && len(others) == 0:
 		return b, err
 	case expired:
 		err = r.beginAnew(ctx, c.key)
 	default:
-		err = r.fill(ctx, c, others, need)
+		err = r.fill(ctx, c, others, q.need)
 	}
 	if err == nil {
 		_, err = r.Local.View(c.key, look)
@@ -129,13 +129,13 @@ const partsAtOnce = 16
 
 // changeParts makes the changes that a change of a divided collection comes
 // down to. The answer is that of the weakest. When one fails, others may have taken effect.
-func (r *Replica) changeParts(ctx context.Context, changes []change, owners []mesh.NodeID, need int, o WriteOptions) (mesh.Ack, error) {
+func (r *Replica) changeParts(ctx context.Context, changes []change, q quorum, o WriteOptions) (mesh.Ack, error) {
 	acks := make([]mesh.Ack, len(changes))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(partsAtOnce)
 	for i, c := range changes {
 		group.Go(func() (err error) {
-			acks[i], err = r.coordinateChange(ctx, c, owners, need, o)
+			acks[i], err = r.coordinateChange(ctx, c, q, o)
 			return err
 		})
 	}

@@ -84,13 +84,12 @@ func (r *Replica) expireKey(ctx context.Context, key mesh.Key) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*r.AttemptTimeout)
 	defer cancel()
 	c := change{key: key, expires: true}
-	owners := r.owners(key)
-	need, err := r.writeQuorum(c, 0, len(owners))
+	q, err := r.writeQuorum(c, 0)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	stands, err := r.lookUp(ctx, key, owners)
+	stands, err := r.lookUp(ctx, key)
 	switch {
 	case err != nil:
 		return err
@@ -99,7 +98,7 @@ func (r *Replica) expireKey(ctx context.Context, key mesh.Key) error {
 	case time.Since(began) > r.ExpiryGrace/2:
 		return mesh.Errorf(mesh.DeadlineExceeded, c.String(), "the look took %v: expected at most %v", time.Since(began), r.ExpiryGrace/2)
 	}
-	if _, err := r.coordinate(ctx, c, owners, need, r.Durability, &recentWrite{}); err != nil {
+	if _, err := r.coordinate(ctx, c, q, r.Durability, &recentWrite{}); err != nil {
 		if errors.Is(err, errNotExpired) {
 			return nil
 		}
@@ -133,8 +132,7 @@ func (r *Replica) expireLocal(ctx context.Context, key mesh.Key) (lattice.Cell, 
 // beginAnew makes way for a write to a key that has expired here, unless it
 // was extended or written elsewhere.
 func (r *Replica) beginAnew(ctx context.Context, key mesh.Key) error {
-	owners := r.owners(key)
-	if err := r.gather(ctx, key, owners, r.lookQuorum(len(owners))); err != nil {
+	if err := r.gather(ctx, key, r.lookQuorum(len(r.knownOwners(key)))); err != nil {
 		return mesh.AsError("put "+key.String(), err)
 	}
 	if _, _, err := r.expireLocal(ctx, key); !errors.Is(err, errNotExpired) {

@@ -62,7 +62,7 @@ func (r *Replica) getCell(ctx context.Context, key mesh.Key, quorum int) (lattic
 func (r *Replica) read(ctx context.Context, key mesh.Key, quorum int) (lattice.Cell, bool, error) {
 	switch {
 	case quorum > 1:
-		return r.readQuorum(ctx, key, r.owners(key), quorum)
+		return r.readQuorum(ctx, key, quorum)
 	case r.Placement.Owns(key, r.Replicas):
 		r.countRead(key, true)
 		if cell, _, err := r.Local.Get(key); err == nil && exists(cell) {
@@ -161,15 +161,18 @@ func (r *Replica) keep(ctx context.Context, key mesh.Key, cell lattice.Cell) {
 	}
 }
 
-// readQuorum merges what quorum owners hold. Where that is nothing, it takes
-// as many as can tell that the key does not exist.
-func (r *Replica) readQuorum(ctx context.Context, key mesh.Key, owners []mesh.NodeID, quorum int) (merged lattice.Cell, found bool, err error) {
+// readQuorum merges what quorum owners hold, so many known owners among them
+// that it sees what was acknowledged, if it is that large. Where that is
+// nothing, it takes as many as can tell that the key does not exist.
+func (r *Replica) readQuorum(ctx context.Context, key mesh.Key, quorum int) (merged lattice.Cell, found bool, err error) {
+	owners := r.owners(key)
 	if quorum > len(owners) {
 		return merged, false, mesh.Errorf(mesh.Unavailable, "", "%d owners must answer, %d live", quorum, len(owners))
 	}
 	var answers []answer
 	counted := 0
 	votes := r.newBallot(key)
+	ofKnown := min(quorum, r.lookQuorum(len(votes.known)))
 	for answer := range r.fetchAll(ctx, key, owners, complete) {
 		if votes.count(answer); answer.err != nil {
 			continue
@@ -180,13 +183,16 @@ func (r *Replica) readQuorum(ctx context.Context, key mesh.Key, owners []mesh.No
 		if answers = append(answers, answer); answer.counts() {
 			counted++
 		}
-		if counted >= quorum && exists(merged) {
+		if counted >= quorum && votes.heard >= ofKnown && exists(merged) {
 			r.repair(key, merged, answers)
 			return merged, true, nil
 		}
 	}
-	if counted < quorum {
+	switch {
+	case counted < quorum:
 		return merged, false, mesh.Errorf(mesh.Unavailable, "", "%d owners must answer, %d did: %w", quorum, counted, votes.last)
+	case votes.heard < ofKnown:
+		return merged, false, mesh.Errorf(mesh.Unavailable, "", "%d of %d owners must answer, and of these %d did: others only stand in", ofKnown, len(votes.known), votes.heard)
 	}
 	r.repair(key, merged, answers)
 	return merged, false, votes.verdict()

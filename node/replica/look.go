@@ -25,8 +25,8 @@ func (r *Replica) copyOf(key mesh.Key) (own ownCopy, err error) {
 
 // gather merges into this node's copy what so many owners hold. Where that
 // does not exist, so many must say so that no acknowledged write is unseen.
-func (r *Replica) gather(ctx context.Context, key mesh.Key, owners []mesh.NodeID, quorum int) error {
-	cell, _, err := r.readQuorum(ctx, key, owners, quorum)
+func (r *Replica) gather(ctx context.Context, key mesh.Key, quorum int) error {
+	cell, _, err := r.readQuorum(ctx, key, quorum)
 	if err != nil || cell.IsZero() {
 		return err
 	}
@@ -36,16 +36,10 @@ func (r *Replica) gather(ctx context.Context, key mesh.Key, owners []mesh.NodeID
 
 // lookUp gathers from so many owners that one of them has every write that
 // was acknowledged with the default quorum, and gives this node's copy.
-func (r *Replica) lookUp(ctx context.Context, key mesh.Key, owners []mesh.NodeID) (lattice.Cell, error) {
-	if err := r.gather(ctx, key, owners, r.lookQuorum(len(owners))); err != nil {
+func (r *Replica) lookUp(ctx context.Context, key mesh.Key) (lattice.Cell, error) {
+	if err := r.gather(ctx, key, r.lookQuorum(len(r.knownOwners(key)))); err != nil {
 		return lattice.Cell{}, err
 	}
 	cell, _, err := r.Local.Get(key)
 	return cell, err
-}
-
-// lookQuorum is how many of the owners must answer for a look to see what was
-// acknowledged with the default quorum.
-func (r *Replica) lookQuorum(owners int) int {
-	return max(1, owners-min(r.WriteQuorum, owners)+1)
 }

@@ -154,7 +154,7 @@ type Options struct {
 	// Replicas is how many nodes own a key. Default 3.
 	Replicas int
 	// WriteQuorum is how many owners must hold a write, where the write does
-	// not say so itself; or all that live, where there are fewer. Default 2.
+	// not say so itself; or all that are known, where there are fewer. Default 2.
 	WriteQuorum int
 	// ReadQuorum is how many owners' copies a get merges, where it does not
 	// say so itself. Default 1.

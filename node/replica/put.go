@@ -17,7 +17,8 @@ import (
 // WriteOptions are what one write asks for. The zero value asks for nothing special.
 type WriteOptions struct {
 	// Quorum is how many owners must hold the write before it is answered.
-	// 0: the node's default, or all that live where there are fewer.
+	// 0: the node's default, or all that are known where there are fewer. From
+	// the default on, that many must own the key also when nobody is away.
 	Quorum int
 	// Durability that each owner's copy must have to count; the zero value is the node's default.
 	Durability mesh.Durability
@@ -133,14 +134,13 @@ func (r *Replica) change(ctx context.Context, c change, o WriteOptions) (mesh.Ac
 	if o.Behind {
 		return r.writeBehind(ctx, c, o)
 	}
-	owners := r.owners(c.key)
-	if !o.Forwarded && len(owners) > 0 && !slices.Contains(owners, r.Self) {
+	if owners := r.owners(c.key); !o.Forwarded && len(owners) > 0 && !slices.Contains(owners, r.Self) {
 		return r.forward(ctx, c, owners, o)
 	}
 	if sending, bytes := r.sending.Load(), r.sendingBytes.Load(); sending >= int64(r.Sending) || bytes >= r.SendingBytes {
 		return mesh.Ack{}, mesh.Errorf(mesh.Overloaded, c.String(), "%d deltas of %d bytes are on their way to other nodes: expected less than %d, and less than %d bytes", sending, bytes, r.Sending, r.SendingBytes)
 	}
-	need, err := r.writeQuorum(c, o.Quorum, len(owners))
+	q, err := r.writeQuorum(c, o.Quorum)
 	if err != nil {
 		return mesh.Ack{}, err
 	}
@@ -148,22 +148,22 @@ func (r *Replica) change(ctx context.Context, c change, o WriteOptions) (mesh.Ac
 		o.Durability = r.Durability
 	}
 	if c.kind.Divisible() {
-		return r.changeCollection(ctx, c, owners, need, o)
+		return r.changeCollection(ctx, c, q, o)
 	}
-	return r.coordinateChange(ctx, c, owners, need, o)
+	return r.coordinateChange(ctx, c, q, o)
 }
 
 // coordinateChange coordinates a change of one cell.
-func (r *Replica) coordinateChange(ctx context.Context, c change, owners []mesh.NodeID, need int, o WriteOptions) (mesh.Ack, error) {
+func (r *Replica) coordinateChange(ctx context.Context, c change, q quorum, o WriteOptions) (mesh.Ack, error) {
 	if o.ID == "" {
-		return r.coordinate(ctx, c, owners, need, o.Durability, &recentWrite{})
+		return r.coordinate(ctx, c, q, o.Durability, &recentWrite{})
 	}
-	return r.coordinateOnce(ctx, c, owners, need, o)
+	return r.coordinateOnce(ctx, c, q, o)
 }
 
 // coordinateOnce coordinates a write with an id: a retry waits for the first
 // attempt, and takes up what that has left.
-func (r *Replica) coordinateOnce(ctx context.Context, c change, owners []mesh.NodeID, need int, o WriteOptions) (mesh.Ack, error) {
+func (r *Replica) coordinateOnce(ctx context.Context, c change, q quorum, o WriteOptions) (mesh.Ack, error) {
 	w := r.recent.get(writeID{o.ID, c.key})
 	select {
 	case <-w.turn:
@@ -171,7 +171,7 @@ func (r *Replica) coordinateOnce(ctx context.Context, c change, owners []mesh.No
 	case <-ctx.Done():
 		return mesh.Ack{}, mesh.AsError(c.String(), ctx.Err())
 	}
-	if w.acked && w.ack.Replicas >= need && w.ack.Durability >= o.Durability && c.made == nil {
+	if w.acked && w.ack.Replicas >= q.need && w.ack.Durability >= o.Durability && c.made == nil {
 		return w.ack, nil
 	}
 	if c.accumulates() && !w.applied {
@@ -180,20 +180,7 @@ func (r *Replica) coordinateOnce(ctx context.Context, c change, owners []mesh.No
 		}
 		defer r.settle(w)
 	}
-	return r.coordinate(ctx, c, owners, need, o.Durability, w)
-}
-
-// writeQuorum is how many of the owners must hold a write that asks for some number.
-func (r *Replica) writeQuorum(c change, asked, owners int) (int, error) {
-	switch {
-	case asked < 0 || asked > r.Replicas:
-		return 0, mesh.Errorf(mesh.Invalid, c.String(), "write quorum %d: expected 1 to %d, the number of owners", asked, r.Replicas)
-	case asked == 0:
-		return max(1, min(r.WriteQuorum, owners)), nil
-	case asked > owners:
-		return 0, mesh.Errorf(mesh.Unavailable, c.String(), "%d owners must hold the write, %d live", asked, owners)
-	}
-	return asked, nil
+	return r.coordinate(ctx, c, q, o.Durability, w)
 }
 
 // forward lets the closest owner that can coordinate the write. One that did

@@ -109,6 +109,11 @@ const slowestRate = 1 << 20
 
 func (r *Replica) owners(key mesh.Key) []mesh.NodeID { return r.Placement.Owners(key, r.Replicas) }
 
+// knownOwners are who would own the key if nobody was away.
+func (r *Replica) knownOwners(key mesh.Key) []mesh.NodeID {
+	return r.Placement.KnownOwners(key.Partition(), r.Replicas)
+}
+
 // others are the owners without this node.
 func (r *Replica) others(owners []mesh.NodeID) []mesh.NodeID {
 	at := slices.Index(owners, r.Self)

@@ -147,8 +147,36 @@ func TestQuorumsThatCannotBe(t *testing.T) {
 	}
 	m.nodes[2].halt()
 	m.nodes[2].notice(false)
-	ack, err := at.set(key("k"), "v", WriteOptions{})
-	mustAck(t, ack, err, 1) // the default W is that of the nodes that live
+	if _, err := at.set(key("k"), "v", WriteOptions{}); !errors.Is(err, mesh.Unavailable) {
+		t.Errorf("the default W with one of three: %v, want Unavailable: the two that are missing may come back, and would not know", err)
+	}
+	ack, err := at.set(key("k"), "v", WriteOptions{Quorum: 1})
+	mustAck(t, ack, err, 1)
+}
+
+// Nodes that stand in for owners that are missing hold what is written, but
+// it is acknowledged only when those hold it who are asked when they are back.
+func TestStandInsAloneDoNotAcknowledge(t *testing.T) {
+	m := newTestMesh(t, 5)
+	k := key("k")
+	owners, _ := m.owners(k)
+	for _, away := range owners[1:] {
+		away.halt()
+		away.notice(false)
+	}
+	at := owners[0]
+	if _, err := at.set(k, "v", WriteOptions{}); !errors.Is(err, mesh.Unavailable) || !strings.Contains(err.Error(), "others only stand in") {
+		t.Errorf("with one owner and two that stand in: %v, want Unavailable", err)
+	}
+	if _, err := at.Get(t.Context(), k, 2); !errors.Is(err, mesh.Unavailable) {
+		t.Errorf("a quorum of one owner and one that stands in: %v, want Unavailable", err)
+	}
+	ack, err := at.set(k, "v", WriteOptions{Quorum: 1})
+	mustAck(t, ack, err, 1)
+	owners[1].start()
+	owners[1].notice(true)
+	ack, err = at.set(k, "w", WriteOptions{})
+	mustAck(t, ack, err, 2)
 }
 
 func TestBadKeysAndKinds(t *testing.T) {

@@ -57,7 +57,7 @@ func (r *Replica) GetCell(ctx context.Context, key mesh.Key, quorum int, confirm
 // readConfirmed reads from most of those that own the key, or would if they
 // were not away, and brings those that are behind up to date before it answers.
 func (r *Replica) readConfirmed(ctx context.Context, key mesh.Key, quorum int) (merged lattice.Cell, needed int, err error) {
-	known := r.Placement.KnownOwners(key.Partition(), r.Replicas)
+	known := r.knownOwners(key)
 	needed = max(quorum, len(known)/2+1)
 	var answers []answer
 	var last error
@@ -172,24 +172,13 @@ func (c change) tellable(delta lattice.Cell) bool {
 	return c.whole == nil && len(delta.AppendBinary(nil)) <= c.tells
 }
 
-// neededToTell is how many owners must hold a write: of one that a session
-// has to be told of and cannot be, so many that most of those are among them
-// that would own the key if nobody was away.
-func (r *Replica) neededToTell(c change, w *recentWrite, owners []mesh.NodeID, need int) (int, error) {
+// neededToTell is who must hold a write: of one that a session has to be told
+// of and cannot be, most of those that would own the key if nobody was away.
+func (r *Replica) neededToTell(c change, w *recentWrite, q quorum) (quorum, error) {
 	if !c.most && (c.made == nil || c.tellable(w.delta)) {
-		return need, nil
+		return q, nil
 	}
-	known := r.Placement.KnownOwners(c.key.Partition(), r.Replicas)
-	needed := len(known)/2 + 1
-	for _, owner := range owners {
-		if !slices.Contains(known, owner) {
-			needed++
-		}
-	}
-	if needed > len(owners) {
-		return 0, mesh.Errorf(mesh.Unavailable, c.String(), "most of %d owners must hold what a session cannot carry, and too many are away", len(known))
-	}
-	return max(need, needed), nil
+	return q.ofMost(c)
 }
 
 // making is where a write is to put what it has made, and how long that may

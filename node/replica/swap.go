@@ -56,7 +56,7 @@ func (r *Replica) CompareAndSet(ctx context.Context, key mesh.Key, s Swap, o Wri
 	case len(owners) == 0:
 		return Swapped{}, mesh.Errorf(mesh.Unavailable, c.String(), "the key has no owners")
 	case owners[0] == r.Self:
-		return r.swap(ctx, c, s.Version, owners, o)
+		return r.swap(ctx, c, s.Version, o)
 	case o.Forwarded:
 		return Swapped{}, mesh.Errorf(mesh.Unavailable, c.String(), "node %s is closer to the key than this one: the owners change", owners[0].Short())
 	}
@@ -64,8 +64,11 @@ func (r *Replica) CompareAndSet(ctx context.Context, key mesh.Key, s Swap, o Wri
 }
 
 // swap is CompareAndSet at the closest owner.
-func (r *Replica) swap(ctx context.Context, c change, version string, owners []mesh.NodeID, o WriteOptions) (Swapped, error) {
-	need, err := r.writeQuorum(c, o.Quorum, len(owners))
+func (r *Replica) swap(ctx context.Context, c change, version string, o WriteOptions) (Swapped, error) {
+	q, err := r.writeQuorum(c, o.Quorum)
+	if err == nil {
+		q, err = q.ofMost(c)
+	}
 	if err != nil {
 		return Swapped{}, err
 	}
@@ -77,13 +80,12 @@ func (r *Replica) swap(ctx context.Context, c change, version string, owners []m
 		return Swapped{}, mesh.AsError(c.String(), err)
 	}
 	defer leave()
-	most := len(owners)/2 + 1
-	if err := r.gather(ctx, c.key, owners, most); err != nil {
+	if err := r.gather(ctx, c.key, len(q.known)/2+1); err != nil {
 		return Swapped{}, mesh.AsError(c.String(), err)
 	}
 	var result Swapped
 	c.make = result.making(c, version)
-	result.Ack, err = r.coordinate(ctx, c, owners, max(need, most), o.Durability, &recentWrite{})
+	result.Ack, err = r.coordinate(ctx, c, q, o.Durability, &recentWrite{})
 	if result.Conflict {
 		err = nil
 	}

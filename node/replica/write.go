@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"fmt"
+
 	"github.com/virga-mesh/virga/mesh"
 )
 
@@ -23,22 +25,29 @@ func (o outcome) String() string {
 // what to do. The outcome, once it is not pending, never changes: what
 // happens later matters to the owners only.
 type write struct {
-	need    int             // owners that must hold it
-	holders int             // owners that do
+	quorum
+	holders int             // owners that hold it
+	ofThose int             // known owners that do
 	weakest mesh.Durability // among the holders
 	outcome outcome
 	ack     mesh.Ack // with acked: what was reached then
 	reach   int      // with short: how many owners hold it, or could come to
+	reached int      // and how many of the known ones
 
-	owners []mesh.NodeID
-	heard  []bool // by index of owners
-	silent int    // how many were not heard of
+	heard       []bool // by index of owners
+	silent      int    // how many were not heard of
+	silentKnown int    // how many of the known ones
 }
 
 // newWrite starts the write of a delta to the owners of a key. The node that
 // coordinates it is one like the others, if it is one at all.
-func newWrite(need int, owners []mesh.NodeID) *write {
-	w := &write{need: need, owners: owners, heard: make([]bool, len(owners)), silent: len(owners)}
+func newWrite(q quorum) *write {
+	w := &write{quorum: q, heard: make([]bool, len(q.owners)), silent: len(q.owners)}
+	for _, owner := range q.owners {
+		if q.isKnown(owner) {
+			w.silentKnown++
+		}
+	}
 	w.settle()
 	return w
 }
@@ -46,7 +55,7 @@ func newWrite(need int, owners []mesh.NodeID) *write {
 // Acked says that an owner holds the delta.
 func (w *write) Acked(owner mesh.NodeID, d mesh.Durability) {
 	if w.hear(owner) {
-		w.hold(d)
+		w.hold(owner, d)
 		w.settle()
 	}
 }
@@ -81,7 +90,7 @@ func (w *write) Dominated(owner mesh.NodeID) {
 func (w *write) Expire() {
 	if w.outcome == pending {
 		w.finish(short)
-		w.reach = w.holders
+		w.reach, w.reached = w.holders, w.ofThose
 	}
 }
 
@@ -91,25 +100,31 @@ func (w *write) hear(owner mesh.NodeID) bool {
 		if o == owner && !w.heard[i] {
 			w.heard[i] = true
 			w.silent--
+			if w.isKnown(owner) {
+				w.silentKnown--
+			}
 			return true
 		}
 	}
 	return false
 }
 
-func (w *write) hold(d mesh.Durability) {
+func (w *write) hold(owner mesh.NodeID, d mesh.Durability) {
 	if w.holders == 0 || d < w.weakest {
 		w.weakest = d
 	}
 	w.holders++
+	if w.isKnown(owner) {
+		w.ofThose++
+	}
 }
 
 func (w *write) settle() {
 	switch {
 	case w.outcome != pending:
-	case w.holders >= w.need:
+	case w.holders >= w.need && w.ofThose >= w.ofKnown:
 		w.finish(acked)
-	case w.holders+w.silent < w.need:
+	case w.holders+w.silent < w.need || w.ofThose+w.silentKnown < w.ofKnown:
 		w.finish(short)
 	}
 }
@@ -117,5 +132,13 @@ func (w *write) settle() {
 func (w *write) finish(o outcome) {
 	w.outcome = o
 	w.ack = mesh.Ack{Replicas: w.holders, Durability: w.weakest}
-	w.reach = w.holders + w.silent
+	w.reach, w.reached = w.holders+w.silent, w.ofThose+w.silentKnown
+}
+
+// shortfall says what a write that fell short lacks.
+func (w *write) shortfall() string {
+	if w.reach < w.need {
+		return fmt.Sprintf("%d owners must hold the write, %d could be reached", w.need, w.reach)
+	}
+	return fmt.Sprintf("%d of %d owners must hold the write, and of these %d could be reached: others only stand in", w.ofKnown, len(w.known), w.reached)
 }

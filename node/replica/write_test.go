@@ -3,6 +3,7 @@ package replica
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -44,7 +45,7 @@ func TestWriteScripts(t *testing.T) {
 			case acked:
 				out += fmt.Sprintf(": %d hold it, %v", w.ack.Replicas, w.ack.Durability)
 			case short:
-				out += fmt.Sprintf(": %d can hold it", w.reach)
+				out += ": " + w.shortfall()
 			}
 			return out
 		}
@@ -53,13 +54,18 @@ func TestWriteScripts(t *testing.T) {
 
 func scriptedWrite(command string) *write {
 	need, _ := strconv.Atoi(argument(command, "need"))
-	var owners []mesh.NodeID
-	for name := range strings.SplitSeq(argument(command, "owners"), ",") {
+	q := quorum{owners: nodesOf(argument(command, "owners")), known: nodesOf(argument(command, "known")), need: need}
+	q.ofKnown, _ = strconv.Atoi(argument(command, "of-known"))
+	return newWrite(q)
+}
+
+func nodesOf(list string) (nodes []mesh.NodeID) {
+	for name := range strings.SplitSeq(list, ",") {
 		if name != "" {
-			owners = append(owners, mesh.NodeID(name))
+			nodes = append(nodes, mesh.NodeID(name))
 		}
 	}
-	return newWrite(need, owners)
+	return nodes
 }
 
 // event is one thing that can happen to a write.
@@ -69,17 +75,31 @@ type event struct {
 }
 
 // oracle says from the whole history, in the most naive way, how a write ended.
-func oracle(need int, owners []mesh.NodeID, history []event) (outcome, map[mesh.NodeID]bool) {
+func oracle(q quorum, history []event) (outcome, map[mesh.NodeID]bool) {
 	owed := map[mesh.NodeID]bool{}
 	heard := map[mesh.NodeID]bool{}
-	holders := 0
+	holders := map[mesh.NodeID]bool{}
+	// enough reports whether a set of owners would be.
+	enough := func(in func(mesh.NodeID) bool) bool {
+		holders, known := 0, 0
+		for _, owner := range q.owners {
+			if !in(owner) {
+				continue
+			}
+			holders++
+			if slices.Contains(q.known, owner) {
+				known++
+			}
+		}
+		return holders >= q.need && known >= q.ofKnown
+	}
 	judge := func(dominated bool) outcome {
 		switch {
-		case holders >= need:
+		case enough(func(owner mesh.NodeID) bool { return holders[owner] }):
 			return acked
 		case dominated:
 			return again
-		case holders+len(owners)-len(heard) < need:
+		case !enough(func(owner mesh.NodeID) bool { return holders[owner] || !heard[owner] }):
 			return short
 		}
 		return pending
@@ -92,7 +112,7 @@ func oracle(need int, owners []mesh.NodeID, history []event) (outcome, map[mesh.
 		heard[e.owner] = true
 		switch e.what {
 		case "ack":
-			holders++
+			holders[e.owner] = true
 		case "lost":
 			owed[e.owner] = true
 		}
@@ -108,9 +128,10 @@ func TestWriteAgreesWithTheOracle(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for range 20000 {
-		owners := []mesh.NodeID{"a", "b", "c", "d", "e"}[:rng.IntN(6)]
-		need := 1 + rng.IntN(5)
-		w := newWrite(need, owners)
+		nodes := []mesh.NodeID{"a", "b", "c", "d", "e", "f"}
+		owners := nodes[:rng.IntN(6)]
+		q := quorum{owners: owners, known: nodes[rng.IntN(3):][:3], need: 1 + rng.IntN(5), ofKnown: rng.IntN(4)}
+		w := newWrite(q)
 		var history []event
 		owed := map[mesh.NodeID]bool{}
 		for range rng.IntN(8) {
@@ -134,9 +155,9 @@ func TestWriteAgreesWithTheOracle(t *testing.T) {
 				t.Fatalf("outcome went from %v to %v in %v", before, w.outcome, history)
 			}
 		}
-		want, wantOwed := oracle(need, owners, history)
+		want, wantOwed := oracle(q, history)
 		if w.outcome != want || fmt.Sprint(owed) != fmt.Sprint(wantOwed) {
-			t.Fatalf("need %d of owners %v, %v: got %v owed %v, want %v owed %v", need, owners, history, w.outcome, owed, want, wantOwed)
+			t.Fatalf("%+v, %v: got %v owed %v, want %v owed %v", q, history, w.outcome, owed, want, wantOwed)
 		}
 	}
 }
