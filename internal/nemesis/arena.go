@@ -83,6 +83,9 @@ func (a *arena) close() error {
 	}
 	_, err := localmesh.Down(ctx, a.home)
 	a.proxy.Close()
+	for i := range a.disks {
+		err = errors.Join(err, unmount(a.nodes[i].Data()))
+	}
 	return err
 }
 

@@ -67,6 +67,15 @@ func mountOver(folder string) error {
 	return nil
 }
 
+// unmount takes away what mountOver has mounted, at the latest when the last
+// process that still uses it has ended.
+func unmount(folder string) error {
+	if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
+		return mesh.Errorf(mesh.Internal, "small disk", "unmount: %w", err)
+	}
+	return nil
+}
+
 func sizeOf(folder string) (size int64, err error) {
 	err = filepath.Walk(folder, func(_ string, info os.FileInfo, err error) error {
 		if err == nil && info.Mode().IsRegular() {

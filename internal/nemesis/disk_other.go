@@ -14,6 +14,8 @@ func smallDisk(context.Context, *arena, int) error {
 	return mesh.Errorf(mesh.Invalid, "small disk", "%s", mountable(nil))
 }
 
+func unmount(string) error { return nil }
+
 func fillDisk(ctx context.Context, a *arena, victim int) (string, error) {
 	return "", smallDisk(ctx, a, victim)
 }
