@@ -68,10 +68,12 @@ func (l *ledger) read(ctx context.Context, through *node.Node, rng *rand.Rand) {
 }
 
 // while reads through all nodes that run now while f changes the mesh.
-func (l *ledger) while(f func()) {
+func (l *ledger) while(f func()) { l.whileThrough(l.m.Running(), f) }
+
+func (l *ledger) whileThrough(nodes []int, f func()) {
 	ctx, stop := context.WithCancel(l.t.Context())
 	var readers sync.WaitGroup
-	for _, i := range l.m.Running() {
+	for _, i := range nodes {
 		through := l.m.Node(i)
 		readers.Go(func() { l.read(ctx, through, rand.New(rand.NewPCG(uint64(i), 0))) })
 	}
@@ -252,6 +254,40 @@ func TestSidesOfAPartitionBecomeEqual(t *testing.T) {
 				wants(t, "what the "+side+" side wrote", get(t, m, i, "from the "+side+" side"), nil, side)
 			}
 		}
+	})
+}
+
+// Nodes that were never told of one another make meshes of their own under one
+// root. When one node is told of the others, the meshes become one.
+func TestTwoMeshesOfOneRootThatMeetBecomeOne(t *testing.T) {
+	simulate(t, simmesh.Options{Nodes: 3, Provide: arithmetic}, func(t *testing.T, m *simmesh.Mesh) {
+		l := &ledger{t: t, m: m}
+		for _, through := range [][]int{nil, {3}, {3, 4}} {
+			_, err := m.JoinAt(within(t, time.Minute), through...)
+			must(t, err)
+		}
+		first, second := []int{0, 1, 2}, []int{3, 4, 5}
+		must(t, m.SettleApart(within(t, time.Minute), first, second))
+		l.writeThrough(40, first...)
+		const both = "a set that both have"
+		must(t, sdk.Set[string](at(m, 0), both).Add(t.Context(), "of the first"))
+		must(t, sdk.Set[string](at(m, 3), both).Add(t.Context(), "of the second"))
+		put(t, m, 4, "of the second alone", "hello")
+		wants(t, "what only the other mesh has", get(t, m, 5, ledgerKey(0)), nil, "(NotFound)")
+
+		must(t, m.Stop(3))
+		m.Introduce(3)
+		l.whileThrough(first, func() { // what the first mesh has it shows all the time
+			must(t, m.Restart(within(t, time.Minute), 3))
+			must(t, m.Settle(within(t, time.Minute)))
+		})
+		for _, i := range m.Running() {
+			wants(t, "what the second mesh had", get(t, m, i, "of the second alone"), nil, "hello")
+			all, err := sdk.Set[string](at(m, i), both).All(t.Context())
+			slices.Sort(all)
+			wants(t, both, fmt.Sprint(all), err, "[of the first of the second]")
+		}
+		l.verify()
 	})
 }
 

@@ -48,6 +48,8 @@ type member struct {
 	node   *node.Node
 	stop   context.CancelFunc
 	ended  chan error
+
+	introduced bool // to all others, when it starts
 }
 
 // dataDir is the folder of a node on its disk.
@@ -76,26 +78,35 @@ func Start(ctx context.Context, o Options) (*Mesh, error) {
 // Join adds a node, waits until it is ready, and gives its number. The
 // others see it when Settle says so.
 func (m *Mesh) Join(ctx context.Context) (int, error) {
-	i := len(m.members)
-	return i, m.add(ctx, i)
+	return m.add(ctx, &member{introduced: true}, m.Running())
 }
 
-func (m *Mesh) add(ctx context.Context, i int) error {
-	at := &member{disk: vfs.NewCrashableMem(), listen: "127.0.0.1:0"}
+// JoinAt is Join for a node that is told of some nodes only, or of none:
+// then it begins a mesh of its own, under the same root.
+func (m *Mesh) JoinAt(ctx context.Context, nodes ...int) (int, error) {
+	return m.add(ctx, &member{}, nodes)
+}
+
+// Introduce tells a node of all others when it is started next.
+func (m *Mesh) Introduce(i int) { m.members[i].introduced = true }
+
+func (m *Mesh) add(ctx context.Context, at *member, through []int) (int, error) {
+	i := len(m.members)
+	at.disk, at.listen = vfs.NewCrashableMem(), "127.0.0.1:0"
 	if m.options.Network != nil {
 		at.listen = netip.AddrPortFrom(sim.HostIP(i+1), port).String()
 	}
 	m.members = append(m.members, at)
 	var bootstrap []string
-	for _, running := range m.Running() {
+	for _, running := range through {
 		bootstrap = append(bootstrap, m.Node(running).Addrs()...)
 	}
 	token, err := m.Token(admission.Grant{Role: admission.Node, Verbs: admission.AllVerbs}, bootstrap[:min(len(bootstrap), admission.MaxBootstrap)])
 	if err != nil {
-		return err
+		return i, err
 	}
 	at.token = token.Text()
-	return m.Restart(ctx, i)
+	return i, m.Restart(ctx, i)
 }
 
 // Token makes a join token, which is valid for as long as any test runs
@@ -116,7 +127,9 @@ func (m *Mesh) Restart(ctx context.Context, i int) error {
 	}
 	if m.options.Network != nil {
 		cfg.ListenPacket = m.options.Network.ListenPacket(sim.HostIP(i + 1))
-		cfg.Bootstrap = m.others(i)
+		if at.introduced {
+			cfg.Bootstrap = m.others(i)
+		}
 	}
 	if m.options.Configure != nil {
 		m.options.Configure(i, &cfg)
