@@ -8,14 +8,14 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 )
 
-// apart marks a process whose mounts are its own.
-const apart = "NEMESIS_MOUNTS_APART"
+// apart marks a process whose mounts and network are its own.
+const apart = "NEMESIS_APART"
 
-// MountApart begins the program anew, with the same arguments, where its
-// mounts and those of its children are seen by nobody else and go with them.
-// It returns without having done so where it was done already, or there is
-// no right to. An error leaves the program unfit to go on.
-func MountApart() error {
+// SetApart begins the program anew, with the same arguments, where its mounts
+// and its network, of loopback alone, and those of its children are seen by
+// nobody else and go with them. It returns without having done so where it was
+// done already, or there is no right to. An error leaves the program unfit to go on.
+func SetApart() error {
 	if isApart() || os.Geteuid() != 0 {
 		return nil
 	}
@@ -23,15 +23,18 @@ func MountApart() error {
 	if err != nil {
 		return nil
 	}
-	runtime.LockOSThread() // it is this thread whose mounts are its own, and that begins anew
-	if err := syscall.Unshare(syscall.CLONE_NEWNS); err != nil {
+	runtime.LockOSThread() // it is this thread that is set apart, and begins anew
+	if err := syscall.Unshare(syscall.CLONE_NEWNS | syscall.CLONE_NEWNET); err != nil {
 		runtime.UnlockOSThread()
 		return nil
 	}
 	if err = syscall.Mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err == nil {
+		err = loopbackUp()
+	}
+	if err == nil {
 		err = syscall.Exec(self, os.Args, append(os.Environ(), apart+"=1"))
 	}
-	return mesh.Errorf(mesh.Internal, "mounts of its own", "%w", err)
+	return mesh.Errorf(mesh.Internal, "set apart", "%w", err)
 }
 
 func isApart() bool { return os.Getenv(apart) != "" }

@@ -2,5 +2,5 @@
 
 package nemesis
 
-// MountApart is for Linux; elsewhere it does nothing.
-func MountApart() error { return nil }
+// SetApart is for Linux; elsewhere it does nothing.
+func SetApart() error { return nil }

@@ -29,6 +29,7 @@ var faults = []fault{
 	{name: "stop and start", strike: stop, repair: restart},
 	{name: "pause", strike: pause, repair: resume},
 	{name: "cut off", strike: cutOff, repair: reconnect},
+	{name: "cut off from everyone", possible: firewallable, strike: wallIn, repair: wallOut},
 	{name: "truncate the log", strike: damaged(truncate), repair: restart},
 	{name: "flip a bit", strike: damaged(flip), repair: restart},
 	{name: "fill the disk", possible: mountable, prepare: smallDisk, strike: fillDisk, repair: freeDisk},

@@ -34,7 +34,7 @@ type options struct {
 }
 
 func run() (err error) {
-	if err := nemesis.MountApart(); err != nil {
+	if err := nemesis.SetApart(); err != nil {
 		return err
 	}
 	o, err := parse(os.Args[1:])
