@@ -9,6 +9,7 @@
 // two that must hold a write, nothing acknowledged may be lost then.
 //
 // Nodes hear each other through a Proxy, which can cut one off without rights
-// on the machine. Clients reach every node directly. A disk that can be filled
-// is a file system in memory, and needs root.
+// on the machine, while clients reach it still. As root the program has a
+// network and mounts of its own: there a firewall cuts a node off from clients,
+// too, and a disk that can be filled is a file system in memory.
 package nemesis
