@@ -220,6 +220,8 @@ func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Messag
 	switch m := req.(type) {
 	case *pb.Merge:
 		return r.replica.HandleMerge(ctx, m)
+	case *pb.MergeMany:
+		return r.replica.HandleMergeMany(ctx, m)
 	case *pb.AskWrite:
 		return r.replica.HandleAskWrite(from, m)
 	case *pb.Fetch:

@@ -42,6 +42,8 @@ var prototypes = map[Type]Message{
 	30: (*pb.FetchReply)(nil),
 	31: (*pb.Push)(nil),
 	32: (*pb.PushReply)(nil),
+	33: (*pb.MergeMany)(nil),
+	34: (*pb.MergeManyReply)(nil),
 
 	40: (*pb.Deploy)(nil),
 	41: (*pb.DeployReply)(nil),

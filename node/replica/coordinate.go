@@ -256,17 +256,17 @@ func (s *spreading) shortError(ctx context.Context, c change) error {
 func (r *Replica) send(s *spreading, owner mesh.NodeID) {
 	r.sending.Add(1)
 	r.sendingBytes.Add(int64(len(s.merge.Delta)))
-	ctx, cancel := r.attempt(r.background, len(s.merge.Delta))
-	r.Peers.Go(ctx, owner, s.merge, func(m wire.Message, err error) {
+	r.post(owner, s.merge, func(reply *pb.MergeReply, err error) {
 		finish := func() {
-			reply, err := r.rest(ctx, owner, s.change.key, s.merge, m, err)
+			ctx, cancel := r.attempt(r.background, len(s.merge.Delta))
+			defer cancel()
+			reply, err := r.rest(ctx, owner, s.change.key, s.merge, reply, err)
 			r.heard(ctx, s, owner, reply, err)
-			cancel()
 			r.sending.Add(-1)
 			r.sendingBytes.Add(-int64(len(s.merge.Delta)))
 			r.leave()
 		}
-		if reply, ok := m.(*pb.MergeReply); ok && !reply.LacksBase && !reply.Dominated {
+		if err == nil && !reply.LacksBase && !reply.Dominated {
 			finish()
 			return
 		}
@@ -318,13 +318,12 @@ func owable(err error) bool {
 // merge hands a delta to an owner. One that had nothing that the delta adds
 // to is sent all that this node holds.
 func (r *Replica) merge(ctx context.Context, owner mesh.NodeID, key mesh.Key, m *pb.Merge) (*pb.MergeReply, error) {
-	answer, err := r.Peers.Call(ctx, owner, m)
-	return r.rest(ctx, owner, key, m, answer, err)
+	reply, err := call[*pb.MergeReply](ctx, r.Peers, owner, m)
+	return r.rest(ctx, owner, key, m, reply, err)
 }
 
 // rest is what merge does once the owner has answered.
-func (r *Replica) rest(ctx context.Context, owner mesh.NodeID, key mesh.Key, m *pb.Merge, answer wire.Message, err error) (*pb.MergeReply, error) {
-	reply, err := as[*pb.MergeReply](owner, answer, err)
+func (r *Replica) rest(ctx context.Context, owner mesh.NodeID, key mesh.Key, m *pb.Merge, reply *pb.MergeReply, err error) (*pb.MergeReply, error) {
 	if err != nil || !reply.LacksBase || reply.Dominated {
 		return reply, err
 	}

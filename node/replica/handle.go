@@ -134,56 +134,6 @@ func (r *Replica) HandleList(ctx context.Context, m *pb.List) (*pb.ListReply, er
 	return reply, nil
 }
 
-// HandleMerge takes a delta from another node. It is never refused for this
-// node not being an owner, since views differ for a while; but then it says
-// so, and hands the delta on to the owners that it sees.
-func (r *Replica) HandleMerge(ctx context.Context, m *pb.Merge) (*pb.MergeReply, error) {
-	key, err := wire.ToStoredKey(m.Key)
-	if err != nil {
-		return nil, err
-	}
-	delta, err := lattice.DecodeCell(m.Delta)
-	if err != nil {
-		return nil, mesh.Errorf(mesh.Invalid, "merge "+key.String(), "%w", err)
-	}
-	d, err := toDurability(m.Durability)
-	if err != nil {
-		return nil, err
-	}
-	reply, err := r.arriving(key, m.WriteIds, func() (*pb.MergeReply, error) {
-		if whole, _, isPart := key.Whole(); isPart {
-			return r.mergePart(ctx, key, whole, delta, m.AddsToBase, d)
-		}
-		merged, err := r.mergeWhole(ctx, key, delta, d)
-		if err != nil {
-			return nil, err
-		}
-		reply := &pb.MergeReply{Durability: uint32(merged.Durability), LacksBase: merged.Created && m.AddsToBase}
-		if merged.Dominated {
-			return r.dominated(key, reply)
-		}
-		return reply, nil
-	})
-	if err == nil && !reply.Dominated && !r.Placement.Owns(key, r.Replicas) {
-		reply.NotOwner = true
-		for _, owner := range r.others(r.owners(key)) {
-			r.owe(owner, key, delta, m.WriteIds)
-		}
-	}
-	return reply, err
-}
-
-// dominated tells the sender of a delta what the later delete was.
-func (r *Replica) dominated(key mesh.Key, reply *pb.MergeReply) (*pb.MergeReply, error) {
-	cell, found, err := r.Local.Get(key)
-	if err != nil || !found {
-		return nil, mesh.Errorf(mesh.Unavailable, "merge "+key.String(), "the key was deleted, but its record cannot be read: %v", err)
-	}
-	reply.Dominated = true
-	reply.Cell = cell.AppendBinary(nil)
-	return reply, nil
-}
-
 // HandleFetch gives this node's own copy to another node, with what it has yet
 // to take over from others, and notes if that wants to be told of changes from
 // now on. A node that owns the key no more says so.

@@ -291,6 +291,8 @@ func (n *testNode) serve(ctx context.Context, from mesh.NodeID, req wire.Message
 		return replica.HandleList(ctx, m)
 	case *pb.Merge:
 		return replica.HandleMerge(ctx, m)
+	case *pb.MergeMany:
+		return replica.HandleMergeMany(ctx, m)
 	case *pb.AskWrite:
 		return replica.HandleAskWrite(from, m)
 	case *pb.Fetch:

@@ -38,6 +38,8 @@ type Replica struct {
 	wake  chan struct{} // due has changed
 
 	sync *syncing
+
+	outboxes outboxes
 }
 
 // New makes a Replica. It delivers what other nodes are owed, and takes over

@@ -857,6 +857,149 @@ func (x *MergeReply) GetNotOwner() bool {
 	return false
 }
 
+// MergeMany is several merges, in their order, that become durable together.
+// Node to node.
+type MergeMany struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Merges        []*Merge               `protobuf:"bytes,1,rep,name=merges,proto3" json:"merges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MergeMany) Reset() {
+	*x = MergeMany{}
+	mi := &file_kv_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MergeMany) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MergeMany) ProtoMessage() {}
+
+func (x *MergeMany) ProtoReflect() protoreflect.Message {
+	mi := &file_kv_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MergeMany.ProtoReflect.Descriptor instead.
+func (*MergeMany) Descriptor() ([]byte, []int) {
+	return file_kv_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *MergeMany) GetMerges() []*Merge {
+	if x != nil {
+		return x.Merges
+	}
+	return nil
+}
+
+// MergeManyReply has an answer for each merge.
+type MergeManyReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Answers       []*MergeAnswer         `protobuf:"bytes,1,rep,name=answers,proto3" json:"answers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MergeManyReply) Reset() {
+	*x = MergeManyReply{}
+	mi := &file_kv_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MergeManyReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MergeManyReply) ProtoMessage() {}
+
+func (x *MergeManyReply) ProtoReflect() protoreflect.Message {
+	mi := &file_kv_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MergeManyReply.ProtoReflect.Descriptor instead.
+func (*MergeManyReply) Descriptor() ([]byte, []int) {
+	return file_kv_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *MergeManyReply) GetAnswers() []*MergeAnswer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+type MergeAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"` // or else:
+	Reply         *MergeReply            `protobuf:"bytes,2,opt,name=reply,proto3" json:"reply,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MergeAnswer) Reset() {
+	*x = MergeAnswer{}
+	mi := &file_kv_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MergeAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MergeAnswer) ProtoMessage() {}
+
+func (x *MergeAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_kv_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MergeAnswer.ProtoReflect.Descriptor instead.
+func (*MergeAnswer) Descriptor() ([]byte, []int) {
+	return file_kv_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *MergeAnswer) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *MergeAnswer) GetReply() *MergeReply {
+	if x != nil {
+		return x.Reply
+	}
+	return nil
+}
+
 // Fetch reads an owner's own copy. Node to node.
 type Fetch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -870,7 +1013,7 @@ type Fetch struct {
 
 func (x *Fetch) Reset() {
 	*x = Fetch{}
-	mi := &file_kv_proto_msgTypes[10]
+	mi := &file_kv_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +1025,7 @@ func (x *Fetch) String() string {
 func (*Fetch) ProtoMessage() {}
 
 func (x *Fetch) ProtoReflect() protoreflect.Message {
-	mi := &file_kv_proto_msgTypes[10]
+	mi := &file_kv_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +1038,7 @@ func (x *Fetch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fetch.ProtoReflect.Descriptor instead.
 func (*Fetch) Descriptor() ([]byte, []int) {
-	return file_kv_proto_rawDescGZIP(), []int{10}
+	return file_kv_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Fetch) GetKey() *Key {
@@ -940,7 +1083,7 @@ type FetchReply struct {
 
 func (x *FetchReply) Reset() {
 	*x = FetchReply{}
-	mi := &file_kv_proto_msgTypes[11]
+	mi := &file_kv_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -952,7 +1095,7 @@ func (x *FetchReply) String() string {
 func (*FetchReply) ProtoMessage() {}
 
 func (x *FetchReply) ProtoReflect() protoreflect.Message {
-	mi := &file_kv_proto_msgTypes[11]
+	mi := &file_kv_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -965,7 +1108,7 @@ func (x *FetchReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchReply.ProtoReflect.Descriptor instead.
 func (*FetchReply) Descriptor() ([]byte, []int) {
-	return file_kv_proto_rawDescGZIP(), []int{11}
+	return file_kv_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FetchReply) GetCell() []byte {
@@ -1023,7 +1166,7 @@ type Push struct {
 
 func (x *Push) Reset() {
 	*x = Push{}
-	mi := &file_kv_proto_msgTypes[12]
+	mi := &file_kv_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1178,7 @@ func (x *Push) String() string {
 func (*Push) ProtoMessage() {}
 
 func (x *Push) ProtoReflect() protoreflect.Message {
-	mi := &file_kv_proto_msgTypes[12]
+	mi := &file_kv_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1191,7 @@ func (x *Push) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Push.ProtoReflect.Descriptor instead.
 func (*Push) Descriptor() ([]byte, []int) {
-	return file_kv_proto_rawDescGZIP(), []int{12}
+	return file_kv_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Push) GetDeltas() []*PushedDelta {
@@ -1075,7 +1218,7 @@ type PushedDelta struct {
 
 func (x *PushedDelta) Reset() {
 	*x = PushedDelta{}
-	mi := &file_kv_proto_msgTypes[13]
+	mi := &file_kv_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1087,7 +1230,7 @@ func (x *PushedDelta) String() string {
 func (*PushedDelta) ProtoMessage() {}
 
 func (x *PushedDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_kv_proto_msgTypes[13]
+	mi := &file_kv_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1100,7 +1243,7 @@ func (x *PushedDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushedDelta.ProtoReflect.Descriptor instead.
 func (*PushedDelta) Descriptor() ([]byte, []int) {
-	return file_kv_proto_rawDescGZIP(), []int{13}
+	return file_kv_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PushedDelta) GetKey() *Key {
@@ -1126,7 +1269,7 @@ type PushReply struct {
 
 func (x *PushReply) Reset() {
 	*x = PushReply{}
-	mi := &file_kv_proto_msgTypes[14]
+	mi := &file_kv_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +1281,7 @@ func (x *PushReply) String() string {
 func (*PushReply) ProtoMessage() {}
 
 func (x *PushReply) ProtoReflect() protoreflect.Message {
-	mi := &file_kv_proto_msgTypes[14]
+	mi := &file_kv_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +1294,7 @@ func (x *PushReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushReply.ProtoReflect.Descriptor instead.
 func (*PushReply) Descriptor() ([]byte, []int) {
-	return file_kv_proto_rawDescGZIP(), []int{14}
+	return file_kv_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PushReply) GetUnwanted() []*Key {
@@ -1258,7 +1401,14 @@ const file_kv_proto_rawDesc = "" +
 	"\x04cell\x18\x03 \x01(\fR\x04cell\x12\x1d\n" +
 	"\n" +
 	"lacks_base\x18\x04 \x01(\bR\tlacksBase\x12\x1b\n" +
-	"\tnot_owner\x18\x14 \x01(\bR\bnotOwner\"z\n" +
+	"\tnot_owner\x18\x14 \x01(\bR\bnotOwner\"4\n" +
+	"\tMergeMany\x12'\n" +
+	"\x06merges\x18\x01 \x03(\v2\x0f.virga.v1.MergeR\x06merges\"A\n" +
+	"\x0eMergeManyReply\x12/\n" +
+	"\aanswers\x18\x01 \x03(\v2\x15.virga.v1.MergeAnswerR\aanswers\"`\n" +
+	"\vMergeAnswer\x12%\n" +
+	"\x05error\x18\x01 \x01(\v2\x0f.virga.v1.ErrorR\x05error\x12*\n" +
+	"\x05reply\x18\x02 \x01(\v2\x14.virga.v1.MergeReplyR\x05reply\"z\n" +
 	"\x05Fetch\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x1c\n" +
 	"\tsubscribe\x18\x02 \x01(\bR\tsubscribe\x12\x16\n" +
@@ -1293,40 +1443,48 @@ func file_kv_proto_rawDescGZIP() []byte {
 	return file_kv_proto_rawDescData
 }
 
-var file_kv_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_kv_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_kv_proto_goTypes = []any{
-	(*Get)(nil),         // 0: virga.v1.Get
-	(*GetReply)(nil),    // 1: virga.v1.GetReply
-	(*Put)(nil),         // 2: virga.v1.Put
-	(*PutReply)(nil),    // 3: virga.v1.PutReply
-	(*Delete)(nil),      // 4: virga.v1.Delete
-	(*List)(nil),        // 5: virga.v1.List
-	(*ListReply)(nil),   // 6: virga.v1.ListReply
-	(*ListedKey)(nil),   // 7: virga.v1.ListedKey
-	(*Merge)(nil),       // 8: virga.v1.Merge
-	(*MergeReply)(nil),  // 9: virga.v1.MergeReply
-	(*Fetch)(nil),       // 10: virga.v1.Fetch
-	(*FetchReply)(nil),  // 11: virga.v1.FetchReply
-	(*Push)(nil),        // 12: virga.v1.Push
-	(*PushedDelta)(nil), // 13: virga.v1.PushedDelta
-	(*PushReply)(nil),   // 14: virga.v1.PushReply
-	(*Key)(nil),         // 15: virga.v1.Key
+	(*Get)(nil),            // 0: virga.v1.Get
+	(*GetReply)(nil),       // 1: virga.v1.GetReply
+	(*Put)(nil),            // 2: virga.v1.Put
+	(*PutReply)(nil),       // 3: virga.v1.PutReply
+	(*Delete)(nil),         // 4: virga.v1.Delete
+	(*List)(nil),           // 5: virga.v1.List
+	(*ListReply)(nil),      // 6: virga.v1.ListReply
+	(*ListedKey)(nil),      // 7: virga.v1.ListedKey
+	(*Merge)(nil),          // 8: virga.v1.Merge
+	(*MergeReply)(nil),     // 9: virga.v1.MergeReply
+	(*MergeMany)(nil),      // 10: virga.v1.MergeMany
+	(*MergeManyReply)(nil), // 11: virga.v1.MergeManyReply
+	(*MergeAnswer)(nil),    // 12: virga.v1.MergeAnswer
+	(*Fetch)(nil),          // 13: virga.v1.Fetch
+	(*FetchReply)(nil),     // 14: virga.v1.FetchReply
+	(*Push)(nil),           // 15: virga.v1.Push
+	(*PushedDelta)(nil),    // 16: virga.v1.PushedDelta
+	(*PushReply)(nil),      // 17: virga.v1.PushReply
+	(*Key)(nil),            // 18: virga.v1.Key
+	(*Error)(nil),          // 19: virga.v1.Error
 }
 var file_kv_proto_depIdxs = []int32{
-	15, // 0: virga.v1.Get.key:type_name -> virga.v1.Key
-	15, // 1: virga.v1.Put.key:type_name -> virga.v1.Key
-	15, // 2: virga.v1.Delete.key:type_name -> virga.v1.Key
+	18, // 0: virga.v1.Get.key:type_name -> virga.v1.Key
+	18, // 1: virga.v1.Put.key:type_name -> virga.v1.Key
+	18, // 2: virga.v1.Delete.key:type_name -> virga.v1.Key
 	7,  // 3: virga.v1.ListReply.keys:type_name -> virga.v1.ListedKey
-	15, // 4: virga.v1.Merge.key:type_name -> virga.v1.Key
-	15, // 5: virga.v1.Fetch.key:type_name -> virga.v1.Key
-	13, // 6: virga.v1.Push.deltas:type_name -> virga.v1.PushedDelta
-	15, // 7: virga.v1.PushedDelta.key:type_name -> virga.v1.Key
-	15, // 8: virga.v1.PushReply.unwanted:type_name -> virga.v1.Key
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	18, // 4: virga.v1.Merge.key:type_name -> virga.v1.Key
+	8,  // 5: virga.v1.MergeMany.merges:type_name -> virga.v1.Merge
+	12, // 6: virga.v1.MergeManyReply.answers:type_name -> virga.v1.MergeAnswer
+	19, // 7: virga.v1.MergeAnswer.error:type_name -> virga.v1.Error
+	9,  // 8: virga.v1.MergeAnswer.reply:type_name -> virga.v1.MergeReply
+	18, // 9: virga.v1.Fetch.key:type_name -> virga.v1.Key
+	16, // 10: virga.v1.Push.deltas:type_name -> virga.v1.PushedDelta
+	18, // 11: virga.v1.PushedDelta.key:type_name -> virga.v1.Key
+	18, // 12: virga.v1.PushReply.unwanted:type_name -> virga.v1.Key
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_kv_proto_init() }
@@ -1341,7 +1499,7 @@ func file_kv_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_kv_proto_rawDesc), len(file_kv_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
