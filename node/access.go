@@ -31,6 +31,8 @@ func allow(peer admission.Member, req wire.Message) error {
 		return peer.Allow(admission.Read, m.GetKey().GetNamespace(), m.GetKey().GetName())
 	case *pb.Scan:
 		return peer.Allow(admission.Read, m.Namespace, m.Prefix)
+	case *pb.Namespaces:
+		return allowVerb(peer, admission.Read) // namespacesFor leaves out those that it may not know
 	case *pb.Watch:
 		return peer.Allow(admission.Read, m.Namespace, m.Prefix)
 	case *pb.Put:
@@ -105,6 +107,8 @@ func betweenNodes(req wire.Message) bool {
 		return m.Local
 	case *pb.GetRange:
 		return m.Forwarded
+	case *pb.Namespaces:
+		return m.Local
 	}
 	return false
 }

@@ -234,7 +234,7 @@ func (silent) Inline(wire.Type) bool { return false }
 var clientMessages = []wire.Message{
 	(*pb.Status)(nil), (*pb.Get)(nil), (*pb.GetElement)(nil), (*pb.GetPage)(nil), (*pb.Stats)(nil), (*pb.Put)(nil), (*pb.Delete)(nil), (*pb.List)(nil),
 	(*pb.Touch)(nil), (*pb.CompareAndSet)(nil), (*pb.GetAll)(nil), (*pb.PutAll)(nil),
-	(*pb.Watch)(nil), (*pb.Scan)(nil), (*pb.GetRange)(nil),
+	(*pb.Watch)(nil), (*pb.Scan)(nil), (*pb.GetRange)(nil), (*pb.Namespaces)(nil),
 	(*pb.Deploy)(nil), (*pb.GetFunc)(nil), (*pb.ListFuncs)(nil), (*pb.DeleteFunc)(nil), (*pb.UseVersion)(nil),
 	(*pb.ServeFuncs)(nil), (*pb.SendMessage)(nil), (*pb.Receive)(nil),
 	(*pb.CreateDAG)(nil), (*pb.GetDAG)(nil), (*pb.ListDAGs)(nil), (*pb.DeleteDAG)(nil),
@@ -288,7 +288,7 @@ func TestMalformedRequestsAreInvalid(t *testing.T) {
 	for _, request := range clientMessages {
 		empty := wire.TypeOf(request).New()
 		switch empty.(type) {
-		case *pb.Status, *pb.Stats, *pb.Backup, *pb.ListFuncs, *pb.ListDAGs, *pb.ServeFuncs: // need nothing
+		case *pb.Status, *pb.Stats, *pb.Backup, *pb.Namespaces, *pb.ListFuncs, *pb.ListDAGs, *pb.ServeFuncs: // need nothing
 			continue
 		}
 		_, err := m.Node(0).Do(within(t, 30*time.Second), empty)

@@ -36,6 +36,8 @@ func (n *Node) Serve(ctx context.Context, from *link.Conn, req wire.Message) (wi
 		return r.dht.HandleMembers(from, m)
 	case *pb.Leaving:
 		return nil, r.dht.HandleLeaving(from, m)
+	case *pb.Namespaces:
+		return r.namespacesFor(ctx, from.Peer(), m)
 	}
 	return r.serve(ctx, from.Peer().ID, req)
 }
@@ -145,6 +147,8 @@ func (r *rooms) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (
 		reply, err := r.replica.HandleScan(ctx, m)
 		r.countUnless(m.Local, metrics.List, err)
 		return reply, err
+	case *pb.Namespaces:
+		return r.replica.HandleNamespaces(ctx, m)
 	case *pb.Watch:
 		return r.watches.Handle(ctx, m)
 	case *pb.Call:

@@ -40,7 +40,7 @@ func makeRepeatable(req wire.Message) bool {
 				put.WriteId = drawID()
 			}
 		}
-	case *pb.Get, *pb.GetAll, *pb.List, *pb.Status, *pb.Watch, *pb.Scan, *pb.GetRange,
+	case *pb.Get, *pb.GetAll, *pb.List, *pb.Status, *pb.Watch, *pb.Scan, *pb.GetRange, *pb.Namespaces,
 		*pb.Deploy, *pb.GetFunc, *pb.ListFuncs, *pb.UseVersion,
 		*pb.CreateDAG, *pb.GetDAG, *pb.ListDAGs,
 		*pb.AwaitRun, *pb.CancelRun:

@@ -3,6 +3,7 @@ package sdk
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -16,6 +17,9 @@ type ScannedKey struct {
 	// of 256 names or more. Read that key by itself.
 	Value   lattice.Value
 	Omitted bool
+	// Expires is when the key expires, zero if it does not. Of a register that
+	// is Omitted it is not told.
+	Expires time.Time
 }
 
 // Scan gives the keys of the client's namespace whose names begin with prefix,
@@ -44,6 +48,9 @@ func (c *Client) Scan(ctx context.Context, prefix string) iter.Seq2[ScannedKey, 
 
 func toScannedKey(told *pb.ScannedKey) (ScannedKey, error) {
 	key := ScannedKey{Name: told.Name, Omitted: told.Omitted}
+	if told.ExpiresUnixMs > 0 {
+		key.Expires = time.UnixMilli(int64(told.ExpiresUnixMs))
+	}
 	if told.Omitted {
 		return key, nil
 	}

@@ -117,6 +117,9 @@ var prototypes = map[Type]Message{
 	132: (*pb.Restore)(nil),
 	133: (*pb.Give)(nil),
 
+	140: (*pb.Namespaces)(nil),
+	141: (*pb.NamespacesReply)(nil),
+
 	95: (*pb.Touch)(nil),
 	96: (*pb.CompareAndSet)(nil),
 	97: (*pb.GetAll)(nil),

@@ -34,6 +34,9 @@ type Local interface {
 	// Scan gives cells in order, deleted ones too, up to limit and about maxBytes, and whether there are more.
 	Scan(ctx context.Context, namespace, prefix, after string, limit, maxBytes int) ([]mesh.Record, bool, error)
 
+	// Namespaces gives those of all cells in order, and whether there are more.
+	Namespaces(ctx context.Context, after string, limit int) ([]string, bool, error)
+
 	// Expired gives the keys whose cells expired by a time, in the order in
 	// which they did, after the one given. It looks at up to limit keys; more
 	// says whether there are others, and last where to go on.

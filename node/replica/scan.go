@@ -26,6 +26,7 @@ type Scanned struct {
 	// page has room for, or a collection that may be stored in parts.
 	Value   lattice.Value
 	Omitted bool
+	Expires time.Time // zero: never, or it is a register that is Omitted
 }
 
 // ScanPage is a part of what Scan gives. With More, others are to be asked
@@ -102,6 +103,9 @@ func (r *Replica) HandleScan(ctx context.Context, m *pb.Scan) (*pb.ScanReply, er
 		if !k.Omitted {
 			told.Value = k.Value.AppendBinary(nil)
 		}
+		if !k.Expires.IsZero() {
+			told.ExpiresUnixMs = uint64(k.Expires.UnixMilli())
+		}
 		reply.Keys = append(reply.Keys, told)
 	}
 	return reply, nil
@@ -118,13 +122,23 @@ func (r *Replica) scanLocal(ctx context.Context, m *pb.Scan, limit int) (*pb.Sca
 	for _, record := range records {
 		told := &pb.ScannedKey{Name: record.Key.Name}
 		if value, _ := record.Cell.Value(); value.Divided() || record.Cell.Size() > maxScannedCell {
-			told.Omitted = true
+			told.Omitted, told.Cell = true, expiryAlone(record.Cell, value)
 		} else {
 			told.Cell = record.Cell.AppendBinary(nil)
 		}
 		reply.Keys, reply.Last = append(reply.Keys, told), told.Name
 	}
 	return reply, nil
+}
+
+// expiryAlone tells of a cell that is omitted when it expires; nothing if it
+// does not. A register may have been written since elsewhere, which would lift
+// it, so that there it is left to who reads the register.
+func expiryAlone(cell lattice.Cell, value lattice.Value) []byte {
+	if _, expires := cell.ExpiresAt(); !expires || value.Kind() == lattice.LWWKind {
+		return nil
+	}
+	return lattice.NewCell(cell.ResetAt(), lattice.Value{}).WithExpiry(cell.Expiry()).AppendBinary(nil)
 }
 
 // scanPart is what one node gives. With more, it is complete only up to its last key.
@@ -156,7 +170,7 @@ func (r *Replica) scanAt(ctx context.Context, node mesh.NodeID, req *pb.Scan) sc
 	part := scanPart{more: reply.More}
 	for _, k := range reply.Keys {
 		found := scannedCell{name: k.Name, omitted: k.Omitted}
-		if !k.Omitted {
+		if len(k.Cell) > 0 {
 			if found.cell, err = lattice.DecodeCell(k.Cell); err != nil {
 				return scanPart{err: mesh.Errorf(mesh.Internal, "", "node %s: key %q: %w", node.Short(), k.Name, err)}
 			}
@@ -204,12 +218,15 @@ func mergeScanned(copies []scannedCell, now func() time.Time) (key Scanned, exis
 	key.Name = copies[0].name
 	var merged lattice.Cell
 	for _, c := range copies {
-		if c.omitted {
-			key.Omitted = true
-		} else if _, err := merged.Merge(c.cell); err != nil {
+		key.Omitted = key.Omitted || c.omitted
+		if c.cell.IsZero() {
+			continue
+		}
+		if _, err := merged.Merge(c.cell); err != nil {
 			key.Omitted = true // owners hold different kinds for a while
 		}
 	}
+	key.Expires, _ = merged.ExpiresAt()
 	if key.Omitted {
 		return key, true
 	}

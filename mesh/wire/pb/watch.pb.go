@@ -706,9 +706,10 @@ func (x *ScanReply) GetLast() string {
 type ScannedKey struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Value         []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`      // lattice.Value, to a client
-	Cell          []byte                 `protobuf:"bytes,3,opt,name=cell,proto3" json:"cell,omitempty"`        // lattice.Cell, between nodes: deleted keys are told, too
-	Omitted       bool                   `protobuf:"varint,4,opt,name=omitted,proto3" json:"omitted,omitempty"` // it is too large for a page
+	Value         []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`                                         // lattice.Value, to a client
+	Cell          []byte                 `protobuf:"bytes,3,opt,name=cell,proto3" json:"cell,omitempty"`                                           // lattice.Cell, between nodes: deleted keys are told, too; one that is omitted without its value
+	Omitted       bool                   `protobuf:"varint,4,opt,name=omitted,proto3" json:"omitted,omitempty"`                                    // it is too large for a page
+	ExpiresUnixMs uint64                 `protobuf:"varint,5,opt,name=expires_unix_ms,json=expiresUnixMs,proto3" json:"expires_unix_ms,omitempty"` // to a client: when the key expires; 0: never, or it is an omitted register
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -769,6 +770,13 @@ func (x *ScannedKey) GetOmitted() bool {
 		return x.Omitted
 	}
 	return false
+}
+
+func (x *ScannedKey) GetExpiresUnixMs() uint64 {
+	if x != nil {
+		return x.ExpiresUnixMs
+	}
+	return 0
 }
 
 // GetRange reads a part of the bytes or the text in a register. Answered by
@@ -982,13 +990,14 @@ const file_watch_proto_rawDesc = "" +
 	"\tScanReply\x12(\n" +
 	"\x04keys\x18\x01 \x03(\v2\x14.virga.v1.ScannedKeyR\x04keys\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x12\x12\n" +
-	"\x04last\x18\x03 \x01(\tR\x04last\"d\n" +
+	"\x04last\x18\x03 \x01(\tR\x04last\"\x8c\x01\n" +
 	"\n" +
 	"ScannedKey\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value\x12\x12\n" +
 	"\x04cell\x18\x03 \x01(\fR\x04cell\x12\x18\n" +
-	"\aomitted\x18\x04 \x01(\bR\aomitted\"\xab\x01\n" +
+	"\aomitted\x18\x04 \x01(\bR\aomitted\x12&\n" +
+	"\x0fexpires_unix_ms\x18\x05 \x01(\x04R\rexpiresUnixMs\"\xab\x01\n" +
 	"\bGetRange\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x16\n" +
