@@ -26,3 +26,11 @@ func (p *progress) at(done, all int) {
 		fmt.Fprintf(p.out, "%d of %d %s\n", done, all, p.unit)
 	}
 }
+
+// so is at where nobody knows how much there is.
+func (p *progress) so(done int) {
+	if time.Since(p.told) >= progressEvery {
+		p.told = time.Now()
+		fmt.Fprintf(p.out, "%d %s\n", done, p.unit)
+	}
+}
