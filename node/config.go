@@ -60,6 +60,9 @@ type Config struct {
 
 	// MemoryBytes bounds the decoded values that the store keeps in memory. Default 64 MiB.
 	MemoryBytes int64
+	// PromotionWindow is within how long a key must be read from the disk twice
+	// to come into memory, while that is full. Default 60 s.
+	PromotionWindow time.Duration
 	// CacheBytes bounds the copies of keys that others own. Default 64 MiB.
 	CacheBytes int64
 	// WatchRing is how many changes of its own copies the node remembers for
@@ -68,6 +71,11 @@ type Config struct {
 
 	// HotKeys says when more nodes than its owners read a key.
 	HotKeys HotKeyPolicy
+
+	// StatsInterval is how often the node publishes its figures as state, so
+	// that others can tell them while it cannot be reached. Negative: never.
+	// Default 15 s.
+	StatsInterval time.Duration
 
 	// Concurrency bounds the invocations under way at once. Default 1024.
 	Concurrency int
@@ -108,8 +116,10 @@ func (c Config) withDefaults() Config {
 	c.ForgetAfter = cmp.Or(c.ForgetAfter, 24*time.Hour)
 	c.AntiEntropyInterval = cmp.Or(c.AntiEntropyInterval, 10*time.Second)
 	c.MemoryBytes = cmp.Or(c.MemoryBytes, 64<<20)
+	c.PromotionWindow = cmp.Or(c.PromotionWindow, time.Minute)
 	c.CacheBytes = cmp.Or(c.CacheBytes, 64<<20)
 	c.WatchRing = cmp.Or(c.WatchRing, 64<<10)
+	c.StatsInterval = cmp.Or(c.StatsInterval, 15*time.Second)
 	c.Concurrency = cmp.Or(c.Concurrency, 1024)
 	c.Queue = cmp.Or(c.Queue, 4096)
 	c.FuncMemory = cmp.Or(c.FuncMemory, 128<<20)
@@ -137,7 +147,10 @@ const (
 	minHeartbeat   = 20 * time.Millisecond
 	minForget      = 10 * time.Second
 	minAntiEntropy = 100 * time.Millisecond
+	minStats       = time.Second
+	maxStats       = statsLife / 4
 	minMemory      = 1 << 20
+	maxPromotion   = 24 * time.Hour
 	maxWatchRing   = 1 << 24  // 40 bytes each, and the keys' names
 	minFuncMemory  = 64 << 10 // one page of WebAssembly
 	maxFuncMemory  = 4 << 30  // what its addresses reach
@@ -167,6 +180,8 @@ func (c Config) validate() error {
 		return invalid("ForgetAfter is %v: expected at least %v", c.ForgetAfter, minForget)
 	case c.AntiEntropyInterval < minAntiEntropy:
 		return invalid("AntiEntropyInterval is %v: expected at least %v", c.AntiEntropyInterval, minAntiEntropy)
+	case c.StatsInterval >= 0 && c.StatsInterval < minStats || c.StatsInterval > maxStats:
+		return invalid("StatsInterval is %v: expected %v to %v, or a negative one for never", c.StatsInterval, minStats, time.Duration(maxStats))
 	case c.FuncTime < 0 || c.FuncTime > mesh.MaxFuncTime:
 		return invalid("FuncTime is %v: expected a positive duration of at most %v", c.FuncTime, mesh.MaxFuncTime)
 	case c.ResultTTL < 0:
@@ -175,6 +190,8 @@ func (c Config) validate() error {
 		return invalid("FuncMemory is %d: expected %d to %d", c.FuncMemory, minFuncMemory, uint64(maxFuncMemory))
 	case c.MemoryBytes < minMemory || c.CacheBytes < minMemory:
 		return invalid("MemoryBytes is %d and CacheBytes %d: expected at least %d each", c.MemoryBytes, c.CacheBytes, minMemory)
+	case c.PromotionWindow < 0 || c.PromotionWindow > maxPromotion:
+		return invalid("PromotionWindow is %v: expected a positive duration of at most %v", c.PromotionWindow, maxPromotion)
 	case c.WatchRing < 1 || c.WatchRing > maxWatchRing:
 		return invalid("WatchRing is %d: expected 1 to %d", c.WatchRing, maxWatchRing)
 	case c.Concurrency < 1 || c.Queue < 1:

@@ -166,7 +166,7 @@ func (r *rooms) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (
 	case *pb.Status:
 		return r.status(), nil
 	case *pb.Stats:
-		return r.stats(ctx, m), nil
+		return r.statsOf(ctx, m)
 	case *pb.Backup:
 		return r.replica.HandleBackup(ctx, m)
 	case *pb.Restore:

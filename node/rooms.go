@@ -104,7 +104,7 @@ func (r *rooms) openStore() (err error) {
 	r.ring = watch.NewRing(r.cfg.WatchRing, r.cfg.isFresh())
 	r.store, err = store.Open(store.Options{
 		Dir: r.cfg.storeDir(), FS: r.cfg.FS, Node: r.self, Clock: r.clock,
-		MemoryBytes: r.cfg.MemoryBytes, SyncInterval: r.cfg.SyncInterval,
+		MemoryBytes: r.cfg.MemoryBytes, PromotionWindow: r.cfg.PromotionWindow, SyncInterval: r.cfg.SyncInterval,
 		OnGrow: r.changed, OnDamage: r.noteDamage, Log: r.log,
 	})
 	return err
@@ -188,6 +188,7 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 	r.background(r.mendDamage)
 	r.background(r.hot.Run)
 	r.background(r.publishHoldings)
+	r.background(r.publishStats)
 	r.background(func(ctx context.Context) {
 		if err := r.join(ctx, sync.OnceFunc(ready)); err != nil {
 			failed <- err

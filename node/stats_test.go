@@ -110,3 +110,31 @@ func TestStatsTakeTheRightToAdminister(t *testing.T) {
 		t.Errorf("stats with the right gave %+v, %v", s, err)
 	}
 }
+
+// A node publishes its figures as state: others tell them after it died, and
+// say of when they are.
+func TestFiguresOfANodeThatIsGoneAreTold(t *testing.T) {
+	publishing := func(_ int, cfg *node.Config) { cfg.StatsInterval = 5 * time.Second }
+	simulate(t, simmesh.Options{Nodes: 3, Configure: publishing}, func(t *testing.T, m *simmesh.Mesh) {
+		put(t, m, 0, "k", "v")
+		gone := m.Node(2).ID()
+		published := func() (sdk.NodeStats, error) { return at(m, 0).PublishedStats(within(t, 30*time.Second), gone) }
+		until(t, 30*time.Second, "the figures are published", func() bool {
+			s, err := published()
+			return err == nil && s.Keys > 0
+		})
+		if err := m.Kill(2); err != nil {
+			t.Fatal(err)
+		}
+		diedAt := time.Now()
+		s, err := published()
+		if err != nil || s.ID != gone || s.Keys == 0 || s.Published.IsZero() || s.Published.After(diedAt) {
+			t.Errorf("what is told of a node that died: %+v, %v", s, err)
+		}
+		_, err = at(m, 0).PublishedStats(within(t, 30*time.Second), mesh.NodeID("nobody"))
+		wantsError(t, "figures of nobody", err, mesh.NotFound, "published no figures")
+		if own, err := at(m, 0).PublishedStats(within(t, 30*time.Second), m.Node(0).ID()); err != nil || !own.Published.IsZero() {
+			t.Errorf("of the asked node itself: %+v, %v: expected what is now", own, err)
+		}
+	})
+}

@@ -10,7 +10,8 @@ import (
 
 // NodeStats is how a node stands, and what it has done since it was started.
 type NodeStats struct {
-	ID     mesh.NodeID
+	ID        mesh.NodeID
+	Published time.Time // when the node said so, by its clock; zero: it was asked itself
 	Uptime time.Duration
 	Ready  bool
 
@@ -62,7 +63,18 @@ type HotKey struct {
 // Stats asks the node that the client is connected to how it stands, and for
 // up to so many of its hottest keys. It takes the right to administer.
 func (c *Client) Stats(ctx context.Context, hotKeys int) (NodeStats, error) {
-	m, err := do[*pb.StatsReply](ctx, c, "stats", &pb.Stats{HotKeys: uint32(max(0, hotKeys))})
+	return c.stats(ctx, &pb.Stats{HotKeys: uint32(max(0, hotKeys))})
+}
+
+// PublishedStats tells how another node stood when it last said so: nodes
+// publish their figures as state every some seconds, which is kept for an hour. It is
+// NotFound where there is nothing of that node. It takes the right to administer.
+func (c *Client) PublishedStats(ctx context.Context, node mesh.NodeID) (NodeStats, error) {
+	return c.stats(ctx, &pb.Stats{Node: []byte(node)})
+}
+
+func (c *Client) stats(ctx context.Context, req *pb.Stats) (NodeStats, error) {
+	m, err := do[*pb.StatsReply](ctx, c, "stats", req)
 	if err != nil {
 		return NodeStats{}, err
 	}
@@ -75,6 +87,9 @@ func (c *Client) Stats(ctx context.Context, hotKeys int) (NodeStats, error) {
 		Subscriptions: m.Subscriptions, PushesSent: m.PushesSent, PushesReceived: m.PushesReceived,
 		Sending: m.Sending, SendingBytes: m.SendingBytes, Repairs: m.Repairs, Unsettled: m.Unsettled,
 		Runs: m.Runs, Invocations: m.Invocations, RaisedKeys: m.RaisedKeys, RaisedCopies: m.RaisedCopies,
+	}
+	if m.PublishedUnixMs > 0 {
+		s.Published = time.UnixMilli(m.PublishedUnixMs)
 	}
 	for _, owed := range m.Owed {
 		s.Owed = append(s.Owed, OwedPeer{mesh.NodeID(owed.Node), owed.Keys, time.Duration(owed.OldestMs) * time.Millisecond})

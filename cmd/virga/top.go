@@ -21,7 +21,8 @@ func topCommand(a *app) *cobra.Command {
 		Short: "Watch what the nodes hold, take and owe, and the hottest keys",
 		Long: `Watch what the nodes hold, take and owe, and the hottest keys of the mesh, until
 interrupted. Each node that is known is asked itself; one that does not answer
-in time is shown as unreachable.
+in time is shown as unreachable, with the figures that it published last, and
+when. (Nodes publish theirs as state, every stats_interval.)
 
 GETS/S and WRITES/S are what clients and functions asked of the node since it was
 asked before. MEMORY and CACHE are the parts of their bounds that are taken. LAG is what other

@@ -26,6 +26,7 @@ type sampled struct {
 	client *sdk.Client
 	now    *sdk.NodeStats // nil: it did not answer
 	before *sdk.NodeStats
+	last   *sdk.NodeStats // of one that did not answer: as it published them; nil: not known
 }
 
 // sample asks every node that is known, once. Who does not answer in time is left without figures.
@@ -40,6 +41,7 @@ func (s *sampler) sample(ctx context.Context) error {
 	}
 	group.Wait() // no error: who does not answer has no figures
 	s.merge()
+	s.askOthers(ctx)
 	return ctx.Err()
 }
 
@@ -113,6 +115,22 @@ func (s *sampler) ask(ctx context.Context, n *sampled) {
 	}
 	n.client.Close() // it may have been to another node, which took the address
 	n.client = nil
+}
+
+// askOthers asks a node that answered about those that did not.
+func (s *sampler) askOthers(ctx context.Context) {
+	at := slices.IndexFunc(s.nodes, func(n *sampled) bool { return n.now != nil })
+	for _, n := range s.nodes {
+		n.last = nil
+		if at < 0 || n.now != nil || n.id == "" {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, askTimeout)
+		if stats, err := s.nodes[at].client.PublishedStats(ctx, n.id); err == nil {
+			n.last = &stats
+		}
+		cancel()
+	}
 }
 
 // merge forgets what turned out to be a second address of a node.

@@ -22,6 +22,7 @@ type topNode struct {
 	ID    string   `json:"id,omitempty"`
 	Addrs []string `json:"addrs"`
 	State string   `json:"state"`
+	AsOf  string   `json:"as_of,omitempty"` // of one that is unreachable: when it published what follows
 
 	Keys        uint64  `json:"keys"`
 	MemoryBytes uint64  `json:"memory_bytes"`
@@ -74,12 +75,16 @@ func describeTopNode(n *sampled) topNode {
 		d.ID = n.id.String()
 	}
 	s := n.now
-	if s == nil {
-		return d
-	}
-	d.State = stateNotReady
-	if s.Ready {
+	switch {
+	case s != nil && s.Ready:
 		d.State = stateReady
+	case s != nil:
+		d.State = stateNotReady
+	case n.last != nil:
+		s = n.last
+		d.AsOf = s.Published.UTC().Format(time.RFC3339)
+	default:
+		return d
 	}
 	d.Keys, d.MemoryBytes, d.Memory, d.DiskBytes = s.Keys, s.MemoryBytes, part(s.MemoryBytes, s.MemoryLimit), s.DiskBytes
 	d.CacheKeys, d.Cache, d.CacheHits, d.CacheMisses = s.CacheKeys, part(s.CacheBytes, s.CacheLimit), s.CacheHits, s.CacheMisses
@@ -157,7 +162,9 @@ var topHeader = []string{
 
 func (n topNode) row() []string {
 	row := []string{cmp.Or(n.ID, "?"), strings.Join(n.Addrs, " "), n.State}
-	if n.State == stateUnreachable {
+	if n.AsOf != "" {
+		row[2] += ", as of " + n.AsOf
+	} else if n.State == stateUnreachable {
 		return append(row, slices.Repeat([]string{"-"}, len(topHeader)-len(row))...)
 	}
 	return append(row,

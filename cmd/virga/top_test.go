@@ -20,9 +20,10 @@ import (
 // which some do not answer. Each time it is asked a node is a second older
 // and has served 100 gets more.
 type topMesh struct {
-	away  string
-	mu    sync.Mutex
-	asked map[string]uint64
+	away      string
+	published bool // the figures of c
+	mu        sync.Mutex
+	asked     map[string]uint64
 }
 
 func (m *topMesh) node(id string) answer {
@@ -37,6 +38,11 @@ func (m *topMesh) node(id string) answer {
 			}
 			return reply, nil
 		case *pb.Stats:
+			if of := req.(*pb.Stats).Node; string(of) == "c" && m.published {
+				return &pb.StatsReply{Node: of, PublishedUnixMs: 1_000_000, Keys: 5, MemoryBytes: 16 << 20, MemoryLimit: 64 << 20}, nil
+			} else if len(of) > 0 {
+				return nil, mesh.Errorf(mesh.NotFound, "stats", "nothing was published")
+			}
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			m.asked[id]++
@@ -91,6 +97,24 @@ func TestTopTellsAllNodesAndWhoDoesNotAnswer(t *testing.T) {
 	}
 	if want := (topHotKey{Key: "default/popular", Rate: 100, Nodes: 2, Extra: 2}); len(table.HotKeys) != 1 || table.HotKeys[0] != want {
 		t.Errorf("the hot keys are %+v: expected %+v", table.HotKeys, want)
+	}
+}
+
+func TestTopTellsWhatANodeThatIsAwayPublished(t *testing.T) {
+	m := &topMesh{away: "c", published: true}
+	out, err := m.top(t, "--once", "--output", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table topTable
+	if err := json.Unmarshal([]byte(out), &table); err != nil {
+		t.Fatal(err)
+	}
+	if c := table.Nodes[2]; c.State != stateUnreachable || c.AsOf != "1970-01-01T00:16:40Z" || c.Keys != 5 || c.Memory != 0.25 || c.GetRate != nil {
+		t.Errorf("the node that is away is %+v", c)
+	}
+	if out, err = m.top(t, "--once"); err != nil || !strings.Contains(out, "unreachable, as of 1970-01-01T00:16:40Z") || !strings.Contains(out, "25%") {
+		t.Errorf("as text: %v\n%s", err, out)
 	}
 }
 

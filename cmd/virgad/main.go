@@ -83,7 +83,7 @@ func environmentHelp() string {
 	var b strings.Builder
 	b.WriteString("Keys of the file, and their names in the environment:\n")
 	for _, s := range table() {
-		fmt.Fprintf(&b, "  %-14s %s\n", s.name, s.env())
+		fmt.Fprintf(&b, "  %-22s %s\n", s.name, s.env())
 	}
 	return b.String()
 }

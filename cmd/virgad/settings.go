@@ -52,6 +52,7 @@ func table() []setting {
 		{"forget_after", "how long a missing node is expected back before it is forgotten (default 24h)", false, one(func(s *settings) *time.Duration { return &s.node.ForgetAfter }, asDuration)},
 		{"anti_entropy_interval", "how often what a node holds is compared with what the others do (default 10s)", false, one(func(s *settings) *time.Duration { return &s.node.AntiEntropyInterval }, asDuration)},
 		{"memory", "bound of the decoded values in memory (default 64MiB)", false, one(func(s *settings) *int64 { return &s.node.MemoryBytes }, asSize)},
+		{"promotion_window", "within how long a key is read from disk twice to come into memory that is full (default 60s)", false, one(func(s *settings) *time.Duration { return &s.node.PromotionWindow }, asDuration)},
 		{"cache", "bound of the copies of keys that others own (default 64MiB)", false, one(func(s *settings) *int64 { return &s.node.CacheBytes }, asSize)},
 		{"hot_keys", "let more nodes than its owners read a key with much load (default true)", false, one(func(s *settings) *bool { return &s.node.HotKeys.Off }, asNot)},
 		{"hot_key_rate", "reads per second of a hot key at least, and worth one extra reader (default 1000)", false, one(func(s *settings) *int { return &s.node.HotKeys.Rate }, asCount)},
@@ -62,6 +63,7 @@ func table() []setting {
 		{"hot_key_life", "time after which a read counts 1/e (default 10s)", false, one(func(s *settings) *time.Duration { return &s.node.HotKeys.Life }, asDuration)},
 		{"hot_key_grace", "how long less load lasts before a key loses readers (default 30s)", false, one(func(s *settings) *time.Duration { return &s.node.HotKeys.Grace }, asDuration)},
 		{"watch_ring", "changes that are remembered for those who watch keys (default 65536)", false, one(func(s *settings) *int { return &s.node.WatchRing }, asCount)},
+		{"stats_interval", "how often a node publishes its figures as state, or off (default 15s)", false, one(func(s *settings) *time.Duration { return &s.node.StatsInterval }, asInterval)},
 		{"concurrency", "invocations under way at once (default 1024)", false, one(func(s *settings) *int { return &s.node.Concurrency }, asCount)},
 		{"queue", "invocations that wait for a place (default 4096)", false, one(func(s *settings) *int { return &s.node.Queue }, asCount)},
 		{"func_memory", "linear memory of one WebAssembly invocation (default 128MiB)", false, one(func(s *settings) *uint64 { return &s.node.FuncMemory }, asMemory)},
@@ -135,6 +137,18 @@ func asDuration(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil || d <= 0 {
 		return 0, invalidValue(s, "a positive duration such as 500ms, 10s or 15m")
+	}
+	return d, nil
+}
+
+// asInterval takes off, too, which is any negative duration.
+func asInterval(s string) (time.Duration, error) {
+	if s == "off" {
+		return -1, nil
+	}
+	d, err := asDuration(s)
+	if err != nil {
+		return 0, invalidValue(s, "a positive duration such as 15s, or off")
 	}
 	return d, nil
 }

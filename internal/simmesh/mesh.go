@@ -124,6 +124,8 @@ func (m *Mesh) Restart(ctx context.Context, i int) error {
 	cfg := node.Config{
 		DataDir: dataDir, FS: at.disk, Token: at.token, Listen: []string{at.listen},
 		Log: m.options.Log.With("node", i),
+		// Nothing is written but what a test writes, unless it says otherwise.
+		StatsInterval: -1,
 	}
 	if m.options.Network != nil {
 		cfg.ListenPacket = m.options.Network.ListenPacket(sim.HostIP(i + 1))

@@ -21,10 +21,12 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Stats asks a node how it stands and what it has done. Answered by StatsReply.
+// Stats asks a node how it stands and what it has done. Answered by StatsReply,
+// or Error NotFound where another node is asked about that published nothing lately.
 type Stats struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	HotKeys       uint32                 `protobuf:"varint,1,opt,name=hot_keys,json=hotKeys,proto3" json:"hot_keys,omitempty"` // the hottest keys to tell, at most
+	Node          []byte                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`                       // another node, as it published its figures last; empty: the asked one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -66,39 +68,47 @@ func (x *Stats) GetHotKeys() uint32 {
 	return 0
 }
 
+func (x *Stats) GetNode() []byte {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
 // StatsReply is of one moment. Sums count from the start of the node.
 type StatsReply struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Node           []byte                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	UptimeMs       uint64                 `protobuf:"varint,2,opt,name=uptime_ms,json=uptimeMs,proto3" json:"uptime_ms,omitempty"`
-	Ready          bool                   `protobuf:"varint,3,opt,name=ready,proto3" json:"ready,omitempty"`
-	Keys           uint64                 `protobuf:"varint,4,opt,name=keys,proto3" json:"keys,omitempty"`
-	MemoryKeys     uint64                 `protobuf:"varint,5,opt,name=memory_keys,json=memoryKeys,proto3" json:"memory_keys,omitempty"`
-	MemoryBytes    uint64                 `protobuf:"varint,6,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
-	MemoryLimit    uint64                 `protobuf:"varint,7,opt,name=memory_limit,json=memoryLimit,proto3" json:"memory_limit,omitempty"`
-	DiskBytes      uint64                 `protobuf:"varint,8,opt,name=disk_bytes,json=diskBytes,proto3" json:"disk_bytes,omitempty"`
-	Damaged        uint64                 `protobuf:"varint,9,opt,name=damaged,proto3" json:"damaged,omitempty"`
-	CacheKeys      uint64                 `protobuf:"varint,10,opt,name=cache_keys,json=cacheKeys,proto3" json:"cache_keys,omitempty"`
-	CacheBytes     uint64                 `protobuf:"varint,11,opt,name=cache_bytes,json=cacheBytes,proto3" json:"cache_bytes,omitempty"`
-	CacheLimit     uint64                 `protobuf:"varint,12,opt,name=cache_limit,json=cacheLimit,proto3" json:"cache_limit,omitempty"`
-	CacheHits      uint64                 `protobuf:"varint,13,opt,name=cache_hits,json=cacheHits,proto3" json:"cache_hits,omitempty"`
-	CacheMisses    uint64                 `protobuf:"varint,14,opt,name=cache_misses,json=cacheMisses,proto3" json:"cache_misses,omitempty"`
-	Subscriptions  uint64                 `protobuf:"varint,15,opt,name=subscriptions,proto3" json:"subscriptions,omitempty"`
-	PushesSent     uint64                 `protobuf:"varint,16,opt,name=pushes_sent,json=pushesSent,proto3" json:"pushes_sent,omitempty"`
-	PushesReceived uint64                 `protobuf:"varint,17,opt,name=pushes_received,json=pushesReceived,proto3" json:"pushes_received,omitempty"`
-	Sending        uint64                 `protobuf:"varint,18,opt,name=sending,proto3" json:"sending,omitempty"` // deltas on their way to other owners
-	SendingBytes   uint64                 `protobuf:"varint,19,opt,name=sending_bytes,json=sendingBytes,proto3" json:"sending_bytes,omitempty"`
-	Owed           []*OwedPeer            `protobuf:"bytes,20,rep,name=owed,proto3" json:"owed,omitempty"`
-	Repairs        uint64                 `protobuf:"varint,21,opt,name=repairs,proto3" json:"repairs,omitempty"`
-	Unsettled      uint64                 `protobuf:"varint,22,opt,name=unsettled,proto3" json:"unsettled,omitempty"` // partitions
-	Requests       []*RequestCount        `protobuf:"bytes,23,rep,name=requests,proto3" json:"requests,omitempty"`    // those that are not 0
-	Runs           uint64                 `protobuf:"varint,24,opt,name=runs,proto3" json:"runs,omitempty"`
-	Invocations    uint64                 `protobuf:"varint,25,opt,name=invocations,proto3" json:"invocations,omitempty"`
-	RaisedKeys     uint64                 `protobuf:"varint,26,opt,name=raised_keys,json=raisedKeys,proto3" json:"raised_keys,omitempty"`       // keys with extra readers, in the mesh
-	RaisedCopies   uint64                 `protobuf:"varint,27,opt,name=raised_copies,json=raisedCopies,proto3" json:"raised_copies,omitempty"` // of them read at this node as an extra reader
-	HotKeys        []*HotKeyRate          `protobuf:"bytes,28,rep,name=hot_keys,json=hotKeys,proto3" json:"hot_keys,omitempty"`                 // the hottest first
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Node            []byte                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	UptimeMs        uint64                 `protobuf:"varint,2,opt,name=uptime_ms,json=uptimeMs,proto3" json:"uptime_ms,omitempty"`
+	Ready           bool                   `protobuf:"varint,3,opt,name=ready,proto3" json:"ready,omitempty"`
+	Keys            uint64                 `protobuf:"varint,4,opt,name=keys,proto3" json:"keys,omitempty"`
+	MemoryKeys      uint64                 `protobuf:"varint,5,opt,name=memory_keys,json=memoryKeys,proto3" json:"memory_keys,omitempty"`
+	MemoryBytes     uint64                 `protobuf:"varint,6,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	MemoryLimit     uint64                 `protobuf:"varint,7,opt,name=memory_limit,json=memoryLimit,proto3" json:"memory_limit,omitempty"`
+	DiskBytes       uint64                 `protobuf:"varint,8,opt,name=disk_bytes,json=diskBytes,proto3" json:"disk_bytes,omitempty"`
+	Damaged         uint64                 `protobuf:"varint,9,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	CacheKeys       uint64                 `protobuf:"varint,10,opt,name=cache_keys,json=cacheKeys,proto3" json:"cache_keys,omitempty"`
+	CacheBytes      uint64                 `protobuf:"varint,11,opt,name=cache_bytes,json=cacheBytes,proto3" json:"cache_bytes,omitempty"`
+	CacheLimit      uint64                 `protobuf:"varint,12,opt,name=cache_limit,json=cacheLimit,proto3" json:"cache_limit,omitempty"`
+	CacheHits       uint64                 `protobuf:"varint,13,opt,name=cache_hits,json=cacheHits,proto3" json:"cache_hits,omitempty"`
+	CacheMisses     uint64                 `protobuf:"varint,14,opt,name=cache_misses,json=cacheMisses,proto3" json:"cache_misses,omitempty"`
+	Subscriptions   uint64                 `protobuf:"varint,15,opt,name=subscriptions,proto3" json:"subscriptions,omitempty"`
+	PushesSent      uint64                 `protobuf:"varint,16,opt,name=pushes_sent,json=pushesSent,proto3" json:"pushes_sent,omitempty"`
+	PushesReceived  uint64                 `protobuf:"varint,17,opt,name=pushes_received,json=pushesReceived,proto3" json:"pushes_received,omitempty"`
+	Sending         uint64                 `protobuf:"varint,18,opt,name=sending,proto3" json:"sending,omitempty"` // deltas on their way to other owners
+	SendingBytes    uint64                 `protobuf:"varint,19,opt,name=sending_bytes,json=sendingBytes,proto3" json:"sending_bytes,omitempty"`
+	Owed            []*OwedPeer            `protobuf:"bytes,20,rep,name=owed,proto3" json:"owed,omitempty"`
+	Repairs         uint64                 `protobuf:"varint,21,opt,name=repairs,proto3" json:"repairs,omitempty"`
+	Unsettled       uint64                 `protobuf:"varint,22,opt,name=unsettled,proto3" json:"unsettled,omitempty"` // partitions
+	Requests        []*RequestCount        `protobuf:"bytes,23,rep,name=requests,proto3" json:"requests,omitempty"`    // those that are not 0
+	Runs            uint64                 `protobuf:"varint,24,opt,name=runs,proto3" json:"runs,omitempty"`
+	Invocations     uint64                 `protobuf:"varint,25,opt,name=invocations,proto3" json:"invocations,omitempty"`
+	RaisedKeys      uint64                 `protobuf:"varint,26,opt,name=raised_keys,json=raisedKeys,proto3" json:"raised_keys,omitempty"`                  // keys with extra readers, in the mesh
+	RaisedCopies    uint64                 `protobuf:"varint,27,opt,name=raised_copies,json=raisedCopies,proto3" json:"raised_copies,omitempty"`            // of them read at this node as an extra reader
+	HotKeys         []*HotKeyRate          `protobuf:"bytes,28,rep,name=hot_keys,json=hotKeys,proto3" json:"hot_keys,omitempty"`                            // the hottest first
+	PublishedUnixMs int64                  `protobuf:"varint,29,opt,name=published_unix_ms,json=publishedUnixMs,proto3" json:"published_unix_ms,omitempty"` // when the node published this; 0: it is of now
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *StatsReply) Reset() {
@@ -325,6 +335,13 @@ func (x *StatsReply) GetHotKeys() []*HotKeyRate {
 		return x.HotKeys
 	}
 	return nil
+}
+
+func (x *StatsReply) GetPublishedUnixMs() int64 {
+	if x != nil {
+		return x.PublishedUnixMs
+	}
+	return 0
 }
 
 // OwedPeer is a node that has not acknowledged all that it was sent.
@@ -734,9 +751,10 @@ var File_stats_proto protoreflect.FileDescriptor
 const file_stats_proto_rawDesc = "" +
 	"\n" +
 	"\vstats.proto\x12\bvirga.v1\x1a\n" +
-	"core.proto\"\"\n" +
+	"core.proto\"6\n" +
 	"\x05Stats\x12\x19\n" +
-	"\bhot_keys\x18\x01 \x01(\rR\ahotKeys\"\x9a\a\n" +
+	"\bhot_keys\x18\x01 \x01(\rR\ahotKeys\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\fR\x04node\"\xc6\a\n" +
 	"\n" +
 	"StatsReply\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x1b\n" +
@@ -775,7 +793,8 @@ const file_stats_proto_rawDesc = "" +
 	"\vraised_keys\x18\x1a \x01(\x04R\n" +
 	"raisedKeys\x12#\n" +
 	"\rraised_copies\x18\x1b \x01(\x04R\fraisedCopies\x12/\n" +
-	"\bhot_keys\x18\x1c \x03(\v2\x14.virga.v1.HotKeyRateR\ahotKeys\"O\n" +
+	"\bhot_keys\x18\x1c \x03(\v2\x14.virga.v1.HotKeyRateR\ahotKeys\x12*\n" +
+	"\x11published_unix_ms\x18\x1d \x01(\x03R\x0fpublishedUnixMs\"O\n" +
 	"\bOwedPeer\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x12\n" +
 	"\x04keys\x18\x02 \x01(\x04R\x04keys\x12\x1b\n" +
