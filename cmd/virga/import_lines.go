@@ -19,8 +19,8 @@ import (
 
 // Bounds of what an import has under way.
 const (
-	importsAtOnce = 32 // lines, each of another key
-	writesOfLine  = 8
+	importsAtOnce = 64 // lines, each of another key
+	writesOfLine  = 16
 	importTry     = 30 * time.Second // for one attempt at a write
 	importTries   = 6
 )

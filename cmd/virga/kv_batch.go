@@ -104,7 +104,7 @@ failure.`,
 		Example: "  virga kv mput user/1 Ada user/2 Grace",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || len(args)%2 != 0 {
-				return usagef("%d arguments: expected pairs of KEY and VALUE", len(args))
+				return usagef("%s: expected pairs of KEY and VALUE", counted(int64(len(args)), "argument"))
 			}
 			return nil
 		},

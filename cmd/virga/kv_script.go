@@ -69,6 +69,7 @@ func (a *app) kvLine(ctx context.Context, words []string) error {
 		return usagef("%q: expected a command, such as get", words[0])
 	}
 	cmd := kvCommand(a)
+	cmd.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "virga kv"}
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	cmd.SetOut(a.stdout)

@@ -2,6 +2,7 @@ package jsonl
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
 )
 
 // written is what writes a value anew: operations that may be made in any
@@ -156,20 +158,35 @@ func parseElements(text json.RawMessage) (w written, err error) {
 	if len(all) == 0 {
 		return one(lattice.AddOp()), nil
 	}
-	var elements []string
-	size := 0
+	elements := make([]string, len(all))
 	for i, element := range all {
 		payload, err := parsePayload(element)
 		if err != nil {
 			return w, fmt.Errorf("element %d: %w", i+1, err)
 		}
-		elements = append(elements, string(payload))
-		if size += len(payload); size >= opBytes || len(elements) == opElements || i == len(all)-1 {
-			w.ops = append(w.ops, lattice.AddOp(elements...))
-			elements, size = nil, 0
+		elements[i] = string(payload)
+	}
+	return written{ops: adding(elements)}, nil
+}
+
+// adding gives operations that add elements, each of which touches few parts
+// of a large set: a write to each part is a write of its own.
+func adding(elements []string) (ops []lattice.Op) {
+	if len(elements) > opElements {
+		parts := make(map[string]uint16, len(elements))
+		for _, e := range elements {
+			parts[e] = mesh.PartOf(e)
+		}
+		slices.SortStableFunc(elements, func(a, b string) int { return cmp.Compare(parts[a], parts[b]) })
+	}
+	from, size := 0, 0
+	for i, e := range elements {
+		if size += len(e); size >= opBytes || i+1-from == opElements || i+1 == len(elements) {
+			ops = append(ops, lattice.AddOp(elements[from:i+1]...))
+			from, size = i+1, 0
 		}
 	}
-	return w, nil
+	return ops
 }
 
 // noField is the name of a field that is taken out of an or-map to make an
