@@ -12,8 +12,8 @@ import (
 type NodeStats struct {
 	ID        mesh.NodeID
 	Published time.Time // when the node said so, by its clock; zero: it was asked itself
-	Uptime time.Duration
-	Ready  bool
+	Uptime    time.Duration
+	Ready     bool
 
 	Keys        uint64 // of which it holds a copy as an owner
 	MemoryKeys  uint64 // of them in the memory tier
