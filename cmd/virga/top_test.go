@@ -28,7 +28,7 @@ type topMesh struct {
 
 func (m *topMesh) node(id string) answer {
 	return func(req wire.Message) (wire.Message, error) {
-		switch req.(type) {
+		switch req := req.(type) {
 		case *pb.Status:
 			reply := &pb.StatusReply{Node: []byte(id), Addrs: []string{id + ":1"}}
 			for _, peer := range []string{"a", "b", "c"} {
@@ -38,7 +38,7 @@ func (m *topMesh) node(id string) answer {
 			}
 			return reply, nil
 		case *pb.Stats:
-			if of := req.(*pb.Stats).Node; string(of) == "c" && m.published {
+			if of := req.Node; string(of) == "c" && m.published {
 				return &pb.StatsReply{Node: of, PublishedUnixMs: 1_000_000, Keys: 5, MemoryBytes: 16 << 20, MemoryLimit: 64 << 20}, nil
 			} else if len(of) > 0 {
 				return nil, mesh.Errorf(mesh.NotFound, "stats", "nothing was published")
