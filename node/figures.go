@@ -15,7 +15,7 @@ const maxCountedHints = 10_000
 func (r *rooms) figures(ctx context.Context) metrics.Figures {
 	return metrics.Figures{
 		Ready: r.notReady() == "", Peers: len(r.dht.View()) - 1,
-		Store: r.storeFigures(), Cache: r.cacheFigures(), Replication: r.replicationFigures(ctx), HotKeys: r.hotKeyFigures(),
+		Store: r.storeFigures(), Cache: r.cacheFigures(), Replication: r.replicationFigures(ctx), HotKeys: r.hotKeyFigures(), Sent: metrics.Sent(r.endpoint.Sent()),
 		Runs: r.runs.UnderWay(), Invocations: r.exec.Running(),
 	}
 }

@@ -49,7 +49,10 @@ func (r *rooms) publishStats(ctx context.Context) {
 func (r *rooms) publishStatsOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, statsTimeout)
 	defer cancel()
-	figures := r.stats(ctx, &pb.Stats{HotKeys: publishedHotKeys})
+	figures, err := r.stats(ctx, &pb.Stats{HotKeys: publishedHotKeys})
+	if err != nil {
+		return err
+	}
 	figures.PublishedUnixMs = time.Now().UnixMilli()
 	encoded, err := proto.Marshal(figures)
 	if err != nil {
@@ -63,7 +66,7 @@ func (r *rooms) publishStatsOnce(ctx context.Context) error {
 func (r *rooms) statsOf(ctx context.Context, m *pb.Stats) (*pb.StatsReply, error) {
 	node := mesh.NodeID(m.Node)
 	if node == "" || node == r.self {
-		return r.stats(ctx, m), nil
+		return r.stats(ctx, m)
 	}
 	op := "stats of " + node.Short()
 	value, err := r.state.Get(ctx, statsKey(node))

@@ -11,7 +11,7 @@ import (
 // maxToldHotKeys bounds the hot keys of one answer.
 const maxToldHotKeys = 1024
 
-func (r *rooms) stats(ctx context.Context, m *pb.Stats) *pb.StatsReply {
+func (r *rooms) stats(ctx context.Context, m *pb.Stats) (*pb.StatsReply, error) {
 	f := r.figures(ctx)
 	reply := &pb.StatsReply{
 		Node: []byte(r.self), UptimeMs: uint64(time.Since(r.started).Milliseconds()), Ready: f.Ready,
@@ -24,6 +24,7 @@ func (r *rooms) stats(ctx context.Context, m *pb.Stats) *pb.StatsReply {
 		Repairs: f.Replication.Repairs, Unsettled: f.Replication.Unsettled,
 		Requests: r.requestCounts(), Runs: uint64(f.Runs), Invocations: uint64(f.Invocations),
 		RaisedKeys: f.HotKeys.Raised, RaisedCopies: f.HotKeys.Copies,
+		SentToNodes: f.Sent.ToNodes, SentToClients: f.Sent.ToClients,
 	}
 	for _, debt := range f.Replication.Owed {
 		reply.Owed = append(reply.Owed, &pb.OwedPeer{
@@ -35,7 +36,12 @@ func (r *rooms) stats(ctx context.Context, m *pb.Stats) *pb.StatsReply {
 			Key: wire.FromKey(hot.Key), MilliReads: uint64(1000 * hot.Rate), Extra: uint32(hot.Extra),
 		})
 	}
-	return reply
+	if !m.Digests {
+		return reply, nil
+	}
+	var err error
+	reply.Digests, err = r.replica.Digests(ctx)
+	return reply, err
 }
 
 func (r *rooms) requestCounts() (counts []*pb.RequestCount) {

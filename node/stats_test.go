@@ -138,3 +138,25 @@ func TestFiguresOfANodeThatIsGoneAreTold(t *testing.T) {
 		}
 	})
 }
+
+func TestOwnersTellEqualDigests(t *testing.T) {
+	simulate(t, simmesh.Options{Nodes: 3}, func(t *testing.T, m *simmesh.Mesh) {
+		digests := func() (all [3]sdk.Digests) {
+			for i := range all {
+				d, err := at(m, i).Digests(within(t, 30*time.Second))
+				if err != nil {
+					t.Fatal(err)
+				}
+				all[i] = *d
+			}
+			return all
+		}
+		p := mesh.Key{Namespace: mesh.DefaultNamespace, Name: "k"}.Partition()
+		before := digests()[0][p]
+		put(t, m, 0, "k", "v")
+		until(t, 30*time.Second, "all hold the key", func() bool {
+			all := digests()
+			return all[0] == all[1] && all[1] == all[2] && all[0][p] != before
+		})
+	})
+}

@@ -32,6 +32,8 @@ type NodeStats struct {
 	Repairs               uint64 // copies of keys brought up to date beside writes
 	Unsettled             uint64 // partitions that it has yet to compare or fetch
 
+	SentToNodes, SentToClients uint64 // bytes of frames, without what QUIC adds
+
 	Requests          []RequestCount
 	Runs, Invocations uint64 // under way
 
@@ -86,6 +88,7 @@ func (c *Client) stats(ctx context.Context, req *pb.Stats) (NodeStats, error) {
 		CacheHits: m.CacheHits, CacheMisses: m.CacheMisses,
 		Subscriptions: m.Subscriptions, PushesSent: m.PushesSent, PushesReceived: m.PushesReceived,
 		Sending: m.Sending, SendingBytes: m.SendingBytes, Repairs: m.Repairs, Unsettled: m.Unsettled,
+		SentToNodes: m.SentToNodes, SentToClients: m.SentToClients,
 		Runs: m.Runs, Invocations: m.Invocations, RaisedKeys: m.RaisedKeys, RaisedCopies: m.RaisedCopies,
 	}
 	if m.PublishedUnixMs > 0 {

@@ -32,6 +32,7 @@ type Endpoint struct {
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
 
+	sent    sentBytes
 	workers workers
 	waiters sync.Pool // per endpoint: their channels must not cross bubbles of virtual time
 

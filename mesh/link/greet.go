@@ -166,7 +166,7 @@ func (c *Conn) openRequests(ctx context.Context) error {
 	if err != nil {
 		return reasonOf(err, c.peer.ID)
 	}
-	c.requests = &frameWriter{stream: stream, limit: c.endpoint.config.Limits.PendingBytes, spawn: c.spawn}
+	c.requests = &frameWriter{stream: c.counted(stream), limit: c.endpoint.config.Limits.PendingBytes, spawn: c.spawn}
 	c.answers = &frameReader{stream: stream}
 	return nil
 }
@@ -185,7 +185,7 @@ func (c *Conn) awaitHello(ctx context.Context) error {
 	if err != nil {
 		return reasonOf(err, c.peer.ID)
 	}
-	c.replies = &frameWriter{stream: stream, limit: c.endpoint.config.Limits.PendingBytes, spawn: c.spawn}
+	c.replies = &frameWriter{stream: c.counted(stream), limit: c.endpoint.config.Limits.PendingBytes, spawn: c.spawn}
 	c.incoming = &frameReader{stream: stream}
 	stop := context.AfterFunc(ctx, func() { stream.CancelRead(codeStream) })
 	h, body, err := c.incoming.next()

@@ -23,7 +23,9 @@ func (c *Conn) writeLarge(ctx context.Context, frame []byte) error {
 	}
 	stop := context.AfterFunc(ctx, func() { stream.CancelWrite(codeStream) })
 	defer stop()
-	if _, err := stream.Write(frame); err != nil {
+	n, err := stream.Write(frame)
+	c.endpoint.sent.to(c.peer.Role).Add(uint64(n))
+	if err != nil {
 		stream.CancelWrite(codeStream)
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -61,6 +61,7 @@ var metrics = []metric{
 // Those with labels.
 var (
 	requestsDesc = prometheus.NewDesc("virga_requests_total", "Requests of clients and functions for state that this node took, by outcome: ok, or the kind of the error.", []string{"operation", "outcome"}, nil)
+	sentDesc     = prometheus.NewDesc("virga_link_sent_bytes_total", "Bytes of frames that this node sent, without what QUIC adds.", []string{"to"}, nil)
 	owedDesc     = prometheus.NewDesc("virga_replication_owed_keys", "Keys of which a node is owed deltas that it has not acknowledged.", []string{"peer"}, nil)
 	oldestDesc   = prometheus.NewDesc("virga_replication_owed_oldest_seconds", "How long a node has been owed deltas.", []string{"peer"}, nil)
 )
@@ -71,6 +72,7 @@ func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 		descs <- m.desc
 	}
 	descs <- requestsDesc
+	descs <- sentDesc
 	descs <- owedDesc
 	descs <- oldestDesc
 }
@@ -81,6 +83,8 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, m := range metrics {
 		out <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&figures))
 	}
+	out <- prometheus.MustNewConstMetric(sentDesc, prometheus.CounterValue, float64(figures.Sent.ToNodes), "nodes")
+	out <- prometheus.MustNewConstMetric(sentDesc, prometheus.CounterValue, float64(figures.Sent.ToClients), "clients")
 	for _, debt := range figures.Replication.Owed {
 		peer := debt.Node.String()
 		out <- prometheus.MustNewConstMetric(owedDesc, prometheus.GaugeValue, float64(debt.Keys), peer)

@@ -15,6 +15,7 @@ type Figures struct {
 	Cache       Cache
 	Replication Replication
 	HotKeys     HotKeys
+	Sent        Sent
 
 	Runs        int // coordinated by this node, under way
 	Invocations int // under way
@@ -55,6 +56,11 @@ type Debt struct {
 	Node   mesh.NodeID
 	Keys   uint64
 	Oldest time.Duration // since when, at most since this node started
+}
+
+// Sent is how many bytes of frames the node sent, by who they were for.
+type Sent struct {
+	ToNodes, ToClients uint64
 }
 
 // HotKeys are the keys with more load than others.

@@ -35,6 +35,7 @@ func busy() Figures {
 			Sending: 5, Unsettled: 6,
 			Owed: []Debt{{Node: "n1", Keys: 8, Oldest: 1500 * time.Millisecond}},
 		},
+		Sent: Sent{ToNodes: 9, ToClients: 10},
 	}
 }
 
@@ -60,6 +61,8 @@ func TestScrapesTellTheFigures(t *testing.T) {
 		fmt.Sprintf(`virga_replication_owed_keys{peer=%q} 8`, mesh.NodeID("n1")),
 		fmt.Sprintf(`virga_replication_owed_oldest_seconds{peer=%q} 1.5`, mesh.NodeID("n1")),
 		`virga_replication_unsettled_partitions 6`,
+		`virga_link_sent_bytes_total{to="nodes"} 9`,
+		`virga_link_sent_bytes_total{to="clients"} 10`,
 	} {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			t.Errorf("there is no line %s", line)

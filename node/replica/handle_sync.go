@@ -22,6 +22,29 @@ func (r *Replica) HandleSyncDigests(ctx context.Context, from mesh.NodeID, m *pb
 	if !slices.Contains(live, from) {
 		return nil, mesh.Errorf(mesh.Unavailable, "compare", "this node does not see %s yet", from.Short())
 	}
+	digests, err := r.encodedDigests(ctx, &asked)
+	if err != nil {
+		return nil, err
+	}
+	reply := &pb.SyncDigestsReply{Digests: digests}
+	for _, id := range live {
+		reply.Live = append(reply.Live, []byte(id))
+	}
+	return reply, nil
+}
+
+// Digests gives what this node holds, by partition, in the form in which
+// nodes tell each other.
+func (r *Replica) Digests(ctx context.Context) ([]byte, error) {
+	var all partitionSet
+	for p := range mesh.Partition(mesh.Partitions) {
+		all.add(p)
+	}
+	return r.encodedDigests(ctx, &all)
+}
+
+// encodedDigests are those of the partitions asked for that are not empty here.
+func (r *Replica) encodedDigests(ctx context.Context, asked *partitionSet) ([]byte, error) {
 	all, err := r.Local.Digests(ctx)
 	if err != nil {
 		return nil, err
@@ -32,11 +55,7 @@ func (r *Replica) HandleSyncDigests(ctx context.Context, from mesh.NodeID, m *pb
 			digests = append(digests, partitionDigest{p, all[p]})
 		}
 	}
-	reply := &pb.SyncDigestsReply{Digests: encodeDigests(digests)}
-	for _, id := range live {
-		reply.Live = append(reply.Live, []byte(id))
-	}
-	return reply, nil
+	return encodeDigests(digests), nil
 }
 
 // HandleSyncPull gives another node a page of what it does not hold of a partition.

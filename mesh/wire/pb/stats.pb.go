@@ -27,6 +27,7 @@ type Stats struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	HotKeys       uint32                 `protobuf:"varint,1,opt,name=hot_keys,json=hotKeys,proto3" json:"hot_keys,omitempty"` // the hottest keys to tell, at most
 	Node          []byte                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`                       // another node, as it published its figures last; empty: the asked one
+	Digests       bool                   `protobuf:"varint,3,opt,name=digests,proto3" json:"digests,omitempty"`                // tell them; not of another node
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -75,6 +76,13 @@ func (x *Stats) GetNode() []byte {
 	return nil
 }
 
+func (x *Stats) GetDigests() bool {
+	if x != nil {
+		return x.Digests
+	}
+	return false
+}
+
 // StatsReply is of one moment. Sums count from the start of the node.
 type StatsReply struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
@@ -107,6 +115,9 @@ type StatsReply struct {
 	RaisedCopies    uint64                 `protobuf:"varint,27,opt,name=raised_copies,json=raisedCopies,proto3" json:"raised_copies,omitempty"`            // of them read at this node as an extra reader
 	HotKeys         []*HotKeyRate          `protobuf:"bytes,28,rep,name=hot_keys,json=hotKeys,proto3" json:"hot_keys,omitempty"`                            // the hottest first
 	PublishedUnixMs int64                  `protobuf:"varint,29,opt,name=published_unix_ms,json=publishedUnixMs,proto3" json:"published_unix_ms,omitempty"` // when the node published this; 0: it is of now
+	SentToNodes     uint64                 `protobuf:"varint,30,opt,name=sent_to_nodes,json=sentToNodes,proto3" json:"sent_to_nodes,omitempty"`             // bytes of frames
+	SentToClients   uint64                 `protobuf:"varint,31,opt,name=sent_to_clients,json=sentToClients,proto3" json:"sent_to_clients,omitempty"`
+	Digests         []byte                 `protobuf:"bytes,32,opt,name=digests,proto3" json:"digests,omitempty"` // when asked for: of what the node holds, as in SyncDigestsReply
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -342,6 +353,27 @@ func (x *StatsReply) GetPublishedUnixMs() int64 {
 		return x.PublishedUnixMs
 	}
 	return 0
+}
+
+func (x *StatsReply) GetSentToNodes() uint64 {
+	if x != nil {
+		return x.SentToNodes
+	}
+	return 0
+}
+
+func (x *StatsReply) GetSentToClients() uint64 {
+	if x != nil {
+		return x.SentToClients
+	}
+	return 0
+}
+
+func (x *StatsReply) GetDigests() []byte {
+	if x != nil {
+		return x.Digests
+	}
+	return nil
 }
 
 // OwedPeer is a node that has not acknowledged all that it was sent.
@@ -751,10 +783,11 @@ var File_stats_proto protoreflect.FileDescriptor
 const file_stats_proto_rawDesc = "" +
 	"\n" +
 	"\vstats.proto\x12\bvirga.v1\x1a\n" +
-	"core.proto\"6\n" +
+	"core.proto\"P\n" +
 	"\x05Stats\x12\x19\n" +
 	"\bhot_keys\x18\x01 \x01(\rR\ahotKeys\x12\x12\n" +
-	"\x04node\x18\x02 \x01(\fR\x04node\"\xc6\a\n" +
+	"\x04node\x18\x02 \x01(\fR\x04node\x12\x18\n" +
+	"\adigests\x18\x03 \x01(\bR\adigests\"\xac\b\n" +
 	"\n" +
 	"StatsReply\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x1b\n" +
@@ -794,7 +827,10 @@ const file_stats_proto_rawDesc = "" +
 	"raisedKeys\x12#\n" +
 	"\rraised_copies\x18\x1b \x01(\x04R\fraisedCopies\x12/\n" +
 	"\bhot_keys\x18\x1c \x03(\v2\x14.virga.v1.HotKeyRateR\ahotKeys\x12*\n" +
-	"\x11published_unix_ms\x18\x1d \x01(\x03R\x0fpublishedUnixMs\"O\n" +
+	"\x11published_unix_ms\x18\x1d \x01(\x03R\x0fpublishedUnixMs\x12\"\n" +
+	"\rsent_to_nodes\x18\x1e \x01(\x04R\vsentToNodes\x12&\n" +
+	"\x0fsent_to_clients\x18\x1f \x01(\x04R\rsentToClients\x12\x18\n" +
+	"\adigests\x18  \x01(\fR\adigests\"O\n" +
 	"\bOwedPeer\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x12\n" +
 	"\x04keys\x18\x02 \x01(\x04R\x04keys\x12\x1b\n" +
