@@ -18,6 +18,9 @@ type Load struct {
 	Callers int           // goroutines that call one after another; at least 1
 	Warmup  time.Duration // driven, but not recorded
 	Measure time.Duration // recorded
+	// Batch is how many operations of a caller are timed together, where one
+	// alone takes about as long as reading the clock; their latency is the mean. 0: 1.
+	Batch int
 }
 
 // Operation is called again and again by each caller; caller counts from 0.
@@ -38,7 +41,7 @@ func (l Load) Run(ctx context.Context, op Operation) (Sample, error) {
 	}
 	recorders := make([]*hdrhistogram.Histogram, l.Callers)
 	for i := range recorders {
-		recorders[i] = hdrhistogram.New(lowestLatency, highestLatency, digits)
+		recorders[i] = newLatencies()
 	}
 	started := time.Now()
 	if err := l.drive(ctx, l.Measure, op, recorders); err != nil {
@@ -58,7 +61,7 @@ func (l Load) drive(ctx context.Context, span time.Duration, op Operation, recor
 	var callers sync.WaitGroup
 	for caller := range l.Callers {
 		callers.Go(func() {
-			if err := repeat(ctx, end, caller, op, recorders); err != nil {
+			if err := l.repeat(ctx, end, caller, op, recorders); err != nil {
 				cancel(err)
 			}
 		})
@@ -70,15 +73,18 @@ func (l Load) drive(ctx context.Context, span time.Duration, op Operation, recor
 	return ctx.Err()
 }
 
-func repeat(ctx context.Context, end time.Time, caller int, op Operation, recorders []*hdrhistogram.Histogram) error {
+func (l Load) repeat(ctx context.Context, end time.Time, caller int, op Operation, recorders []*hdrhistogram.Histogram) error {
+	batch := max(l.Batch, 1)
 	at := time.Now()
 	for at.Before(end) && ctx.Err() == nil {
-		if err := op(ctx, caller); err != nil {
-			return err
+		for range batch {
+			if err := op(ctx, caller); err != nil {
+				return err
+			}
 		}
 		now := time.Now()
 		if recorders != nil {
-			if err := recorders[caller].RecordValue(max(int64(now.Sub(at)), lowestLatency)); err != nil {
+			if err := recorders[caller].RecordValues(inBounds(now.Sub(at)/time.Duration(batch)), int64(batch)); err != nil {
 				return err
 			}
 		}

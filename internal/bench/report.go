@@ -27,6 +27,9 @@ type Row struct {
 	FloorUS   float64 `json:"floor_p50_us,omitempty"`
 	// Allocs is how often the process allocated for each operation, where that was counted.
 	Allocs *float64 `json:"allocs,omitempty"`
+	// Failures are the attempts that failed and were made again; their time is
+	// part of the latencies.
+	Failures int64 `json:"failures,omitempty"`
 }
 
 // Report collects rows, and compares each with a floor measured in the same run.
@@ -71,6 +74,7 @@ func newRow(name string, s Sample) Row {
 		MinUS: micros(s.Min()), MeanUS: micros(s.Mean()), P50US: micros(s.Percentile(50)),
 		P95US: micros(s.Percentile(95)), P99US: micros(s.Percentile(99)), MaxUS: micros(s.Max()),
 	}
+	row.Failures = s.Failures
 	if s.Counted {
 		row.Allocs = &s.Allocs
 	}
@@ -97,6 +101,9 @@ func (r Row) Write(w io.Writer) error {
 	note := ""
 	if r.Allocs != nil {
 		note = fmt.Sprintf("  %.2f allocations", *r.Allocs)
+	}
+	if r.Failures > 0 {
+		note += fmt.Sprintf("  %d failed attempts", r.Failures)
 	}
 	_, err := fmt.Fprintf(w, rowFormat, r.Name, r.Callers, r.N, r.PerSec, short(r.P50US), short(r.P95US), short(r.P99US),
 		ratio(r.P50Ratio), ratio(r.RateRatio), note)

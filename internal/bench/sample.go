@@ -14,8 +14,29 @@ type Sample struct {
 	// the process allocated for each operation.
 	Counted bool
 	Allocs  float64
+	// Failures are the attempts that failed and were made again.
+	Failures int64
 
 	latencies *hdrhistogram.Histogram
+}
+
+func newLatencies() *hdrhistogram.Histogram {
+	return hdrhistogram.New(lowestLatency, highestLatency, digits)
+}
+
+// inBounds is a latency as a histogram takes it.
+func inBounds(latency time.Duration) int64 {
+	return min(max(int64(latency), lowestLatency), highestLatency)
+}
+
+// SampleOf is the sample of latencies that were measured one after another by one caller.
+func SampleOf(latencies ...time.Duration) Sample {
+	s := Sample{Callers: 1, latencies: newLatencies()}
+	for _, latency := range latencies {
+		s.Elapsed += latency
+		_ = s.latencies.RecordValue(inBounds(latency)) // which is all that it may refuse
+	}
+	return s
 }
 
 // N is how many operations were measured.

@@ -16,12 +16,12 @@ const batch = 128
 // caller in this goroutine, and counts what it allocates. What else the process
 // allocates meanwhile is counted too. Latencies are means of 128 operations.
 func (l Load) RunTight(ctx context.Context, op func() error) (Sample, error) {
-	warm := hdrhistogram.New(lowestLatency, highestLatency, digits)
+	warm := newLatencies()
 	if _, err := tight(ctx, l.Warmup, op, warm); err != nil {
 		return Sample{}, err
 	}
 	var before, after runtime.MemStats
-	sample := Sample{Callers: 1, Counted: true, latencies: hdrhistogram.New(lowestLatency, highestLatency, digits)}
+	sample := Sample{Callers: 1, Counted: true, latencies: newLatencies()}
 	runtime.ReadMemStats(&before)
 	elapsed, err := tight(ctx, l.Measure, op, sample.latencies)
 	if err != nil {
@@ -43,7 +43,7 @@ func tight(ctx context.Context, span time.Duration, op func() error, latencies *
 			}
 		}
 		now := time.Now()
-		if err := latencies.RecordValues(max(int64(now.Sub(at))/batch, lowestLatency), batch); err != nil {
+		if err := latencies.RecordValues(inBounds(now.Sub(at)/batch), batch); err != nil {
 			return 0, err
 		}
 		at = now
