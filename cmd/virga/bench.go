@@ -23,6 +23,9 @@ type benchOptions struct {
 	warmup   time.Duration
 	callers  []int
 	profiles string // folder
+
+	keys      int // of the data sets of meshes
+	storeKeys int // of those of one store
 }
 
 // benchSuite is a group of cases.
@@ -30,15 +33,19 @@ type benchSuite struct {
 	name string
 	run  func(*benchRun, context.Context) error
 	mesh bool // needs the processes of the mesh
+	// asked says that it runs only by its name or as one of all: it takes
+	// minutes, and gigabytes of memory and disk.
+	asked bool
 }
 
 func benchSuites() []benchSuite {
 	return []benchSuite{
-		{"floor", (*benchRun).floor, false},
-		{"call", (*benchRun).call, true},
-		{"dag", (*benchRun).dag, true},
-		{"kv", (*benchRun).kv, true},
-		{"embedded", (*benchRun).embedded, false},
+		{name: "floor", run: (*benchRun).floor},
+		{name: "call", run: (*benchRun).call, mesh: true},
+		{name: "dag", run: (*benchRun).dag, mesh: true},
+		{name: "kv", run: (*benchRun).kv, mesh: true},
+		{name: "embedded", run: (*benchRun).embedded},
+		{name: annaSuite, run: (*benchRun).anna, asked: true},
 	}
 }
 
@@ -53,9 +60,12 @@ func benchSuiteNames() []string {
 }
 
 func benchCommand(a *app) *cobra.Command {
-	o := benchOptions{duration: time.Second, warmup: 250 * time.Millisecond, callers: []int{1, 16, 128}}
+	o := benchOptions{
+		duration: time.Second, warmup: 250 * time.Millisecond, callers: []int{1, 16, 128},
+		keys: 100_000, storeKeys: 1_000_000,
+	}
 	cmd := &cobra.Command{
-		Use:   "bench [floor|call|dag|kv|embedded|all]...",
+		Use:   "bench [floor|call|dag|kv|embedded|anna|all]...",
 		Short: "Measure Virga on this machine",
 		Long: `Measure Virga on this machine: three nodes as processes of their own, started
 for the run in a temporary folder and stopped after it. Of each case it prints
@@ -68,11 +78,19 @@ first, and again before each case. The other suites are calls of functions,
 DAGs, state, and the same within the process of a node. docs/performance.md
 tells more.
 
+The suite anna measures what the store is for: the store alone, load over
+threads and nodes, large sets, pushes to caches, and nodes that are killed, join
+and restart. It starts nodes of its own, takes some minutes, and
+gigabytes of memory and disk; so it runs only when it is named, or with all.
+
 It runs within a clone, since it builds a function, and needs a quiet machine.`,
 		Example: `  virga bench
   virga bench floor kv --duration 5s
   virga bench call --callers 1,64 --output json
-  virga bench kv --only "get 100 B" --profile ./profiles`,
+  virga bench kv --only "get 100 B" --profile ./profiles
+  virga bench anna
+  virga bench anna --only "store: merge" --store-keys 10000
+  virga bench anna --only "get, kill" --keys 20000 --output json`,
 		ValidArgs: benchSuiteNames(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.suites = args
@@ -83,6 +101,8 @@ It runs within a clone, since it builds a function, and needs a quiet machine.`,
 	cmd.Flags().DurationVar(&o.duration, "duration", o.duration, "how long each case is measured")
 	cmd.Flags().DurationVar(&o.warmup, "warmup", o.warmup, "how long each case runs before it is measured")
 	cmd.Flags().IntSliceVar(&o.callers, "callers", o.callers, "callers at once, for the cases that have several; 1 is measured in any case")
+	cmd.Flags().IntVar(&o.keys, "keys", o.keys, "keys of the data sets of meshes, in the suite anna")
+	cmd.Flags().IntVar(&o.storeKeys, "store-keys", o.storeKeys, "keys of the data sets of one store, and elements of a large set, in the suite anna")
 	cmd.Flags().StringVar(&o.profiles, "profile", "", "folder to write CPU and allocation profiles of all processes to")
 	return cmd
 }
@@ -91,13 +111,12 @@ It runs within a clone, since it builds a function, and needs a quiet machine.`,
 const (
 	maxBenchSpan    = time.Minute
 	maxBenchCallers = 1024
+	minBenchKeys    = 100
+	maxBenchKeys    = 10_000_000
 )
 
 // validate also puts the options into order.
 func (o *benchOptions) validate() error {
-	if len(o.suites) == 0 {
-		o.suites = []string{allSuites}
-	}
 	for _, suite := range o.suites {
 		if !slices.Contains(benchSuiteNames(), suite) {
 			return usagef("suite %q: expected some of %s", suite, strings.Join(benchSuiteNames(), ", "))
@@ -108,6 +127,11 @@ func (o *benchOptions) validate() error {
 	}
 	if o.warmup < 0 || o.warmup > maxBenchSpan {
 		return usagef("--warmup %v: expected up to %v", o.warmup, maxBenchSpan)
+	}
+	for name, n := range map[string]int{"--keys": o.keys, "--store-keys": o.storeKeys} {
+		if n < minBenchKeys || n > maxBenchKeys {
+			return usagef("%s %d: expected %d to %d", name, n, minBenchKeys, maxBenchKeys)
+		}
 	}
 	for _, n := range o.callers {
 		if n < 1 || n > maxBenchCallers {
@@ -123,9 +147,14 @@ func (o *benchOptions) validate() error {
 // chosen are the suites to run, in the order in which they are measured. The
 // floor is always among them: ratios refer to it.
 func (o *benchOptions) chosen() []benchSuite {
-	return slices.DeleteFunc(benchSuites(), func(s benchSuite) bool {
-		return s.name != "floor" && !slices.Contains(o.suites, s.name) && !slices.Contains(o.suites, allSuites)
-	})
+	return slices.DeleteFunc(benchSuites(), func(s benchSuite) bool { return s.name != "floor" && !o.chooses(s) })
+}
+
+func (o *benchOptions) chooses(s benchSuite) bool {
+	if len(o.suites) == 0 {
+		return !s.asked
+	}
+	return slices.Contains(o.suites, s.name) || slices.Contains(o.suites, allSuites)
 }
 
 // benchRun is one run of the benchmark.
@@ -136,6 +165,8 @@ type benchRun struct {
 	echo   *benchEcho
 	mesh   *benchMesh // while suites need it
 	module []byte     // examples/square, once it was needed
+
+	annaFigures // those that are no row
 
 	startup time.Duration // of the mesh, to the first call answered
 	idle    uint64        // resident bytes of a node without load

@@ -2,12 +2,21 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/virga-mesh/virga/internal/bench"
 )
 
 // goals compares what was measured with what Virga must reach.
 func (b *benchRun) goals() []bench.Goal {
+	goals := b.everydayGoals()
+	if slices.ContainsFunc(b.chosen(), func(s benchSuite) bool { return s.name == annaSuite }) {
+		goals = append(goals, b.annaGoals()...)
+	}
+	return goals
+}
+
+func (b *benchRun) everydayGoals() []bench.Goal {
 	small := valueSizes[0].name
 	return []bench.Goal{
 		b.latency("get of a cached key inside a function", 1, readCached),
@@ -20,6 +29,8 @@ func (b *benchRun) goals() []bench.Goal {
 		b.latencyRatio("client -> node: put of 100 B, one caller, W = 2", 2.6, putCase(small, 2)),
 		b.hop(),
 		b.rateRatio("get of 100 B, 128 callers", 0.6, getCase(small), 128),
+		b.rateRatio("put of 100 B, 128 callers, W = 1", 0.5, putCase(small, 1), 128),
+		b.rateRatio("put of 100 B, 128 callers, W = 2", 0.25, putCase(small, 2), 128),
 		{What: "idle node, resident", Unit: "MiB", Limit: 60, Value: float64(b.idle) / (1 << 20), Measured: b.idle > 0},
 		{What: "start of three nodes to the first call answered", Unit: "s", Limit: 3, Value: b.startup.Seconds(), Measured: b.startup > 0},
 	}

@@ -13,12 +13,15 @@ import (
 	"github.com/virga-mesh/virga/sdk"
 )
 
-// benchMesh is the mesh that is measured: three nodes as processes, and a
-// client of the first one.
+// benchMesh is a mesh that is measured: nodes as processes, and a client of
+// the first one.
 type benchMesh struct {
-	home   string
-	client *sdk.Client
-	ids    []mesh.NodeID // of the nodes; the client is connected to the first
+	home    string
+	program string   // with args: the command line of a node
+	args    []string // before --config
+	client  *sdk.Client
+	nodes   []localmesh.Node
+	ids     []mesh.NodeID // of the nodes, in their order
 }
 
 const benchNodes = 3
@@ -26,16 +29,33 @@ const benchNodes = 3
 // benchStartTimeout bounds the start of the mesh.
 const benchStartTimeout = time.Minute
 
-// startMesh starts the mesh, and notes how long that took to the first call
-// answered, and what its nodes then need of memory.
+// startMesh starts the mesh of the suites that share one, and notes how long
+// that took to the first call answered, and what its nodes then need of memory.
 func (b *benchRun) startMesh(ctx context.Context) (_ *benchMesh, err error) {
-	ctx, cancel := context.WithTimeout(ctx, benchStartTimeout)
-	defer cancel()
-	program, args, err := benchDaemon(b.profiles)
+	start := time.Now()
+	m, err := b.openMesh(ctx, benchNodes)
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.stop())
+		}
+	}()
+	if _, err := sdk.Func[int, int](m.client, nativeSquare).Call(ctx, 2); err != nil {
+		return nil, err
+	}
+	b.startup = time.Since(start)
+	b.idle, err = m.inspect(ctx)
+	return m, err
+}
+
+// openMesh starts a mesh in a temporary folder. It must be stopped.
+func (b *benchRun) openMesh(ctx context.Context, nodes int) (_ *benchMesh, err error) {
 	m := &benchMesh{}
+	if m.program, m.args, err = benchDaemon(b.profiles); err != nil {
+		return nil, err
+	}
 	if m.home, err = os.MkdirTemp("", "virga-bench-"); err != nil {
 		return nil, mesh.Errorf(mesh.Internal, "bench", "%w", err)
 	}
@@ -44,20 +64,20 @@ func (b *benchRun) startMesh(ctx context.Context) (_ *benchMesh, err error) {
 			err = errors.Join(err, m.stop())
 		}
 	}()
-	start := time.Now()
-	nodes, err := localmesh.Up(ctx, localmesh.Options{Home: m.home, Nodes: benchNodes, Virgad: program, Args: args})
-	if err != nil {
+	if err := m.up(ctx, nodes); err != nil {
 		return nil, err
 	}
-	if m.client, err = m.dial(ctx, nodes[0]); err != nil {
-		return nil, err
-	}
-	if _, err := sdk.Func[int, int](m.client, nativeSquare).Call(ctx, 2); err != nil {
-		return nil, err
-	}
-	b.startup = time.Since(start)
-	b.idle, err = m.inspect(ctx, nodes)
+	m.client, err = m.dial(ctx, 0)
 	return m, err
+}
+
+// up starts what does not run of so many nodes, and returns when all are
+// ready and see one another.
+func (m *benchMesh) up(ctx context.Context, nodes int) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, benchStartTimeout)
+	defer cancel()
+	m.nodes, err = localmesh.Up(ctx, localmesh.Options{Home: m.home, Nodes: nodes, Virgad: m.program, Args: m.args})
+	return err
 }
 
 // benchDaemon is the command line of a node: this program, by a command of its own.
@@ -76,14 +96,15 @@ func benchDaemon(profiles string) (program string, args []string, err error) {
 }
 
 // dial connects to just this node.
-func (m *benchMesh) dial(ctx context.Context, n localmesh.Node) (*sdk.Client, error) {
-	return sdk.Dial(ctx, sdk.Config{ContextDir: m.home, Addrs: []string{n.Addr}, Pinned: true})
+func (m *benchMesh) dial(ctx context.Context, node int) (*sdk.Client, error) {
+	return sdk.Dial(ctx, sdk.Config{ContextDir: m.home, Addrs: []string{m.nodes[node].Addr}, Pinned: true})
 }
 
 // inspect notes the nodes' ids, and gives the most memory that one of them has in RAM.
-func (m *benchMesh) inspect(ctx context.Context, nodes []localmesh.Node) (resident uint64, err error) {
-	for _, n := range nodes {
-		client, err := m.dial(ctx, n)
+func (m *benchMesh) inspect(ctx context.Context) (resident uint64, err error) {
+	m.ids = nil
+	for i := range m.nodes {
+		client, err := m.dial(ctx, i)
 		if err != nil {
 			return 0, err
 		}

@@ -58,6 +58,13 @@ func (r *Report) Add(name string, s Sample) Row {
 	return row
 }
 
+// AddAlone appends a sample that no floor is of use for.
+func (r *Report) AddAlone(name string, s Sample) Row {
+	row := newRow(name, s)
+	r.rows = append(r.rows, row)
+	return row
+}
+
 // Row finds the first row with a name and a number of callers.
 func (r *Report) Row(name string, callers int) (Row, bool) {
 	for _, row := range r.rows {
