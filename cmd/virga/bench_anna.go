@@ -13,16 +13,12 @@ import (
 
 const annaSuite = "anna"
 
-// annaThreads are how many callers there are at once where what matters is
-// whether throughput depends on it.
-var annaThreads = []int{2, 8, 32}
-
 // annaTimeout bounds each subject of the suite, with the filling of its data set.
 const annaTimeout = 4 * time.Minute
 
 // annaFigures are what the suite finds out that is not the rate or latency of an operation.
 type annaFigures struct {
-	heapPerKey  float64            // bytes, of the memory tier
+	heapPerKey  float64            // bytes that the heap grew by
 	ownPerKey   float64            // bytes, as the store accounts them
 	bytesPerAdd map[string]float64 // sent between nodes, by case
 }

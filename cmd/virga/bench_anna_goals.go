@@ -31,7 +31,7 @@ func (b *benchRun) annaGoals() []bench.Goal {
 
 // storeRates gives the lowest and the highest rate over the numbers of callers.
 func (b *benchRun) storeRates(name string) (low, high float64, measured bool) {
-	for i, callers := range annaThreads {
+	for i, callers := range storeThreads {
 		row, ok := b.report.Row(name, callers)
 		if !ok {
 			return 0, 0, false

@@ -11,11 +11,12 @@ import (
 	"github.com/virga-mesh/virga/sdk"
 )
 
-// The load on a mesh over threads and nodes: the distributions of the keys, and
-// how many nodes the callers are connected to, in turn.
+// The load on a mesh over threads and nodes: the distributions of the keys,
+// how many nodes the callers are connected to, in turn, and how many there are.
 var (
 	loadExponents = []float64{0, 0.5, 4}
 	loadNodes     = []int{1, benchNodes}
+	loadThreads   = []int{2, 32}
 )
 
 const loadValue = 100 // bytes
@@ -90,12 +91,12 @@ type annaDraws struct {
 
 func (b *benchRun) annaLoads(ctx context.Context, l annaDraws, exponent float64) error {
 	for _, nodes := range loadNodes {
-		for _, callers := range annaThreads {
+		for _, callers := range loadThreads {
 			if err := b.measure(ctx, loadCase("get", exponent, nodes), callers, l.gets(nodes, callers)); err != nil {
 				return err
 			}
 		}
-		for _, callers := range annaThreads {
+		for _, callers := range loadThreads {
 			if err := b.measure(ctx, loadCase("put", exponent, nodes), callers, l.puts(nodes, callers)); err != nil {
 				return err
 			}

@@ -19,8 +19,12 @@ import (
 	"github.com/virga-mesh/virga/node/store"
 )
 
-// The Zipf exponents of the load on a store alone; 0 is uniform.
-var storeExponents = []float64{0, 4}
+// The load on a store alone: the Zipf exponents of the keys, of which 0 is
+// uniform, and how many callers there are.
+var (
+	storeExponents = []float64{0, 4}
+	storeThreads   = []int{2, 8, 32}
+)
 
 func storeCase(s float64) string { return "store: merge, " + zipfName(s) }
 
@@ -51,7 +55,7 @@ func (b *benchRun) annaStore(ctx context.Context) error {
 				continue
 			}
 			draws := bench.Draws(drawn, len(keys), exponent, 1)
-			for _, callers := range annaThreads {
+			for _, callers := range storeThreads {
 				if err := b.annaMerges(ctx, s, storeCase(exponent), callers, keys, draws, values); err != nil {
 					return err
 				}

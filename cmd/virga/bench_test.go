@@ -22,11 +22,13 @@ func TestBenchOptions(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"nosuch"}, "expected some of all, floor, call, dag, kv, embedded"},
+		{[]string{"nosuch"}, "expected some of all, floor, call, dag, kv, embedded, anna"},
 		{[]string{"--duration", "0s"}, "positive"},
 		{[]string{"--duration", "2h"}, "up to 1m0s"},
 		{[]string{"--warmup", "-1s"}, "--warmup"},
 		{[]string{"--callers", "1,0"}, "1 to 1024"},
+		{[]string{"anna", "--keys", "10"}, "--keys 10: expected 100 to 10000000"},
+		{[]string{"anna", "--store-keys", "0"}, "--store-keys 0"},
 		{[]string{"--callers", "many"}, "invalid"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
@@ -43,9 +45,10 @@ func TestBenchChoosesSuites(t *testing.T) {
 		{nil, []string{"floor", "call", "dag", "kv", "embedded"}},
 		{[]string{"kv", "call"}, []string{"floor", "call", "kv"}},
 		{[]string{"floor"}, []string{"floor"}},
-		{[]string{"embedded", "all"}, []string{"floor", "call", "dag", "kv", "embedded"}},
+		{[]string{"embedded", "all"}, []string{"floor", "call", "dag", "kv", "embedded", "anna"}},
+		{[]string{"anna"}, []string{"floor", "anna"}},
 	} {
-		o := benchOptions{suites: c.asked, duration: time.Second, callers: []int{16, 8, 16}}
+		o := benchOptions{suites: c.asked, duration: time.Second, callers: []int{16, 8, 16}, keys: 100, storeKeys: 100}
 		if err := o.validate(); err != nil {
 			t.Fatal(err)
 		}
@@ -88,8 +91,11 @@ func TestBench(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	t.Run("all", func(t *testing.T) { testBenchAll(t, program) })
-	t.Run("interrupted", func(t *testing.T) { testBenchInterrupted(t, program) })
+	t.Run("everyday", func(t *testing.T) { testBenchEveryday(t, program) })
+	t.Run("anna", func(t *testing.T) { testBenchAnna(t, program) })
+	for _, suite := range [][]string{{"kv"}, {annaSuite, "--only", joinCase, "--keys", "1000"}} {
+		t.Run(suite[0]+" interrupted", func(t *testing.T) { testBenchInterrupted(t, program, suite...) })
+	}
 }
 
 // benchProcess is the program with a folder of its own for what is temporary.
@@ -100,22 +106,32 @@ func benchProcess(t *testing.T, program string, args ...string) (cmd *exec.Cmd, 
 	return cmd, temp
 }
 
-func testBenchAll(t *testing.T, program string) {
-	profiles := t.TempDir()
-	cmd, temp := benchProcess(t, program, "--duration", "5ms", "--warmup", "1ms", "--callers", "1,2", "--profile", profiles, "--output", "json")
+// measured is what the program tells with --output json.
+type measured struct {
+	Rows  []bench.Row
+	Goals []bench.Goal
+}
+
+// benchReportOf runs cases that are as short as can be, and sees that nothing is left behind.
+func benchReportOf(t *testing.T, program string, args ...string) (report measured) {
+	t.Helper()
+	cmd, temp := benchProcess(t, program, append(args, "--duration", "5ms", "--warmup", "1ms", "--callers", "1,2", "--output", "json")...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	stdout, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
-	var report struct {
-		Rows  []bench.Row
-		Goals []bench.Goal
-	}
 	if err := json.Unmarshal(stdout, &report); err != nil {
 		t.Fatalf("%v\n%s", err, stdout)
 	}
+	wantNoBenchFolder(t, temp)
+	return report
+}
+
+func testBenchEveryday(t *testing.T, program string) {
+	profiles := t.TempDir()
+	report := benchReportOf(t, program, "--profile", profiles)
 	for _, row := range report.Rows {
 		if row.N < 1 || row.PerSec <= 0 || row.P50US <= 0 || row.P99US < row.P50US || row.P50Ratio <= 0 {
 			t.Errorf("%+v", row)
@@ -136,12 +152,11 @@ func testBenchAll(t *testing.T, program string) {
 			}
 		}
 	}
-	wantNoBenchFolder(t, temp)
 }
 
 // testBenchInterrupted sends SIGINT once the processes of the mesh run.
-func testBenchInterrupted(t *testing.T, program string) {
-	cmd, temp := benchProcess(t, program, "kv", "--duration", "100ms", "--warmup", "0s", "--callers", "1")
+func testBenchInterrupted(t *testing.T, program string, args ...string) {
+	cmd, temp := benchProcess(t, program, append(args, "--duration", "100ms", "--warmup", "0s", "--callers", "1")...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
