@@ -14,7 +14,7 @@ import (
 const annaSuite = "anna"
 
 // annaTimeout bounds each subject of the suite, with the filling of its data set.
-const annaTimeout = 4 * time.Minute
+const annaTimeout = 6 * time.Minute
 
 // annaFigures are what the suite finds out that is not the rate or latency of an operation.
 type annaFigures struct {

@@ -73,6 +73,9 @@ func (m *benchMesh) settled(ctx context.Context, clients map[int]*sdk.Client) (b
 
 // equal reports whether the owners of each partition hold the same.
 func (m *benchMesh) equal(ctx context.Context, clients map[int]*sdk.Client) (bool, error) {
+	if len(clients) == 1 {
+		return true, nil // whose digests would take it a look at all keys
+	}
 	digests := map[mesh.NodeID]*sdk.Digests{}
 	var live []mesh.NodeID
 	for i, client := range clients {
