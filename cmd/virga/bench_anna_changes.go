@@ -29,7 +29,7 @@ const (
 	changeNodes = benchReplicas + 1
 	changeValue = 1 << 10 // bytes
 	// refillTimeout bounds the wait for copies: far more than it may take.
-	refillTimeout = time.Minute
+	refillTimeout = 2 * time.Minute
 )
 
 // annaChanges measures a join, and what follows when a node is killed.

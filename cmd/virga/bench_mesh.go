@@ -32,6 +32,8 @@ const benchStartTimeout = time.Minute
 // startMesh starts the mesh of the suites that share one, and notes how long
 // that took to the first call answered, and what its nodes then need of memory.
 func (b *benchRun) startMesh(ctx context.Context) (_ *benchMesh, err error) {
+	ctx, cancel := context.WithTimeout(ctx, benchStartTimeout)
+	defer cancel()
 	start := time.Now()
 	m, err := b.openMesh(ctx, benchNodes)
 	if err != nil {
@@ -72,10 +74,9 @@ func (b *benchRun) openMesh(ctx context.Context, nodes int) (_ *benchMesh, err e
 }
 
 // up starts what does not run of so many nodes, and returns when all are
-// ready and see one another.
+// ready and see one another. A node with much to take over needs a while: ctx
+// bounds it.
 func (m *benchMesh) up(ctx context.Context, nodes int) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, benchStartTimeout)
-	defer cancel()
 	m.nodes, err = localmesh.Up(ctx, localmesh.Options{Home: m.home, Nodes: nodes, Virgad: m.program, Args: m.args})
 	return err
 }
