@@ -410,6 +410,22 @@ func (c *counterpart) unsettled(p mesh.Partition) bool {
 	return !c.compared.has(p) || c.behind[p] != 0
 }
 
+// Settled reports whether Count is 0, at little cost.
+func (s *settlement) Settled() bool {
+	for _, peer := range s.peers {
+		if !s.hasAll(peer) || len(peer.names) > 0 && s.owned.len() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// hasAll reports whether this node has taken over all that another one held.
+func (s *settlement) hasAll(peer *counterpart) bool {
+	missing := s.owned.minus(&peer.compared)
+	return len(peer.behind) == 0 && missing.len() == 0
+}
+
 // Count is in how many partitions this node is an owner and not settled.
 func (s *settlement) Count() int {
 	var all partitionSet

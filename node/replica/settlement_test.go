@@ -62,6 +62,9 @@ func (x *settlementScript) do(command string) string {
 	case "act":
 		return x.act()
 	case "unsettled":
+		if x.s.Settled() != (x.s.Count() == 0) {
+			return fmt.Sprintf("settled: %v, with %d partitions that are not", x.s.Settled(), x.s.Count())
+		}
 		return fmt.Sprintf("partition %s: %v; %d in all", subject, names(x.s.Unsettled(mesh.Partition(number(subject)))), x.s.Count())
 	default:
 		return "unknown command " + verb

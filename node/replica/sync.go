@@ -146,11 +146,11 @@ func (r *Replica) look() {
 // progress notes what follows from a step of the settlement. s.mu is held.
 func (s *syncing) progress() {
 	for id, peer := range s.settlement.peers {
-		if missing := s.settlement.owned.minus(&peer.compared); missing.len() == 0 && len(peer.behind) == 0 {
+		if s.settlement.hasAll(peer) {
 			s.met[id] = struct{}{}
 		}
 	}
-	if s.viewed && s.settlement.Count() == 0 {
+	if s.viewed && s.settlement.Settled() {
 		select {
 		case <-s.synced:
 		default:
