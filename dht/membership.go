@@ -113,8 +113,10 @@ func (d *DHT) spread(ctx context.Context, m *pb.Member) {
 // Forgotten reports whether this node heard that the mesh takes it for gone:
 // it left for good before, or an operator said so while it was away. What it
 // holds may have been deleted since. It is known before Ready if it was told
-// by any node that this one reached.
-func (d *DHT) Forgotten() (forgotten bool) {
-	d.update(func(time.Time) { forgotten = d.roster.forgotten })
-	return forgotten
-}
+// by any node that this one reached, and always before others hear that it is
+// back. It answers from memory.
+func (d *DHT) Forgotten() bool { return d.roster.forgotten.Load() }
+
+// Remembered says that what the word that this node is gone stood for has
+// been dealt with: Forgotten is false until it is said again.
+func (d *DHT) Remembered() { d.roster.forgotten.Store(false) }

@@ -2,6 +2,7 @@ package dht
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -17,7 +18,7 @@ type roster struct {
 	maxPeers    int           // connected nodes, beyond which only near ones are dialled
 	forgetAfter time.Duration // since a node was last seen
 	own         standing      // of this node
-	forgotten   bool          // this node heard that it is gone
+	forgotten   atomic.Bool   // this node heard that it is gone
 	nodes       map[mesh.NodeID]*record
 	bootstrap   []*bootstrap
 	connections uint64 // ever made
@@ -98,7 +99,7 @@ func (r *roster) live() []livePeer {
 	for _, n := range r.nodes {
 		if n.inView() {
 			// One that is said to be gone, and is not, owns nothing until it has said so.
-			peer := Peer{ID: n.id, Addrs: n.addrs, Draining: n.standing.state != member}
+			peer := Peer{ID: n.id, Addrs: n.addrs, Draining: n.standing.state != member, Gone: n.standing.state == gone}
 			live = append(live, livePeer{peer, n.connection})
 		}
 	}

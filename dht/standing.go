@@ -78,7 +78,7 @@ func (r *roster) answer(word standing, now time.Time) {
 		return
 	}
 	if word.state == gone {
-		r.forgotten = true
+		r.forgotten.Store(true)
 	}
 	if word.state == r.own.state {
 		r.own = word

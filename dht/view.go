@@ -12,6 +12,7 @@ type Peer struct {
 	ID       mesh.NodeID
 	Addrs    []string // where it takes connections, as host:port; read only
 	Draining bool     // it is to own nothing
+	Gone     bool     // it is back, and has not said so yet: what it holds may be out of date
 }
 
 // livePeer is a peer and the number of its connection, which tells a node

@@ -9,7 +9,7 @@ package lattice
 // It is a dominating pair (Wu et al., "Anna: a KVS for any scale", 2018). Like
 // a Value, a Cell is a handle; copies share state.
 type Cell struct {
-	reset  Stamp
+	reset  Stamp // or birth
 	value  Value
 	expiry *Expiry // never changed; nil where none was set
 }
@@ -20,11 +20,16 @@ func NewCell(reset Stamp, value Value) Cell { return Cell{reset: reset, value: v
 // Value is what the cell holds, and whether it holds anything.
 func (c Cell) Value() (v Value, ok bool) { return c.value, !c.value.IsZero() }
 
-// ResetAt is the stamp of the last deletion, zero if there was none.
-func (c Cell) ResetAt() Stamp { return c.reset }
+// ResetAt is the stamp of the last deletion, zero if there was none since the cell began.
+func (c Cell) ResetAt() Stamp {
+	if c.reset.isBirth() {
+		return Stamp{}
+	}
+	return c.reset
+}
 
 // Deleted reports whether the key was deleted and not written since.
-func (c Cell) Deleted() bool { return c.value.IsZero() && !c.reset.IsZero() }
+func (c Cell) Deleted() bool { return c.value.IsZero() && !c.ResetAt().IsZero() }
 
 // IsZero reports whether the cell was never written nor deleted.
 func (c Cell) IsZero() bool { return c.value.IsZero() && c.reset.IsZero() && c.expiry == nil }
@@ -48,6 +53,9 @@ func (c Cell) Apply(kind Kind, op Op, at Write) (delta Cell, err error) {
 	if c.expiredBy(at.Now) {
 		c = c.Expire()
 	}
+	if c.IsZero() {
+		c.reset = birth(at.Born)
+	}
 	state := c.value
 	switch {
 	case !kind.Valid() || !state.IsZero() && state.kind != kind:
@@ -63,16 +71,17 @@ func (c Cell) Apply(kind Kind, op Op, at Write) (delta Cell, err error) {
 }
 
 // Dominates reports whether delta was made before the cell's last reset, so that merging it changes nothing.
-func (c Cell) Dominates(delta Cell) bool { return c.reset.After(delta.reset) }
+func (c Cell) Dominates(delta Cell) bool { return c.ResetAt().After(delta.reset) }
 
 // Merge merges delta into c in place, and reports whether c grew. Different
 // kinds since the same reset give a KindMismatchError and change nothing.
 // delta is not changed, and may go on being used.
 func (c *Cell) Merge(delta Cell) (grew bool, err error) {
-	switch order := c.reset.Compare(delta.reset); {
-	case order > 0:
+	order := c.reset.Compare(delta.reset)
+	switch {
+	case order > 0 && !c.reset.isBirth():
 		return false, nil
-	case order < 0:
+	case order < 0 && !delta.reset.isBirth():
 		*c = delta.Clone()
 		return true, nil
 	case delta.value.IsZero():
@@ -84,6 +93,10 @@ func (c *Cell) Merge(delta Cell) (grew bool, err error) {
 			return false, err
 		}
 	}
+	if order < 0 {
+		c.reset = delta.reset
+		grew = true
+	}
 	if compareExpiries(c.expiry, delta.expiry) < 0 {
 		c.expiry = delta.expiry
 		grew = true
@@ -93,10 +106,11 @@ func (c *Cell) Merge(delta Cell) (grew bool, err error) {
 
 // Compare orders by reset, then by value and expiry.
 func (c Cell) Compare(other Cell) Order {
-	if order := c.reset.Compare(other.reset); order != 0 {
-		return Order(order)
+	began := Order(c.reset.Compare(other.reset))
+	if began != Equal && !later(c.reset, other.reset).isBirth() {
+		return began
 	}
-	return c.value.Compare(other.value).And(Order(compareExpiries(c.expiry, other.expiry)))
+	return began.And(c.value.Compare(other.value)).And(Order(compareExpiries(c.expiry, other.expiry)))
 }
 
 // Clone is a copy that shares no state.

@@ -22,12 +22,20 @@ type placement struct{ rooms *rooms }
 
 func (p placement) Owners(key mesh.Key, n int) []mesh.NodeID { return p.rooms.dht.Owners(key, n) }
 func (p placement) Owns(key mesh.Key, n int) bool            { return p.rooms.dht.Owns(key, n) }
-func (p placement) Live() []mesh.NodeID                      { return p.rooms.live() }
+func (p placement) Live() []mesh.NodeID                      { return p.rooms.present() }
 func (p placement) PartitionOwners(at mesh.Partition, n int) []mesh.NodeID {
 	return p.rooms.dht.PartitionOwners(at, n)
 }
 func (p placement) KnownOwners(at mesh.Partition, n int) []mesh.NodeID {
 	return p.rooms.dht.KnownOwners(at, n)
+}
+
+// Members lists those that are missing as well.
+func (p placement) Members() (members []mesh.NodeID) {
+	for _, m := range p.rooms.dht.Known() {
+		members = append(members, m.ID)
+	}
+	return members
 }
 
 // executor lets runs execute functions, with the mesh in reach.

@@ -54,6 +54,11 @@ type Config struct {
 	// counts as an owner for what is said not to exist, and is dialled. Default 24 h.
 	ForgetAfter time.Duration
 
+	// CollectAfter is the age at which the marks of deletes are forgotten, when
+	// no member of the mesh is missing and all agree. It must be the same on all
+	// nodes of a mesh. Default 1 h.
+	CollectAfter time.Duration
+
 	// AntiEntropyInterval is how often what this node holds is compared with
 	// what each live node does, beside each time that nodes come and go. Default 10 s.
 	AntiEntropyInterval time.Duration
@@ -114,6 +119,7 @@ func (c Config) withDefaults() Config {
 	c.SyncInterval = cmp.Or(c.SyncInterval, 10*time.Millisecond)
 	c.Heartbeat = cmp.Or(c.Heartbeat, 500*time.Millisecond)
 	c.ForgetAfter = cmp.Or(c.ForgetAfter, 24*time.Hour)
+	c.CollectAfter = cmp.Or(c.CollectAfter, time.Hour)
 	c.AntiEntropyInterval = cmp.Or(c.AntiEntropyInterval, 10*time.Second)
 	c.MemoryBytes = cmp.Or(c.MemoryBytes, 64<<20)
 	c.PromotionWindow = cmp.Or(c.PromotionWindow, time.Minute)
@@ -146,6 +152,7 @@ const (
 	MaxReplicas    = 16
 	minHeartbeat   = 20 * time.Millisecond
 	minForget      = 10 * time.Second
+	minCollect     = 10 * time.Second
 	minAntiEntropy = 100 * time.Millisecond
 	minStats       = time.Second
 	maxStats       = statsLife / 4
@@ -178,6 +185,8 @@ func (c Config) validate() error {
 		return invalid("Heartbeat is %v: expected at least %v", c.Heartbeat, minHeartbeat)
 	case c.ForgetAfter < minForget:
 		return invalid("ForgetAfter is %v: expected at least %v", c.ForgetAfter, minForget)
+	case c.CollectAfter < minCollect:
+		return invalid("CollectAfter is %v: expected at least %v", c.CollectAfter, minCollect)
 	case c.AntiEntropyInterval < minAntiEntropy:
 		return invalid("AntiEntropyInterval is %v: expected at least %v", c.AntiEntropyInterval, minAntiEntropy)
 	case c.StatsInterval >= 0 && c.StatsInterval < minStats || c.StatsInterval > maxStats:

@@ -7,10 +7,6 @@ import (
 	"github.com/virga-mesh/virga/node/metrics"
 )
 
-// maxCountedHints bounds the work of counting what other nodes are owed: a
-// debt of more keys than that is told as so many.
-const maxCountedHints = 10_000
-
 // figures asks the rooms how they stand.
 func (r *rooms) figures(ctx context.Context) metrics.Figures {
 	return metrics.Figures{
@@ -52,15 +48,13 @@ func (r *rooms) replicationFigures(ctx context.Context) metrics.Replication {
 	f := metrics.Replication{
 		Sending: uint64(max(0, lag.Sending)), SendingBytes: uint64(max(0, lag.SendingBytes)),
 		Repairs: uint64(lag.Repaired), Pulled: uint64(lag.Pulled), Unsettled: uint64(lag.Unsettled),
-		Expired: uint64(r.replica.Expirations()),
+		Expired: uint64(r.replica.Expirations()), Collected: uint64(r.replica.Collected()), SetAside: uint64(r.replica.SetAside()),
+		OwedBytes: uint64(max(0, r.store.HintBytes())), Dropped: uint64(lag.Dropped),
 	}
 	if len(lag.Owed) == 0 {
 		return f
 	}
-	keys, err := r.store.CountHints(ctx, maxCountedHints)
-	if err != nil {
-		r.log.Debug("what other nodes are owed was not counted", "err", err)
-	}
+	keys := r.store.CountHints()
 	for _, debt := range lag.Owed {
 		f.Owed = append(f.Owed, metrics.Debt{Node: debt.Node, Keys: uint64(keys[debt.Node]), Oldest: time.Since(debt.Since)})
 	}

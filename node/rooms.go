@@ -59,6 +59,7 @@ type rooms struct {
 
 	damaged chan mesh.Key // records to be taken from other owners
 	drain   *drain
+	absence absence
 
 	requests metrics.Requests // for state
 	metrics  *metrics.Metrics
@@ -85,6 +86,7 @@ func open(n *Node) (*rooms, error) {
 	r.peers = &peers{self: r.self, serve: r.serve}
 	for _, step := range []func() error{
 		r.openStore,
+		r.readAbsence,
 		r.openExecutor,
 		func() error { return r.openNetwork(n, credential, bootstrap) },
 		r.openState,
@@ -105,7 +107,8 @@ func (r *rooms) openStore() (err error) {
 	r.store, err = store.Open(store.Options{
 		Dir: r.cfg.storeDir(), FS: r.cfg.FS, Node: r.self, Clock: r.clock,
 		MemoryBytes: r.cfg.MemoryBytes, PromotionWindow: r.cfg.PromotionWindow, SyncInterval: r.cfg.SyncInterval,
-		OnGrow: r.changed, OnDamage: r.noteDamage, Log: r.log,
+		BirthAge: r.cfg.CollectAfter / 2,
+		OnGrow:   r.changed, OnDamage: r.noteDamage, Log: r.log,
 	})
 	return err
 }
@@ -150,7 +153,10 @@ func (r *rooms) openNetwork(handler link.Handler, credential admission.Credentia
 	}
 	r.peers.endpoint = r.endpoint
 	r.dht.Watch(r.viewChanged)
-	r.dht.WatchMembers(func() { r.replica.ViewChanged() })
+	r.dht.WatchMembers(func() {
+		r.noteForgotten()
+		r.replica.ViewChanged()
+	})
 	return nil
 }
 
@@ -162,7 +168,8 @@ func (r *rooms) openState() error {
 		Self: r.self, Local: r.store, Placement: placement{r}, Peers: r.peers,
 		Cache: r.cache, Subscriptions: r.publisher, HotKeys: r.hot,
 		Replicas: r.cfg.Replicas, WriteQuorum: r.cfg.WriteQuorum, ReadQuorum: r.cfg.ReadQuorum, Durability: r.cfg.Durability,
-		AntiEntropyInterval: r.cfg.AntiEntropyInterval, Refill: r.store.Condition().Refill, Log: r.log,
+		AntiEntropyInterval: r.cfg.AntiEntropyInterval, Refill: r.store.Condition().Refill,
+		CollectAfter: r.cfg.CollectAfter, Returned: r.returned, Reconciled: r.reconciled, OpenAside: r.openAside, Log: r.log,
 	})
 	r.watches = watch.New(watch.Options{
 		Ring: r.ring, Local: r.store, Placement: placement{r}, Peers: r.peers, Replicas: r.cfg.Replicas,
@@ -187,6 +194,7 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 	r.background(r.replica.Run)
 	r.background(r.mendDamage)
 	r.background(r.hot.Run)
+	r.background(r.noteAlive)
 	r.background(r.publishHoldings)
 	r.background(r.publishStats)
 	r.background(func(ctx context.Context) {

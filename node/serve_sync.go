@@ -17,6 +17,10 @@ func (r *rooms) serveSync(ctx context.Context, from mesh.NodeID, req wire.Messag
 		reply, err = r.replica.HandleSyncPull(ctx, m)
 	case *pb.SyncDone:
 		err = r.replica.HandleSyncDone(from, m)
+	case *pb.Collect:
+		reply, err = r.replica.HandleCollect(ctx, m)
+	case *pb.SyncFloors:
+		reply = r.replica.HandleSyncFloors()
 	case *pb.SyncNow:
 		r.replica.HandleSyncNow(from)
 	default:

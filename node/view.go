@@ -23,6 +23,7 @@ type liveNodes struct {
 	view    []dht.Peer
 	ids     []mesh.NodeID
 	staying []mesh.NodeID // those that do not drain; all when all do
+	present []mesh.NodeID // those that are not taken for gone
 }
 
 // live lists the live nodes, this one included, as the view has them now. It
@@ -32,6 +33,10 @@ func (r *rooms) live() []mesh.NodeID { return r.liveNodes().ids }
 // staying lists the live nodes that take new work. It must not be changed.
 func (r *rooms) staying() []mesh.NodeID { return r.liveNodes().staying }
 
+// present lists the live nodes whose state counts: without those that are
+// back after they were taken for gone, until they have said so. It must not be changed.
+func (r *rooms) present() []mesh.NodeID { return r.liveNodes().present }
+
 func (r *rooms) liveNodes() *liveNodes {
 	view := r.dht.View()
 	if known := r.nodes.Load(); known != nil && &known.view[0] == &view[0] {
@@ -40,6 +45,9 @@ func (r *rooms) liveNodes() *liveNodes {
 	nodes := &liveNodes{view: view}
 	for _, peer := range view {
 		nodes.ids = append(nodes.ids, peer.ID)
+		if !peer.Gone {
+			nodes.present = append(nodes.present, peer.ID)
+		}
 		if !peer.Draining {
 			nodes.staying = append(nodes.staying, peer.ID)
 		}

@@ -50,6 +50,7 @@ func table() []setting {
 		{"sync_interval", "longest wait of a logged write for the disk (default 10ms)", false, one(func(s *settings) *time.Duration { return &s.node.SyncInterval }, asDuration)},
 		{"heartbeat", "how often neighbours are asked for a sign of life (default 500ms)", false, one(func(s *settings) *time.Duration { return &s.node.Heartbeat }, asDuration)},
 		{"forget_after", "how long a missing node is expected back before it is forgotten (default 24h)", false, one(func(s *settings) *time.Duration { return &s.node.ForgetAfter }, asDuration)},
+		{"collect_after", "age at which marks of deletes are forgotten, the same on all nodes (default 1h)", false, one(func(s *settings) *time.Duration { return &s.node.CollectAfter }, asDuration)},
 		{"anti_entropy_interval", "how often what a node holds is compared with what the others do (default 10s)", false, one(func(s *settings) *time.Duration { return &s.node.AntiEntropyInterval }, asDuration)},
 		{"memory", "bound of the decoded values in memory (default 64MiB)", false, one(func(s *settings) *int64 { return &s.node.MemoryBytes }, asSize)},
 		{"promotion_window", "within how long a key is read from disk twice to come into memory that is full (default 60s)", false, one(func(s *settings) *time.Duration { return &s.node.PromotionWindow }, asDuration)},

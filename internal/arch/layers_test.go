@@ -17,6 +17,7 @@ const module = "github.com/virga-mesh/virga/"
 // for its folder; a folder below it that is not listed belongs to it.
 var rooms = map[string][]string{
 	"internal/version":    {},
+	"internal/archive":    {"mesh", "lattice"},
 	"lattice":             {},
 	"lattice/latticetest": {"lattice"},
 	"mesh":                {"lattice"},
@@ -40,7 +41,7 @@ var rooms = map[string][]string{
 	"node/run":            {"mesh/wire", "mesh", "lattice"},
 	"node": {
 		"node/hlc", "node/store", "node/replica", "node/cache", "node/catalog", "node/exec", "node/sched", "node/run", "node/metrics", "node/hotkeys", "node/watch",
-		"sdk/fn", "sdk/codec", "dht", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice", "internal/version",
+		"sdk/fn", "sdk/codec", "dht", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice", "internal/version", "internal/archive",
 	},
 	"sdk":        {"sdk/fn", "sdk/codec", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},
 	"sdk/worker": {"sdk", "sdk/fn", "sdk/codec", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},

@@ -10,7 +10,6 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -24,9 +23,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Writer makes a backup. It is for one goroutine.
 type Writer struct {
+	disk     Disk
 	dir      string
 	manifest Manifest
-	file     *os.File // being written, under a temporary name
+	file     WritableFile // being written, under a temporary name
 	out      *bufio.Writer
 	sum      hash.Hash
 	bytes    int64 // in file
@@ -36,16 +36,21 @@ type Writer struct {
 // Create begins a backup in a folder, which is made if it is missing and must
 // be empty.
 func Create(dir, meshID string, began time.Time) (*Writer, error) {
-	w := &Writer{dir: dir, manifest: Manifest{Format: format, Mesh: meshID, Began: began.UTC(), Files: []File{}}}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	return CreateOn(localDisk{}, dir, meshID, began)
+}
+
+// CreateOn is Create on another disk.
+func CreateOn(disk Disk, dir, meshID string, began time.Time) (*Writer, error) {
+	w := &Writer{disk: disk, dir: dir, manifest: Manifest{Format: format, Mesh: meshID, Began: began.UTC(), Files: []File{}}}
+	if err := disk.MkdirAll(dir); err != nil {
 		return nil, w.failed(err)
 	}
-	entries, err := os.ReadDir(dir)
+	entries, err := disk.List(dir)
 	if err != nil {
 		return nil, w.failed(err)
 	}
 	if len(entries) > 0 {
-		return nil, mesh.Errorf(mesh.Conflict, "backup", "folder %s has %s: expected an empty one", dir, entries[0].Name())
+		return nil, mesh.Errorf(mesh.Conflict, "backup", "folder %s has %s: expected an empty one", dir, entries[0])
 	}
 	return w, nil
 }
@@ -85,7 +90,7 @@ func (w *Writer) Write(r mesh.Record) error {
 func (w *Writer) name() string { return fmt.Sprintf("cells-%04d.virga", len(w.manifest.Files)+1) }
 
 func (w *Writer) begin() (err error) {
-	w.file, err = os.OpenFile(filepath.Join(w.dir, w.name()+".part"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	w.file, err = w.disk.Create(filepath.Join(w.dir, w.name()+".part"))
 	if err != nil {
 		return err
 	}
@@ -108,7 +113,7 @@ func (w *Writer) end() error {
 	}
 	name := filepath.Join(w.dir, w.name())
 	if err == nil {
-		err = os.Rename(name+".part", name)
+		err = w.disk.Rename(name+".part", name)
 	}
 	if err != nil {
 		return w.failed(err)
@@ -126,10 +131,10 @@ func (w *Writer) Finish(ended time.Time) (Manifest, error) {
 	w.manifest.Ended = ended.UTC()
 	text, err := json.MarshalIndent(w.manifest, "", "  ")
 	if err == nil {
-		err = writeWhole(filepath.Join(w.dir, manifestName), append(text, '\n'))
+		err = w.writeWhole(filepath.Join(w.dir, manifestName), append(text, '\n'))
 	}
 	if err == nil {
-		err = syncFolder(w.dir)
+		err = w.disk.SyncFolder(w.dir)
 	}
 	if err != nil {
 		return Manifest{}, w.failed(err)
@@ -138,8 +143,8 @@ func (w *Writer) Finish(ended time.Time) (Manifest, error) {
 }
 
 // writeWhole writes a file of which there is never a part.
-func writeWhole(path string, content []byte) error {
-	file, err := os.OpenFile(path+".part", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+func (w *Writer) writeWhole(path string, content []byte) error {
+	file, err := w.disk.Create(path + ".part")
 	if err != nil {
 		return err
 	}
@@ -151,18 +156,9 @@ func writeWhole(path string, content []byte) error {
 		err = closeErr
 	}
 	if err == nil {
-		err = os.Rename(path+".part", path)
+		err = w.disk.Rename(path+".part", path)
 	}
 	return err
-}
-
-func syncFolder(dir string) error {
-	folder, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	return folder.Sync()
 }
 
 // Abandon closes what is open; the folder is no backup.

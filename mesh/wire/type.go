@@ -83,6 +83,10 @@ var prototypes = map[Type]Message{
 	83: (*pb.SyncPullReply)(nil),
 	84: (*pb.SyncDone)(nil),
 	85: (*pb.SyncNow)(nil),
+	86: (*pb.Collect)(nil),
+	87: (*pb.CollectReply)(nil),
+	88: (*pb.SyncFloors)(nil),
+	89: (*pb.SyncFloorsReply)(nil),
 
 	90: (*pb.Drain)(nil),
 	91: (*pb.DrainReply)(nil),

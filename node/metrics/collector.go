@@ -49,6 +49,10 @@ var metrics = []metric{
 	counter("virga_replication_repairs_total", "Copies of keys that were brought up to date beside writes: by reads with a quorum and by anti-entropy.", func(f *Figures) float64 { return float64(f.Replication.Repairs) }),
 	counter("virga_replication_pulled_bytes_total", "Bytes that anti-entropy took over from other nodes.", func(f *Figures) float64 { return float64(f.Replication.Pulled) }),
 	counter("virga_replication_expired_keys_total", "Keys that this node deleted for having expired.", func(f *Figures) float64 { return float64(f.Replication.Expired) }),
+	counter("virga_replication_collected_marks_total", "Marks of deletes that this node has forgotten, with all others.", func(f *Figures) float64 { return float64(f.Replication.Collected) }),
+	counter("virga_replication_set_aside_keys_total", "Keys that this node set aside when it came back after the mesh had given it up.", func(f *Figures) float64 { return float64(f.Replication.SetAside) }),
+	gauge("virga_replication_owed_bytes", "Bytes on disk of the deltas that other nodes are owed.", func(f *Figures) float64 { return float64(f.Replication.OwedBytes) }),
+	counter("virga_replication_dropped_debts_total", "Deltas that a node was to be owed beyond the bound: it has to find them by comparing.", func(f *Figures) float64 { return float64(f.Replication.Dropped) }),
 	gauge("virga_replication_unsettled_partitions", "Partitions that the node owns and has yet to compare with, or fetch from, another node.", func(f *Figures) float64 { return float64(f.Replication.Unsettled) }),
 
 	gauge("virga_hot_keys", "Keys with extra readers, of all that this node knows of.", func(f *Figures) float64 { return float64(f.HotKeys.Raised) }),

@@ -45,6 +45,10 @@ type Replication struct {
 	Sending      uint64 // deltas on their way
 	SendingBytes uint64
 	Owed         []Debt // by peer, those who are owed nothing left out
+	OwedBytes    uint64 // of all that is owed
+	Dropped      uint64 // debts that were too many, and were dropped
+	Collected    uint64 // marks of deletes that this node forgot
+	SetAside     uint64 // keys that it set aside when it came back
 	Repairs      uint64 // copies of keys brought up to date beside writes
 	Expired      uint64 // keys that this node deleted for having expired
 	Pulled       uint64 // bytes taken over from other nodes

@@ -186,6 +186,9 @@ func (r *Replica) give(ctx context.Context, owner mesh.NodeID, m *pb.Give) error
 
 // HandleGive merges records that another node hands over.
 func (r *Replica) HandleGive(ctx context.Context, m *pb.Give) error {
+	if err := r.home("restore"); err != nil {
+		return err
+	}
 	records := make([]mesh.Record, len(m.Records))
 	for i, encoded := range m.Records {
 		record, err := toRecord(encoded)

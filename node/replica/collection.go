@@ -57,7 +57,7 @@ func (r *Replica) getBase(ctx context.Context, key mesh.Key, quorum int) (lattic
 // addPart merges into what was read of a collection what a part holds of it.
 func addPart(value *lattice.Value, whole, part lattice.Cell, keep func(string) bool) error {
 	held, ok := part.Value()
-	if !ok || part.ResetAt() != whole.ResetAt() {
+	if !ok || !belongs(part, whole) {
 		return nil
 	}
 	if keep != nil {
@@ -65,6 +65,20 @@ func addPart(value *lattice.Value, whole, part lattice.Cell, keep func(string) b
 	}
 	_, err := value.Merge(held)
 	return err
+}
+
+// belongs reports whether a part is of the same life of a collection as the
+// base: neither was deleted since. Where one began out of nothing, after the
+// marks of earlier deletes were forgotten, the other may still stand on one of those.
+func belongs(part, whole lattice.Cell) bool {
+	switch p, w := part.ResetAt(), whole.ResetAt(); {
+	case part.Born():
+		return !w.After(part.Began())
+	case whole.Born():
+		return !p.After(whole.Began())
+	default:
+		return p == w
+	}
 }
 
 // GetPage reads a collection piece by piece: from is 0, and then the next

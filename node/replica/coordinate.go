@@ -64,7 +64,7 @@ func (r *Replica) apply(ctx context.Context, c change, q quorum, w *recentWrite)
 	case err != nil:
 		return err
 	case !held:
-		return mesh.Errorf(mesh.Internal, c.String(), "the key is gone that an earlier attempt wrote")
+		return mesh.Errorf(mesh.Conflict, c.String(), "an earlier attempt wrote the key, which was deleted since")
 	}
 	w.delta, w.adds = whole, false
 	return nil

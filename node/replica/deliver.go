@@ -16,7 +16,11 @@ const hintBatch = 64
 // owe notes durably that an owner is owed a delta, and when to send it. The
 // ids of the writes in it are kept in memory only.
 func (r *Replica) owe(owner mesh.NodeID, key mesh.Key, delta lattice.Cell, ids [][]byte) {
-	if err := r.Local.AddHint(owner, key, delta); err != nil {
+	switch err := r.Local.AddHint(owner, key, delta); {
+	case mesh.KindOf(err) == mesh.Overloaded:
+		r.forgive(owner, err)
+		return
+	case err != nil:
 		r.Log.Error("cannot note what an owner is owed", "node", owner.Short(), "key", key.String(), "err", err)
 		return
 	}
@@ -83,6 +87,9 @@ func (r *Replica) recallDebts(ctx context.Context) {
 // deliverTo sends one batch to a node.
 func (r *Replica) deliverTo(node mesh.NodeID) {
 	more, err := r.sendHints(r.background, node)
+	if err == nil && !more && r.isForgiven(node) {
+		r.hurry(r.background, node)
+	}
 	if err != nil {
 		r.Log.Debug("a node is still owed deltas", "node", node.Short(), "err", err)
 	}
@@ -97,6 +104,9 @@ func (r *Replica) deliverTo(node mesh.NodeID) {
 
 // sendHints sends deltas that a node is owed and forgets those that it took.
 func (r *Replica) sendHints(ctx context.Context, node mesh.NodeID) (more bool, err error) {
+	if err := r.home("deliver"); err != nil {
+		return false, err
+	}
 	writes := r.hinted.Take(node)
 	defer func() {
 		if more || err != nil {

@@ -235,7 +235,7 @@ func (r *Replica) mergePart(ctx context.Context, part, whole mesh.Key, delta lat
 	if err != nil {
 		return nil, err
 	}
-	if reset.After(delta.ResetAt()) {
+	if reset.After(delta.Began()) {
 		deleted := lattice.NewCell(reset, lattice.Value{})
 		return &pb.MergeReply{Dominated: true, Cell: deleted.AppendBinary(nil)}, nil
 	}

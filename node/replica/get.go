@@ -46,6 +46,9 @@ func (r *Replica) getCell(ctx context.Context, key mesh.Key, quorum int) (lattic
 	if quorum < 0 || quorum > r.Replicas {
 		return lattice.Cell{}, mesh.Errorf(mesh.Invalid, "get "+key.String(), "read quorum %d: expected 1 to %d, the number of owners", quorum, r.Replicas)
 	}
+	if err := r.home("get"); err != nil {
+		return lattice.Cell{}, err
+	}
 	if err := r.caughtUp(ctx, key); err != nil {
 		return lattice.Cell{}, err
 	}

@@ -117,6 +117,9 @@ func (r *Replica) HandleDelete(ctx context.Context, m *pb.Delete) (*pb.PutReply,
 func (r *Replica) HandleList(ctx context.Context, m *pb.List) (*pb.ListReply, error) {
 	list := r.List
 	if m.Local {
+		if err := r.home("list"); err != nil {
+			return nil, err
+		}
 		list = r.Local.List
 	}
 	limit, err := listLimit(m.Namespace, int(min(m.Limit, MaxListLimit+1)))

@@ -14,6 +14,9 @@ import (
 // so, and hands the delta on to the owners that it sees.
 func (r *Replica) HandleMerge(ctx context.Context, m *pb.Merge) (*pb.MergeReply, error) {
 	d, err := toDurability(m.Durability)
+	if err == nil {
+		err = r.home("merge")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -25,6 +28,9 @@ func (r *Replica) HandleMerge(ctx context.Context, m *pb.Merge) (*pb.MergeReply,
 func (r *Replica) HandleMergeMany(ctx context.Context, m *pb.MergeMany) (*pb.MergeManyReply, error) {
 	if n := len(m.Merges); n == 0 || n > maxTogether {
 		return nil, mesh.Errorf(mesh.Invalid, "merge", "%d deltas together: expected 1 to %d", n, maxTogether)
+	}
+	if err := r.home("merge"); err != nil {
+		return nil, err
 	}
 	reply := &pb.MergeManyReply{Answers: make([]*pb.MergeAnswer, len(m.Merges))}
 	strictest := mesh.Memory

@@ -18,6 +18,9 @@ func (r *Replica) HandleSyncDigests(ctx context.Context, from mesh.NodeID, m *pb
 	if err != nil {
 		return nil, err
 	}
+	if err := r.home("compare"); err != nil {
+		return nil, err
+	}
 	live := r.Placement.Live()
 	if !slices.Contains(live, from) {
 		return nil, mesh.Errorf(mesh.Unavailable, "compare", "this node does not see %s yet", from.Short())
@@ -62,6 +65,9 @@ func (r *Replica) encodedDigests(ctx context.Context, asked *partitionSet) ([]by
 func (r *Replica) HandleSyncPull(ctx context.Context, m *pb.SyncPull) (*pb.SyncPullReply, error) {
 	if m.Partition >= mesh.Partitions {
 		return nil, mesh.Errorf(mesh.Invalid, "pull", "partition %d: expected less than %d", m.Partition, mesh.Partitions)
+	}
+	if err := r.home("pull"); err != nil {
+		return nil, err
 	}
 	p := mesh.Partition(m.Partition)
 	have, err := decodeEntries(m.Have)

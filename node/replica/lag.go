@@ -13,6 +13,7 @@ type Lag struct {
 	Sending      int64 // deltas on their way, and not acknowledged yet
 	SendingBytes int64
 	Owed         []Debt // what nodes are owed that did not acknowledge, by node
+	Dropped      int64  // debts that were too many, which the nodes have to find by comparing
 	Repaired     int64  // copies of keys that reads with a quorum and anti-entropy brought up to date
 	Pulled       int64  // bytes that anti-entropy took over from other nodes
 	Unsettled    int    // partitions, as Unsettled tells
@@ -30,7 +31,7 @@ func (r *Replica) Lag() Lag {
 	owed := r.due.Owed()
 	r.dueMu.Unlock()
 	return Lag{
-		Sending: r.sending.Load(), SendingBytes: r.sendingBytes.Load(), Owed: owed,
+		Sending: r.sending.Load(), SendingBytes: r.sendingBytes.Load(), Owed: owed, Dropped: r.dropped.Load(),
 		Repaired: r.repaired.Load() + r.sync.repairs.Load(), Pulled: r.sync.bytes.Load(), Unsettled: r.Unsettled(),
 	}
 }

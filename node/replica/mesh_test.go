@@ -34,6 +34,8 @@ type testMesh struct {
 	rng   *rand.Rand
 	drops float64       // how likely a request, or a reply, is lost
 	delay time.Duration // the longest that either takes
+
+	collectAfter, interval time.Duration // options of the nodes; 0: none, and the default
 }
 
 // testNode is one node. Tests change its state between calls, under mu of the mesh.
@@ -44,13 +46,23 @@ type testNode struct {
 	fs    *vfs.MemFS
 	store *store.Store
 
+	forgotten bool // by the others, for good
+	returned  bool // its start found that they did
+	aside     []mesh.Record
+
 	answers bool // it runs and can be reached
 	seen    bool // the others believe that it lives
 	stop    func()
 }
 
 func newTestMesh(t testing.TB, n int) *testMesh {
-	m := &testMesh{t: t, rng: rand.New(rand.NewPCG(1, 2))}
+	return startTestMesh(&testMesh{t: t}, n)
+}
+
+// startTestMesh starts n nodes with the options of the mesh.
+func startTestMesh(m *testMesh, n int) *testMesh {
+	t := m.t
+	m.rng = rand.New(rand.NewPCG(1, 2))
 	for i := range n {
 		node := &testNode{mesh: m, id: mesh.NodeID(fmt.Sprint("node-", i)), fs: vfs.NewCrashableMem(), seen: true}
 		m.nodes = append(m.nodes, node)
@@ -97,13 +109,21 @@ func (m *testMesh) lose(drops float64) {
 // start opens the node's store and runs its replica.
 func (n *testNode) start() {
 	s, err := store.Open(store.Options{
-		Dir: "data", FS: n.fs, Node: n.id, Clock: hlc.New(n.id, time.Now, 0), Log: slog.New(slog.DiscardHandler),
+		Dir: "data", FS: n.fs, Node: n.id, Clock: hlc.New(n.id, time.Now, 0), BirthAge: n.mesh.collectAfter / 2, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		n.mesh.t.Fatal(err)
 	}
+	n.mesh.mu.Lock()
+	n.returned = n.forgotten
+	n.forgotten = false
+	n.mesh.mu.Unlock()
 	replica := New(Options{
-		Self: n.id, Local: s, Placement: n, Peers: n,
+		CollectAfter: n.mesh.collectAfter, AntiEntropyInterval: n.mesh.interval,
+		Returned:   func() bool { n.mesh.mu.Lock(); defer n.mesh.mu.Unlock(); return n.returned },
+		Reconciled: func() { n.mesh.mu.Lock(); defer n.mesh.mu.Unlock(); n.returned = false },
+		OpenAside:  func() (Aside, error) { return n, nil },
+		Self:       n.id, Local: s, Placement: n, Peers: n,
 		AttemptTimeout: 300 * time.Millisecond, RetryFirst: 20 * time.Millisecond, RetryLongest: 200 * time.Millisecond,
 		ExpiryGrace: time.Second, ExpiryInterval: 100 * time.Millisecond, ExpiryTakeover: 5 * time.Second,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
@@ -180,14 +200,33 @@ func (n *testNode) PartitionOwners(p mesh.Partition, count int) []mesh.NodeID {
 
 // KnownOwners is Placement's.
 func (n *testNode) KnownOwners(p mesh.Partition, count int) []mesh.NodeID {
-	var known []mesh.NodeID
-	n.mesh.mu.Lock()
-	for _, other := range n.mesh.nodes {
-		known = append(known, other.id)
-	}
-	n.mesh.mu.Unlock()
-	return closest(known, p, count)
+	return closest(n.Members(), p, count)
 }
+
+// Members is Placement's.
+func (n *testNode) Members() []mesh.NodeID {
+	n.mesh.mu.Lock()
+	defer n.mesh.mu.Unlock()
+	var known []mesh.NodeID
+	for _, other := range n.mesh.nodes {
+		if other.seen || !other.forgotten {
+			known = append(known, other.id)
+		}
+	}
+	return known
+}
+
+// Keep is Aside's.
+func (n *testNode) Keep(record mesh.Record) error {
+	n.aside = append(n.aside, record)
+	return nil
+}
+
+// Finish is Aside's.
+func (n *testNode) Finish() (string, error) { return "memory", nil }
+
+// Abandon is Aside's.
+func (n *testNode) Abandon() { n.aside = nil }
 
 // closest sorts nodes by their distance to a partition and gives the first.
 func closest(nodes []mesh.NodeID, p mesh.Partition, count int) []mesh.NodeID {
@@ -305,6 +344,10 @@ func (n *testNode) serve(ctx context.Context, from mesh.NodeID, req wire.Message
 		return replica.HandleSyncPull(ctx, m)
 	case *pb.SyncDone:
 		return &pb.Done{}, replica.HandleSyncDone(from, m)
+	case *pb.Collect:
+		return replica.HandleCollect(ctx, m)
+	case *pb.SyncFloors:
+		return replica.HandleSyncFloors(), nil
 	case *pb.SyncNow:
 		replica.HandleSyncNow(from)
 		return &pb.Done{}, nil

@@ -42,7 +42,8 @@ type Local interface {
 	// says whether there are others, and last where to go on.
 	Expired(ctx context.Context, after mesh.Expiring, by time.Time, limit int) (expired []mesh.Expiring, last mesh.Expiring, more bool, err error)
 
-	// AddHint notes durably that a node is owed a delta.
+	// AddHint notes durably that a node is owed a delta. It is
+	// mesh.Overloaded where the node is owed too much.
 	AddHint(node mesh.NodeID, key mesh.Key, delta lattice.Cell) error
 	// Hints gives what a node is owed, of up to limit keys.
 	Hints(ctx context.Context, node mesh.NodeID, limit int) (map[mesh.Key]lattice.Cell, error)
@@ -51,8 +52,33 @@ type Local interface {
 	// HintedNodes lists the nodes that are owed something.
 	HintedNodes(ctx context.Context) ([]mesh.NodeID, error)
 
+	// Hinted reports whether any node is owed something of a key.
+	Hinted(key mesh.Key) (bool, error)
+	// DropHints forgets what nodes are owed, where drop says so.
+	DropHints(ctx context.Context, drop func(mesh.NodeID, mesh.Key) bool) (dropped int, err error)
+
 	Queue
 	Partitions
+	Marks
+}
+
+// Marks are what is left of deleted keys.
+type Marks interface {
+	// Tombstones gives marks in order of ID, from an ID on, up to about a
+	// limit, and where to go on unless it is done.
+	Tombstones(ctx context.Context, from uint64, limit int) (dead []mesh.Tombstone, next uint64, done bool, err error)
+	// Tombstone gives the mark of a key, zero if it is not deleted, and
+	// whether anything is held of it.
+	Tombstone(key mesh.Key) (dead mesh.Tombstone, held bool, err error)
+	// Collect forgets the mark of a key if it still has the digest.
+	Collect(ctx context.Context, key mesh.Key, digest uint64) (bool, error)
+	// Remove forgets a key if its cell is still this one.
+	Remove(ctx context.Context, key mesh.Key, cell lattice.Cell) (bool, error)
+	// Floor is up to which lattice.Stamp.Time marks of a partition may have
+	// been forgotten in the mesh.
+	Floor(p mesh.Partition) uint64
+	// RaiseFloor notes a later floor; an earlier one changes nothing.
+	RaiseFloor(p mesh.Partition, to uint64) error
 }
 
 // Partitions are what a node holds, compared and moved by partition.
@@ -99,8 +125,12 @@ type Placement interface {
 	// KnownOwners gives the n nodes closest to a partition of all that live
 	// or may come back.
 	KnownOwners(p mesh.Partition, n int) []mesh.NodeID
-	// Live lists the live nodes, this one included.
+	// Live lists the live nodes, this one included. One that the mesh takes
+	// for gone is none until it has said that it is back.
 	Live() []mesh.NodeID
+	// Members lists all that are known, live or missing, without those that
+	// left for good.
+	Members() []mesh.NodeID
 }
 
 // Peers carries requests to other nodes. Errors are those of the other node,
@@ -202,6 +232,16 @@ type Options struct {
 	// ExpiryTakeover is how long the second closest owner waits for the
 	// closest to delete a key that has expired, and so on. Default 30 s.
 	ExpiryTakeover time.Duration
+	// CollectAfter is the age at which marks of deletes are forgotten, where
+	// all members of the mesh agree. It is the same on all of them. 0: never.
+	CollectAfter time.Duration
+	// Returned, unless it is nil, reports whether the mesh has given this node
+	// up before it came back. It is asked often. Then OpenAside opens a place
+	// for what may have been deleted meanwhile, and Reconciled is told when
+	// that is there, and Returned is to report false.
+	Returned   func() bool
+	Reconciled func()
+	OpenAside  func() (Aside, error)
 	// Log receives what goes wrong. Default: slog.Default.
 	Log *slog.Logger
 }

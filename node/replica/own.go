@@ -10,7 +10,10 @@ import (
 // own is what this node says of a key: its copy, and what nodes hold that it
 // has yet to take the key's partition over from.
 func (r *Replica) own(ctx context.Context, key mesh.Key, how depth) answer {
-	a := answer{owner: r.Self}
+	a := answer{owner: r.Self, err: r.home("read")}
+	if a.err != nil {
+		return a
+	}
 	a.cell, a.found, a.err = r.Local.Get(key)
 	if how == direct {
 		return a
@@ -71,6 +74,9 @@ func (r *Replica) unsettled(p mesh.Partition) (from []mesh.NodeID, joined bool) 
 // mustBeSettled gives an Unavailable error unless this node is an owner of a
 // key and has taken over all there is of its partition.
 func (r *Replica) mustBeSettled(key mesh.Key) error {
+	if err := r.home("read"); err != nil {
+		return err
+	}
 	from, joined := r.unsettled(key.Partition())
 	if joined && len(from) == 0 && r.Placement.Owns(key, r.Replicas) {
 		return nil

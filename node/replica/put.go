@@ -134,6 +134,9 @@ func (r *Replica) change(ctx context.Context, c change, o WriteOptions) (mesh.Ac
 	if o.Behind {
 		return r.writeBehind(ctx, c, o)
 	}
+	if err := r.home("put"); err != nil {
+		return mesh.Ack{}, err
+	}
 	if owners := r.owners(c.key); !o.Forwarded && len(owners) > 0 && !slices.Contains(owners, r.Self) {
 		return r.forward(ctx, c, owners, o)
 	}

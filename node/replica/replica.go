@@ -14,16 +14,20 @@ import (
 // safe for concurrent use.
 type Replica struct {
 	Options
-	recent *recentWrites
-	behind behind
-	memory *writeMemory
-	hinted *hintedWrites
-	swaps  *turns
+	recent   *recentWrites
+	behind   behind
+	memory   *writeMemory
+	hinted   *hintedWrites
+	forgiven forgiven
+	swaps    *turns
 
 	sending      atomic.Int64 // deltas on their way
 	sendingBytes atomic.Int64 // of them
 	repaired     atomic.Int64 // copies of keys that reads brought up to date
 	expired      atomic.Int64 // keys that this node has deleted for having expired
+	collected    atomic.Int64 // marks of deletes that it has forgotten
+	aside        atomic.Int64 // keys that it has set aside
+	dropped      atomic.Int64 // debts that it has dropped, because there were too many
 
 	// What still runs after the call that started it has returned: sending to
 	// owners that a write did not wait for.
@@ -37,7 +41,8 @@ type Replica struct {
 	due   *deliveries
 	wake  chan struct{} // due has changed
 
-	sync *syncing
+	sync  *syncing
+	sight chan struct{} // nodes came or went
 
 	outboxes outboxes
 }
@@ -53,7 +58,7 @@ func New(o Options) *Replica {
 		swaps:      newTurns(),
 		background: background, stop: stop,
 		due: newDeliveries(o.RetryFirst, o.RetryLongest), wake: make(chan struct{}, 1),
-		sync: newSyncing(o),
+		sync: newSyncing(o), sight: make(chan struct{}, 1),
 	}
 }
 
@@ -64,8 +69,12 @@ func New(o Options) *Replica {
 func (r *Replica) Run(ctx context.Context) {
 	r.running.Go(func() { r.synchronize(ctx) })
 	r.running.Go(func() { r.handOver(ctx) })
+	r.running.Go(func() { r.comeHome(ctx) })
 	r.recallTaken(ctx)
 	r.running.Go(func() { r.expire(ctx) })
+	if r.CollectAfter > 0 {
+		r.running.Go(func() { r.collectMarks(ctx) })
+	}
 	r.deliver(ctx)
 	r.backgroundMu.Lock()
 	r.stopped = true

@@ -91,6 +91,9 @@ func (r *Replica) HandleScan(ctx context.Context, m *pb.Scan) (*pb.ScanReply, er
 		return nil, err
 	}
 	if m.Local {
+		if err := r.home("scan"); err != nil {
+			return nil, err
+		}
 		return r.scanLocal(ctx, m, limit)
 	}
 	page, err := r.Scan(ctx, m.Namespace, m.Prefix, m.After, limit)

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -35,6 +36,9 @@ func (r *Replica) GetCell(ctx context.Context, key mesh.Key, quorum int, confirm
 	}
 	if quorum < 0 || quorum > r.Replicas {
 		return cell, mesh.Errorf(mesh.Invalid, op, "read quorum %d: expected 1 to %d, the number of owners", quorum, r.Replicas)
+	}
+	if err := r.home(op); err != nil {
+		return cell, err
 	}
 	if confirm {
 		cell, quorum, err = r.readConfirmed(ctx, key, quorum)
@@ -136,7 +140,10 @@ func (r *Replica) reached(c change) (bool, error) {
 	if c.after.IsZero() {
 		return true, nil
 	}
-	cell, _, err := r.Local.Get(c.key)
+	cell, held, err := r.Local.Get(c.key)
+	if !held && c.after.Deleted() && r.CollectAfter > 0 && time.Since(c.after.ResetAt().Physical()) > r.CollectAfter {
+		return true, err // the mark is forgotten, and what is written now is later
+	}
 	order := c.after.Compare(cell)
 	return order == lattice.Less || order == lattice.Equal, err
 }

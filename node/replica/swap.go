@@ -65,6 +65,9 @@ func (r *Replica) CompareAndSet(ctx context.Context, key mesh.Key, s Swap, o Wri
 
 // swap is CompareAndSet at the closest owner.
 func (r *Replica) swap(ctx context.Context, c change, version string, o WriteOptions) (Swapped, error) {
+	if err := r.home("compare and set"); err != nil {
+		return Swapped{}, err
+	}
 	q, err := r.writeQuorum(c, o.Quorum)
 	if err == nil {
 		q, err = q.ofMost(c)

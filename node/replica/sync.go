@@ -64,6 +64,10 @@ func (r *Replica) Joined() {
 func (r *Replica) ViewChanged() {
 	r.sync.changed.Store(true)
 	r.sync.stir()
+	select {
+	case r.sight <- struct{}{}:
+	default:
+	}
 }
 
 // Synced is closed once this node holds what it owns, as far as nodes that
@@ -103,8 +107,10 @@ func (r *Replica) synchronize(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		var due <-chan time.Time
-		if r.sync.joined.Load() {
-			r.look()
+		if r.sync.joined.Load() && !r.isAway() {
+			if r.look() {
+				r.dropDebts(ctx)
+			}
 			r.act()
 			if next, any := r.nextSync(); any {
 				timer.Reset(time.Until(next))
@@ -126,11 +132,11 @@ func (r *Replica) nextSync() (time.Time, bool) {
 	return r.sync.settlement.Next()
 }
 
-// look takes up a change of the view.
-func (r *Replica) look() {
+// look takes up a change of the view, and reports whether there was one.
+func (r *Replica) look() bool {
 	s := r.sync
 	if !s.changed.Swap(false) {
-		return
+		return false
 	}
 	v := newOwnership(slices.Clone(r.Placement.Live()), func(p mesh.Partition) []mesh.NodeID {
 		return r.Placement.PartitionOwners(p, r.Replicas)
@@ -141,6 +147,7 @@ func (r *Replica) look() {
 	s.settlement.View(v, time.Now())
 	s.release.View(v)
 	s.progress()
+	return true
 }
 
 // progress notes what follows from a step of the settlement. s.mu is held.

@@ -16,13 +16,14 @@ const absent = ""
 const versionSize = 16
 
 // versionOf tells what a cell holds from what it held before or holds
-// elsewhere, by a digest of its encoding without the expiry: a touch makes no
-// other version.
+// elsewhere, by a digest of its encoding without the expiry, since a touch makes
+// no other version, and without its birth.
 func versionOf(cell lattice.Cell) string {
-	if _, exists := cell.Value(); !exists || cell.Expired(time.Now) {
+	value, exists := cell.Value()
+	if !exists || cell.Expired(time.Now) {
 		return absent
 	}
-	sum := sha256.Sum256(cell.WithExpiry(lattice.Expiry{}).AppendBinary(nil))
+	sum := sha256.Sum256(lattice.NewCell(cell.ResetAt(), value).AppendBinary(nil))
 	return hex.EncodeToString(sum[:versionSize])
 }
 

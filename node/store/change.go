@@ -28,5 +28,9 @@ func (s *Store) Change(ctx context.Context, key mesh.Key, d mesh.Durability, mak
 
 // now is who writes to a key, and when.
 func (s *Store) now(key mesh.Key) lattice.Write {
-	return lattice.Write{Stamp: s.clock.Now(), Writer: s.writerFor(key), Now: time.Now()}
+	at := lattice.Write{Stamp: s.clock.Now(), Writer: s.writerFor(key), Now: time.Now()}
+	if s.birthAge > 0 {
+		at.Born = at.Now.Add(-s.birthAge)
+	}
+	return at
 }

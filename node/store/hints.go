@@ -11,23 +11,99 @@ import (
 )
 
 // AddHint notes, with the durability of the log, that a node is owed a delta
-// of a key. What it is owed of one key merges, so hints are bounded by keys.
+// of a key. What it is owed of one key merges. It is mesh.Overloaded, and
+// nothing is noted, where that would be more than the options allow.
 func (s *Store) AddHint(node mesh.NodeID, key mesh.Key, delta lattice.Cell) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.leave()
-	batch := s.db.NewBatch()
-	if err := batch.Merge(appendHintKey(nil, node, key), delta.AppendBinary(nil), nil); err != nil {
-		return hintError(err)
-	}
-	s.hintMu.Lock()
-	commit, err := s.apply(batch, mesh.Logged)
-	s.hintMu.Unlock()
-	if err != nil {
+	commit, err := s.addHint(node, key, delta)
+	if err != nil || commit == nil {
 		return hintError(err)
 	}
 	return hintError(s.awaitLog(commit))
+}
+
+func (s *Store) addHint(node mesh.NodeID, key mesh.Key, delta lattice.Cell) (*pebble.Batch, error) {
+	s.hintMu.Lock()
+	defer s.hintMu.Unlock()
+	record := appendHintKey(nil, node, key)
+	owed, had, err := s.hint(record)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := owed.Merge(delta); err != nil {
+		s.log.Error("a delta does not fit to what a node is owed, and is left out", "node", node.Short(), "key", key.String(), "err", err)
+		return nil, nil
+	}
+	value := owed.AppendBinary(nil)
+	if err := s.debts.admit(node, had, len(record)+len(value)); err != nil {
+		return nil, err
+	}
+	batch := s.db.NewBatch()
+	if err := batch.Set(record, value, nil); err != nil {
+		return nil, err
+	}
+	commit, err := s.apply(batch, mesh.Logged)
+	if err == nil {
+		s.debts.change(node, had, len(record)+len(value))
+	}
+	return commit, err
+}
+
+// hint reads what a node is owed of a key, and how many bytes that takes. One
+// that is damaged counts, and is as good as none.
+func (s *Store) hint(record []byte) (owed lattice.Cell, bytes int, err error) {
+	raw, closer, err := s.db.Get(record)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return owed, 0, nil
+	}
+	if err != nil {
+		return owed, 0, err
+	}
+	defer closer.Close()
+	if owed, err = lattice.DecodeCell(raw); err != nil {
+		s.log.Error("a hint is damaged and left out", "record", string(record), "err", err)
+	}
+	return owed, len(record) + len(raw), nil
+}
+
+// Hinted reports whether any node is owed something of a key.
+func (s *Store) Hinted(key mesh.Key) (bool, error) {
+	for _, node := range s.debts.nodes() {
+		if err := s.enter(); err != nil {
+			return false, err
+		}
+		_, bytes, err := s.hint(appendHintKey(nil, node, key))
+		s.leave()
+		if err != nil || bytes > 0 {
+			return bytes > 0, hintError(err)
+		}
+	}
+	return false, nil
+}
+
+// DropHints forgets what nodes are owed of keys, where drop says so, and
+// gives of how many.
+func (s *Store) DropHints(ctx context.Context, drop func(mesh.NodeID, mesh.Key) bool) (dropped int, err error) {
+	err = s.eachHint(ctx, []byte{hintRecord}, func(records *pebble.Iterator) (bool, error) {
+		node, key, err := splitHintKey(records.Key())
+		if err != nil || !drop(node, key) {
+			return true, err
+		}
+		s.hintMu.Lock()
+		defer s.hintMu.Unlock()
+		record := appendHintKey(nil, node, key)
+		_, bytes, err := s.hint(record)
+		if err != nil || bytes == 0 {
+			return true, err
+		}
+		dropped++
+		s.debts.change(node, bytes, 0)
+		return true, s.db.Delete(record, pebble.NoSync)
+	})
+	return dropped, err
 }
 
 // Hints gives what a node is owed, of up to limit keys.
@@ -85,21 +161,14 @@ func (s *Store) DropHint(node mesh.NodeID, key mesh.Key, sent lattice.Cell) erro
 	record := appendHintKey(nil, node, key)
 	s.hintMu.Lock()
 	defer s.hintMu.Unlock()
-	raw, closer, err := s.db.Get(record)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return hintError(err)
-	}
-	defer closer.Close()
-	owed, err := lattice.DecodeCell(raw)
-	if err != nil {
+	owed, bytes, err := s.hint(record)
+	if err != nil || bytes == 0 {
 		return hintError(err)
 	}
 	if order := owed.Compare(sent); order != lattice.Less && order != lattice.Equal {
 		return nil
 	}
+	s.debts.change(node, bytes, 0)
 	// Lost with a killed process, it is sent once more.
 	return hintError(s.db.Delete(record, pebble.NoSync))
 }

@@ -42,6 +42,8 @@ func openFolder(o Options) (*Store, error) {
 		cells:      cellmap.New[inMemory](o.MemoryBytes, nil),
 		table:      newTable(),
 		promotions: newPromotions(o.PromotionWindow),
+		birthAge:   o.BirthAge,
+		debts:      newDebts(o),
 		seed:       maphash.MakeSeed(),
 	}
 	s.damagedKeys.keys = make(map[mesh.Key]struct{})
@@ -128,6 +130,9 @@ func (s *Store) begin(ctx context.Context, o Options, sealed bool) error {
 		if err := s.recheck(ctx); err != nil {
 			return err
 		}
+	}
+	if err := errors.Join(s.loadFloors(ctx), s.countDebts(ctx)); err != nil {
+		return err
 	}
 	tabled, err := s.loadTable(id)
 	if err != nil {

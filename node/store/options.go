@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -39,6 +40,15 @@ type Options struct {
 	// ScrubInterval is the pause between two scrubs; the first comes after a
 	// tenth of it. Default 24 h.
 	ScrubInterval time.Duration
+	// BirthAge is how long before it is written a cell begins that was never
+	// written nor deleted here: marks of deletes older than that may be
+	// forgotten anywhere. 0: such cells have no birth.
+	BirthAge time.Duration
+	// MaxHintBytes and MaxHints bound what each other node is owed, in bytes of
+	// deltas and in keys; MaxAllHintBytes what all of them are together.
+	// Defaults 64 MiB, 100,000 and 256 MiB.
+	MaxHintBytes, MaxAllHintBytes int64
+	MaxHints                      int
 	// OnGrow, if not nil, is told of every delta that made a cell grow, in
 	// order for each key, before the write returns. It must not change the
 	// delta, must be quick, and must not call the store.
@@ -68,6 +78,9 @@ func (o Options) withDefaults() Options {
 	if o.ScrubInterval == 0 {
 		o.ScrubInterval = 24 * time.Hour
 	}
+	o.MaxHintBytes = cmp.Or(o.MaxHintBytes, 64<<20)
+	o.MaxAllHintBytes = cmp.Or(o.MaxAllHintBytes, 256<<20)
+	o.MaxHints = cmp.Or(o.MaxHints, 100_000)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}

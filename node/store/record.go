@@ -10,6 +10,7 @@ const (
 	cellRecord     = 'c' // then mesh.Key.Path
 	deletedRecord  = 'd' // then 8 bytes of the key's id, mesh.Key.Path
 	expiryRecord   = 'e' // then the moment in 8 bytes, mesh.Key.Path
+	floorRecord    = 'f' // then the partition
 	hintRecord     = 'h' // then the length of the node's id, the node, mesh.Key.Path
 	identityRecord = 'i' // one record
 	queueRecord    = 'q' // then its number in 8 bytes

@@ -1,12 +1,34 @@
 package store
 
 import (
+	"context"
 	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 )
+
+// Remove forgets a key if its cell is still the one given, and reports whether
+// it did. After a crash the cell may be there again.
+func (s *Store) Remove(ctx context.Context, key mesh.Key, cell lattice.Cell) (bool, error) {
+	if err := s.awaitIndex(ctx); err != nil {
+		return false, err
+	}
+	if err := s.enter(); err != nil {
+		return false, err
+	}
+	defer s.leave()
+	if _, _, err := s.computeDigest(key); err != nil {
+		return false, diskError("remove "+key.String(), err)
+	}
+	removed, err := s.removeIf(key, digestOf(appendCellKey(nil, key), cell.AppendBinary(nil)))
+	if removed {
+		s.table.countDrops(key.Partition(), 1)
+	}
+	return removed, diskError("remove "+key.String(), err)
+}
 
 // removeIf removes the cell of a key if it has the digest, and reports whether it did.
 func (s *Store) removeIf(key mesh.Key, digest uint64) (bool, error) {

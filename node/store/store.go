@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -36,6 +37,10 @@ type Store struct {
 	table *table
 
 	promotions *promotions // from the disk into memory
+
+	birthAge time.Duration // see Options
+	floors   floors
+	debts    debts
 
 	identityMu sync.Mutex
 	identity   identity

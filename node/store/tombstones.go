@@ -6,6 +6,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 )
 
@@ -71,14 +72,33 @@ func (s *Store) tombstones(ctx context.Context, from uint64, limit int) (dead []
 	return dead, 0, true, records.Error()
 }
 
+// Tombstone gives the mark of a deleted key, and whether anything is held of
+// the key at all: where something is and the mark is zero, it is not deleted.
+// A damaged record is an error.
+func (s *Store) Tombstone(key mesh.Key) (dead mesh.Tombstone, held bool, err error) {
+	if err := s.enter(); err != nil {
+		return dead, false, err
+	}
+	defer s.leave()
+	cell, held, err := s.peek(key)
+	if err != nil || !held || !cell.Deleted() {
+		return dead, held, tombstoneError(err)
+	}
+	return tombstoneOf(key, cell), true, nil
+}
+
+func tombstoneOf(key mesh.Key, cell lattice.Cell) mesh.Tombstone {
+	record := appendCellKey(nil, key)
+	return mesh.Tombstone{Key: key, Digest: digestOf(record, cell.AppendBinary(nil)), Since: cell.ResetAt()}
+}
+
 // tombstone describes the cell of a key, if it is deleted still.
 func (s *Store) tombstone(key mesh.Key) (mesh.Tombstone, bool, error) {
 	cell, ok, err := s.peek(key)
 	if err != nil || !ok || !cell.Deleted() {
 		return mesh.Tombstone{}, false, ignoreDamage(err)
 	}
-	record := appendCellKey(nil, key)
-	return mesh.Tombstone{Key: key, Digest: digestOf(record, cell.AppendBinary(nil)), Since: cell.ResetAt()}, true, nil
+	return tombstoneOf(key, cell), true, nil
 }
 
 // Collect forgets a deleted key if its cell still has the digest, and reports

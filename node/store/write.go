@@ -155,9 +155,10 @@ func (s *Store) mergeLocked(cell *cellmap.Locked[inMemory], key mesh.Key, d mesh
 	if err != nil || !merged.Grew {
 		return merged, delta, nil, err
 	}
+	written, whole := toWrite(have, *cell.Cell(), delta)
 	commit, err = s.commit(change{
-		key: key, delta: delta, beside: cell.Meta(),
-		replace: damaged, create: !found && !damaged,
+		key: key, delta: written, beside: cell.Meta(),
+		replace: damaged || whole, create: !found && !damaged,
 		die: cell.Cell().Deleted() && !wasDeleted, revive: wasDeleted && !cell.Cell().Deleted(),
 		expiresBefore: expiryOf(have), expiresAfter: expiryOf(*cell.Cell()),
 	}, d)

@@ -382,6 +382,256 @@ func (*SyncNow) Descriptor() ([]byte, []int) {
 	return file_sync_proto_rawDescGZIP(), []int{6}
 }
 
+// Collect is about marks of deletes that all members of the mesh are to
+// forget. Node to node, answered by CollectReply, or by an error where the
+// asked node sees another mesh than the sender.
+type Collect struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Members       []byte                 `protobuf:"bytes,1,opt,name=members,proto3" json:"members,omitempty"` // SHA-256 of the ids of all members, in order, each after its length (one byte)
+	Step          uint32                 `protobuf:"varint,2,opt,name=step,proto3" json:"step,omitempty"`      // 0: may they be forgotten? 1: the same, and they will be; 2: forget them
+	Marks         []*Mark                `protobuf:"bytes,3,rep,name=marks,proto3" json:"marks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Collect) Reset() {
+	*x = Collect{}
+	mi := &file_sync_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Collect) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Collect) ProtoMessage() {}
+
+func (x *Collect) ProtoReflect() protoreflect.Message {
+	mi := &file_sync_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Collect.ProtoReflect.Descriptor instead.
+func (*Collect) Descriptor() ([]byte, []int) {
+	return file_sync_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Collect) GetMembers() []byte {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *Collect) GetStep() uint32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *Collect) GetMarks() []*Mark {
+	if x != nil {
+		return x.Marks
+	}
+	return nil
+}
+
+// Mark is the record of a deleted key.
+type Mark struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Digest        uint64                 `protobuf:"fixed64,2,opt,name=digest,proto3" json:"digest,omitempty"` // of the record
+	Since         uint64                 `protobuf:"varint,3,opt,name=since,proto3" json:"since,omitempty"`    // lattice.Stamp.Time of the delete
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mark) Reset() {
+	*x = Mark{}
+	mi := &file_sync_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mark) ProtoMessage() {}
+
+func (x *Mark) ProtoReflect() protoreflect.Message {
+	mi := &file_sync_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mark.ProtoReflect.Descriptor instead.
+func (*Mark) Descriptor() ([]byte, []int) {
+	return file_sync_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Mark) GetKey() *Key {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *Mark) GetDigest() uint64 {
+	if x != nil {
+		return x.Digest
+	}
+	return 0
+}
+
+func (x *Mark) GetSince() uint64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+type CollectReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Refused       []uint32               `protobuf:"varint,1,rep,packed,name=refused,proto3" json:"refused,omitempty"` // the marks, counted from 0, that must not be forgotten yet
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CollectReply) Reset() {
+	*x = CollectReply{}
+	mi := &file_sync_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CollectReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CollectReply) ProtoMessage() {}
+
+func (x *CollectReply) ProtoReflect() protoreflect.Message {
+	mi := &file_sync_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CollectReply.ProtoReflect.Descriptor instead.
+func (*CollectReply) Descriptor() ([]byte, []int) {
+	return file_sync_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *CollectReply) GetRefused() []uint32 {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+// SyncFloors asks up to when a node knows marks of deletes to have been
+// forgotten. Node to node.
+type SyncFloors struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncFloors) Reset() {
+	*x = SyncFloors{}
+	mi := &file_sync_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncFloors) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncFloors) ProtoMessage() {}
+
+func (x *SyncFloors) ProtoReflect() protoreflect.Message {
+	mi := &file_sync_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncFloors.ProtoReflect.Descriptor instead.
+func (*SyncFloors) Descriptor() ([]byte, []int) {
+	return file_sync_proto_rawDescGZIP(), []int{10}
+}
+
+type SyncFloorsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Floors        []byte                 `protobuf:"bytes,1,opt,name=floors,proto3" json:"floors,omitempty"` // where any were: partition, 2 bytes, and lattice.Stamp.Time, 8 bytes, big-endian
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncFloorsReply) Reset() {
+	*x = SyncFloorsReply{}
+	mi := &file_sync_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncFloorsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncFloorsReply) ProtoMessage() {}
+
+func (x *SyncFloorsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_sync_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncFloorsReply.ProtoReflect.Descriptor instead.
+func (*SyncFloorsReply) Descriptor() ([]byte, []int) {
+	return file_sync_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SyncFloorsReply) GetFloors() []byte {
+	if x != nil {
+		return x.Floors
+	}
+	return nil
+}
+
 var File_sync_proto protoreflect.FileDescriptor
 
 const file_sync_proto_rawDesc = "" +
@@ -411,7 +661,21 @@ const file_sync_proto_rawDesc = "" +
 	"\x04cell\x18\x02 \x01(\fR\x04cell\"$\n" +
 	"\bSyncDone\x12\x18\n" +
 	"\adigests\x18\x01 \x01(\fR\adigests\"\t\n" +
-	"\aSyncNowB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
+	"\aSyncNow\"]\n" +
+	"\aCollect\x12\x18\n" +
+	"\amembers\x18\x01 \x01(\fR\amembers\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\rR\x04step\x12$\n" +
+	"\x05marks\x18\x03 \x03(\v2\x0e.virga.v1.MarkR\x05marks\"U\n" +
+	"\x04Mark\x12\x1f\n" +
+	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\x06R\x06digest\x12\x14\n" +
+	"\x05since\x18\x03 \x01(\x04R\x05since\"(\n" +
+	"\fCollectReply\x12\x18\n" +
+	"\arefused\x18\x01 \x03(\rR\arefused\"\f\n" +
+	"\n" +
+	"SyncFloors\")\n" +
+	"\x0fSyncFloorsReply\x12\x16\n" +
+	"\x06floors\x18\x01 \x01(\fR\x06floorsB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
 
 var (
 	file_sync_proto_rawDescOnce sync.Once
@@ -425,7 +689,7 @@ func file_sync_proto_rawDescGZIP() []byte {
 	return file_sync_proto_rawDescData
 }
 
-var file_sync_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_sync_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_sync_proto_goTypes = []any{
 	(*SyncDigests)(nil),      // 0: virga.v1.SyncDigests
 	(*SyncDigestsReply)(nil), // 1: virga.v1.SyncDigestsReply
@@ -434,16 +698,23 @@ var file_sync_proto_goTypes = []any{
 	(*SyncRecord)(nil),       // 4: virga.v1.SyncRecord
 	(*SyncDone)(nil),         // 5: virga.v1.SyncDone
 	(*SyncNow)(nil),          // 6: virga.v1.SyncNow
-	(*Key)(nil),              // 7: virga.v1.Key
+	(*Collect)(nil),          // 7: virga.v1.Collect
+	(*Mark)(nil),             // 8: virga.v1.Mark
+	(*CollectReply)(nil),     // 9: virga.v1.CollectReply
+	(*SyncFloors)(nil),       // 10: virga.v1.SyncFloors
+	(*SyncFloorsReply)(nil),  // 11: virga.v1.SyncFloorsReply
+	(*Key)(nil),              // 12: virga.v1.Key
 }
 var file_sync_proto_depIdxs = []int32{
-	4, // 0: virga.v1.SyncPullReply.records:type_name -> virga.v1.SyncRecord
-	7, // 1: virga.v1.SyncRecord.key:type_name -> virga.v1.Key
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	4,  // 0: virga.v1.SyncPullReply.records:type_name -> virga.v1.SyncRecord
+	12, // 1: virga.v1.SyncRecord.key:type_name -> virga.v1.Key
+	8,  // 2: virga.v1.Collect.marks:type_name -> virga.v1.Mark
+	12, // 3: virga.v1.Mark.key:type_name -> virga.v1.Key
+	4,  // [4:4] is the sub-list for method output_type
+	4,  // [4:4] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_sync_proto_init() }
@@ -458,7 +729,7 @@ func file_sync_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sync_proto_rawDesc), len(file_sync_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
