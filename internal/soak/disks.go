@@ -42,7 +42,7 @@ func (r *run) compareDisks() error {
 	return nil
 }
 
-// cellsOf reads the cells of all keys from a disk; nil for none.
+// cellsOf reads the cells of all keys from a disk; nil for none, and for what is deleted.
 func cellsOf(disk vfs.FS, id mesh.NodeID) (cells [keys][]byte, err error) {
 	opened, err := store.Open(store.Options{
 		Dir: "/data/store", FS: disk, Node: id,
@@ -53,7 +53,7 @@ func cellsOf(disk vfs.FS, id mesh.NodeID) (cells [keys][]byte, err error) {
 	}
 	for key := range keys {
 		cell, found, getErr := opened.Get(meshKey(key))
-		if err = cmp.Or(err, getErr); found {
+		if err = cmp.Or(err, getErr); found && !cell.Deleted() { // all forget a mark, but not at once
 			cells[key] = cell.AppendBinary(nil)
 		}
 	}

@@ -32,6 +32,10 @@ const (
 	callTimeout   = 5 * time.Second
 )
 
+// collectAfter is so short that marks of deletes are forgotten within the
+// rounds that follow, while other faults befall the mesh.
+const collectAfter = 20 * time.Second
+
 // noted is how long it takes at most until a node has on its disk whom it
 // knows: what it needs to tell "missing" from "not here" when it comes back alone.
 const noted = 2 * time.Second
@@ -64,7 +68,10 @@ func Run(ctx context.Context, s Schedule, log *slog.Logger) (_ Result, err error
 	network := sim.NewNetwork(s.Seed, sim.Conditions{Delay: time.Millisecond, Jitter: time.Millisecond, Loss: 0.001})
 	starting, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	if r.mesh, err = simmesh.Start(starting, simmesh.Options{Nodes: s.Nodes, Network: network, Log: log}); err != nil {
+	if r.mesh, err = simmesh.Start(starting, simmesh.Options{
+		Nodes: s.Nodes, Network: network, Log: log,
+		Configure: func(_ int, cfg *node.Config) { cfg.CollectAfter = collectAfter },
+	}); err != nil {
 		return r.result, err
 	}
 	defer func() { err = errors.Join(err, r.mesh.Close()) }()
