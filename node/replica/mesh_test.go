@@ -36,6 +36,7 @@ type testMesh struct {
 	delay time.Duration // the longest that either takes
 
 	collectAfter, interval time.Duration // options of the nodes; 0: none, and the default
+	maxHints               int           // of the stores; 0: the default
 }
 
 // testNode is one node. Tests change its state between calls, under mu of the mesh.
@@ -109,7 +110,7 @@ func (m *testMesh) lose(drops float64) {
 // start opens the node's store and runs its replica.
 func (n *testNode) start() {
 	s, err := store.Open(store.Options{
-		Dir: "data", FS: n.fs, Node: n.id, Clock: hlc.New(n.id, time.Now, 0), BirthAge: n.mesh.collectAfter / 2, Log: slog.New(slog.DiscardHandler),
+		Dir: "data", FS: n.fs, Node: n.id, Clock: hlc.New(n.id, time.Now, 0), BirthAge: n.mesh.collectAfter / 2, MaxHints: n.mesh.maxHints, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		n.mesh.t.Fatal(err)
