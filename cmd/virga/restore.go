@@ -17,8 +17,10 @@ func restoreCommand(a *app) *cobra.Command {
 		Short: "Merge a backup into the mesh",
 		Long: `Merge a backup into the mesh, which may have another number of nodes than the one
 that was saved, or be another mesh. All files are checked before anything is
-restored. What was written since the backup stays, and a key that was deleted
-since stays deleted: to go back to the backup's state, restore into a new mesh.
+restored. What was written since the backup stays. A key that was deleted since
+stays deleted while the mesh remembers that, for an hour at least; what was
+deleted longer ago comes back. To go back to the backup's state, restore into a
+new mesh.
 Restoring twice is as restoring once. It needs an unrestricted certificate with
 the verbs write and admin.`,
 		Example: "  virga restore /var/backups/mesh",
