@@ -139,8 +139,9 @@ func (r *run) settle(ctx context.Context) error {
 }
 
 // quiet is how long after the nodes say that they are ready the last of what
-// was under way has arrived: several periods of repair.
-const quiet = 25 * time.Second
+// was under way has arrived: several periods of repair. By then most marks of
+// deletes are forgotten, so that the next round meets a mesh without them.
+const quiet = 25*time.Second + collectAfter
 
 // see lets clients use the nodes as they are now.
 func (r *run) see() {
