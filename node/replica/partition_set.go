@@ -53,6 +53,30 @@ func (s *partitionSet) all() iter.Seq[mesh.Partition] {
 	}
 }
 
+// from gives the partitions in order, those before begin at the end.
+func (s *partitionSet) from(begin mesh.Partition) iter.Seq[mesh.Partition] {
+	return func(yield func(mesh.Partition) bool) {
+		before := *s
+		after := partitionSet{}
+		for i := range s {
+			switch first := mesh.Partition(i * 64); {
+			case first >= begin:
+				after[i], before[i] = s[i], 0
+			case first+64 > begin:
+				mask := ^uint64(0) << (begin - first)
+				after[i], before[i] = s[i]&mask, s[i]&^mask
+			}
+		}
+		for _, half := range []*partitionSet{&after, &before} {
+			for p := range half.all() {
+				if !yield(p) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // encode gives the set as it travels: a bit for each partition, 512 bytes.
 func (s *partitionSet) encode() []byte {
 	b := make([]byte, 0, len(s)*8)
@@ -70,6 +94,25 @@ func decodePartitionSet(b []byte) (s partitionSet, err error) {
 		s[i] = binary.LittleEndian.Uint64(b[i*8:])
 	}
 	return s, nil
+}
+
+// backlogged are partitions, each with a digest. The zero value has none.
+type backlogged struct {
+	in      partitionSet
+	digests map[mesh.Partition]uint64
+}
+
+func (b *backlogged) set(p mesh.Partition, digest uint64) {
+	if b.digests == nil {
+		b.digests = map[mesh.Partition]uint64{}
+	}
+	b.digests[p] = digest
+	b.in.add(p)
+}
+
+func (b *backlogged) remove(p mesh.Partition) {
+	delete(b.digests, p)
+	b.in.remove(p)
 }
 
 // A partitionDigest tells of one partition what a node holds of it.

@@ -43,7 +43,7 @@ type counterpart struct {
 	connection uint64 // counts how often it came up
 	owns       partitionSet
 	compared   partitionSet
-	behind     map[mesh.Partition]uint64     // what is to be pulled: the digests that it had there
+	behind     backlogged                    // what is to be pulled: the digests that it had there
 	held       map[mesh.Partition]uint64     // what has been pulled: digests all of whose cells this node holds, too
 	differing  map[mesh.Partition]difference // as the last routine comparison found it
 
@@ -141,7 +141,7 @@ func (s *settlement) View(v *ownership, now time.Time) {
 
 func newCounterpart() *counterpart {
 	return &counterpart{
-		behind: map[mesh.Partition]uint64{}, held: map[mesh.Partition]uint64{},
+		held:      map[mesh.Partition]uint64{},
 		differing: map[mesh.Partition]difference{},
 	}
 }
@@ -149,7 +149,7 @@ func newCounterpart() *counterpart {
 // forget drops what is known of a partition.
 func (c *counterpart) forget(p mesh.Partition) {
 	c.compared.remove(p)
-	delete(c.behind, p)
+	c.behind.remove(p)
 	delete(c.held, p)
 	delete(c.differing, p)
 }
@@ -223,10 +223,10 @@ func (s *settlement) Compared(c comparison, theirs, mine []uint64, sees []mesh.N
 		switch digest := theirs[p]; {
 		case digest == mine[p] || digest == 0:
 			s.level(c.peer, peer, p, digest)
-		case peer.behind[p] != 0:
-			peer.behind[p] = digest
+		case peer.behind.in.has(p):
+			peer.behind.set(p, digest)
 		case !peer.compared.has(p):
-			peer.behind[p] = digest
+			peer.behind.set(p, digest)
 			peer.compared.add(p)
 		default:
 			s.routine(c.peer, peer, p, digest)
@@ -254,7 +254,7 @@ func (s *settlement) meets(id mesh.NodeID) bool { return id == s.self || s.peers
 // level notes that this node holds all that another one held with a digest.
 func (s *settlement) level(id mesh.NodeID, peer *counterpart, p mesh.Partition, digest uint64) {
 	peer.compared.add(p)
-	delete(peer.behind, p)
+	peer.behind.remove(p)
 	delete(peer.differing, p)
 	if digest != 0 && !peer.owns.has(p) {
 		s.taken[id] = append(s.taken[id], partitionDigest{p, digest})
@@ -275,7 +275,7 @@ func (s *settlement) routine(id mesh.NodeID, peer *counterpart, p mesh.Partition
 	case known.theirs == digest || known.times >= patientFor || !peer.owns.has(p):
 		delete(peer.differing, p)
 		delete(peer.held, p)
-		peer.behind[p] = digest
+		peer.behind.set(p, digest)
 	default:
 		peer.differing[p] = difference{digest, known.times}
 	}
@@ -298,20 +298,28 @@ func (s *settlement) backOff(peer *counterpart) time.Duration {
 // partition from one node at a time, since what one has the others mostly
 // have, too; of different partitions from different nodes.
 func (s *settlement) Pulls(now time.Time) (pulls []pull) {
+	if len(s.pulling) >= s.pulls {
+		return nil
+	}
 	ids := slices.Sorted(maps.Keys(s.peers))
-	for range mesh.Partitions {
-		if len(s.pulling) >= s.pulls || len(ids) == 0 {
+	var wanted partitionSet
+	for _, peer := range s.peers {
+		if !peer.pullFrom.After(now) {
+			wanted.addAll(&peer.behind.in)
+		}
+	}
+	for p := range s.pulling {
+		wanted.remove(p)
+	}
+	for p := range wanted.from(s.begin) {
+		if len(s.pulling) >= s.pulls {
 			break
 		}
-		p := s.begin
-		s.begin = (s.begin + 1) % mesh.Partitions
-		if s.pulling[p] {
-			continue
-		}
+		s.begin = (p + 1) % mesh.Partitions
 		for i := range ids {
 			id := ids[(int(p)+i)%len(ids)]
 			peer := s.peers[id]
-			if peer.behind[p] != 0 && !peer.pullFrom.After(now) {
+			if peer.behind.in.has(p) && !peer.pullFrom.After(now) {
 				s.pulling[p] = true
 				pulls = append(pulls, pull{p, id, peer.connection, s.views})
 				break
@@ -335,13 +343,13 @@ func (s *settlement) Pulled(d pull, theirs, mine uint64, whole bool) {
 		peer.held[d.partition] = theirs
 		s.level(d.peer, peer, d.partition, theirs)
 	} else if peer != nil {
-		delete(peer.behind, d.partition)
+		peer.behind.remove(d.partition)
 	}
 	if !whole {
 		return
 	}
 	for id, peer := range s.peers {
-		if digest := peer.behind[d.partition]; digest != 0 && (digest == theirs || digest == mine) {
+		if digest := peer.behind.digests[d.partition]; digest != 0 && (digest == theirs || digest == mine) {
 			peer.held[d.partition] = digest
 			s.level(id, peer, d.partition, digest)
 		}
@@ -385,7 +393,7 @@ func (s *settlement) Next() (next time.Time, any bool) {
 
 // waits reports whether there is something to pull from the node that is not being pulled.
 func (c *counterpart) waits(pulling map[mesh.Partition]bool) bool {
-	for p := range c.behind {
+	for p := range c.behind.digests {
 		if !pulling[p] {
 			return true
 		}
@@ -407,7 +415,7 @@ func (s *settlement) Unsettled(p mesh.Partition) (nodes []mesh.NodeID) {
 }
 
 func (c *counterpart) unsettled(p mesh.Partition) bool {
-	return !c.compared.has(p) || c.behind[p] != 0
+	return !c.compared.has(p) || c.behind.in.has(p)
 }
 
 // Settled reports whether Count is 0, at little cost.
@@ -423,7 +431,7 @@ func (s *settlement) Settled() bool {
 // hasAll reports whether this node has taken over all that another one held.
 func (s *settlement) hasAll(peer *counterpart) bool {
 	missing := s.owned.minus(&peer.compared)
-	return len(peer.behind) == 0 && missing.len() == 0
+	return len(peer.behind.digests) == 0 && missing.len() == 0
 }
 
 // Count is in how many partitions this node is an owner and not settled.
@@ -435,9 +443,7 @@ func (s *settlement) Count() int {
 		}
 		missing := s.owned.minus(&peer.compared)
 		all.addAll(&missing)
-		for p := range peer.behind {
-			all.add(p)
-		}
+		all.addAll(&peer.behind.in)
 	}
 	return all.len()
 }
