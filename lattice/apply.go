@@ -23,7 +23,7 @@ type Write struct {
 	// Born, unless it is zero, is the moment as of which a Cell begins that was
 	// never written nor deleted: deletes before it leave the cell alone, as if
 	// they were forgotten, and later ones end it.
-	Born time.Time
+	Born Birth
 
 	// least is the smallest count that a causal register within an or-map may
 	// give the writer: counts must not start again when a field is dropped.

@@ -18,22 +18,40 @@ import "time"
 // Who forgets a delete has made sure that there is no such value any more.
 const birthNode = "+"
 
-// birth is the stamp of a birth, or zero for no time.
-func birth(at time.Time) Stamp {
+// Birth is a moment as of which cells begin. Those that begin with the same
+// Birth share the memory for it. The zero Birth is none.
+type Birth struct{ frame *frame }
+
+// NewBirth is the birth of cells that are to begin at a time.
+func NewBirth(at time.Time) Birth {
 	if at.IsZero() || at.UnixMilli() <= 0 {
-		return Stamp{}
+		return Birth{}
 	}
-	return Stamp{Time: uint64(at.UnixMilli()) << logicalBits, Node: birthNode}
+	return Birth{&frame{reset: Stamp{Time: uint64(at.UnixMilli()) << logicalBits, Node: birthNode}}}
+}
+
+// ShareBirth gives the birth of a cell that was born and does not expire.
+func (c Cell) ShareBirth() (b Birth, ok bool) {
+	if !c.Born() || c.frame.expiry != nil {
+		return Birth{}, false
+	}
+	return Birth{c.frame}, true
+}
+
+// WithBirth is a cell that shares the memory for its birth, which is equal, with b.
+func (c Cell) WithBirth(b Birth) Cell {
+	c.frame = b.frame
+	return c
 }
 
 func (s Stamp) isBirth() bool { return s.Node == birthNode }
 
 // Began is the stamp of the last deletion, or the birth of a cell that began
 // since out of nothing; zero if neither is known.
-func (c Cell) Began() Stamp { return c.reset }
+func (c Cell) Began() Stamp { return c.reset() }
 
 // Born reports whether the cell began out of nothing at a time that is known.
-func (c Cell) Born() bool { return c.reset.isBirth() }
+func (c Cell) Born() bool { return c.reset().isBirth() }
 
 func later(s, t Stamp) Stamp {
 	if t.After(s) {

@@ -13,7 +13,7 @@ import (
 func bear(t *testing.T, kind lattice.Kind, op lattice.Op, born time.Time) lattice.Cell {
 	t.Helper()
 	cell, err := lattice.Cell{}.Apply(kind, op, lattice.Write{
-		Stamp: lattice.Stamp{Time: uint64(born.Add(time.Hour).UnixMilli()) << 16, Node: "n"}, Writer: "w", Now: born.Add(time.Hour), Born: born,
+		Stamp: lattice.Stamp{Time: uint64(born.Add(time.Hour).UnixMilli()) << 16, Node: "n"}, Writer: "w", Now: born.Add(time.Hour), Born: lattice.NewBirth(born),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,36 +9,63 @@ package lattice
 // It is a dominating pair (Wu et al., "Anna: a KVS for any scale", 2018). Like
 // a Value, a Cell is a handle; copies share state.
 type Cell struct {
-	reset  Stamp // or birth
-	value  Value
+	value Value
+	frame *frame // never changed; nil where there is neither a reset nor an expiry
+}
+
+// frame is what stands around a cell's value. Many cells have the same one, or
+// none, and millions of cells lie in memory, so it is apart.
+type frame struct {
+	reset  Stamp   // or birth
 	expiry *Expiry // never changed; nil where none was set
 }
 
+func newCell(reset Stamp, value Value, expiry *Expiry) Cell {
+	if reset.IsZero() && expiry == nil {
+		return Cell{value: value}
+	}
+	return Cell{value: value, frame: &frame{reset: reset, expiry: expiry}}
+}
+
+func (c Cell) reset() Stamp {
+	if c.frame == nil {
+		return Stamp{}
+	}
+	return c.frame.reset
+}
+
+func (c Cell) expiry() *Expiry {
+	if c.frame == nil {
+		return nil
+	}
+	return c.frame.expiry
+}
+
 // NewCell is a cell that holds value, written since the reset; the zero Value for none.
-func NewCell(reset Stamp, value Value) Cell { return Cell{reset: reset, value: value} }
+func NewCell(reset Stamp, value Value) Cell { return newCell(reset, value, nil) }
 
 // Value is what the cell holds, and whether it holds anything.
 func (c Cell) Value() (v Value, ok bool) { return c.value, !c.value.IsZero() }
 
 // ResetAt is the stamp of the last deletion, zero if there was none since the cell began.
 func (c Cell) ResetAt() Stamp {
-	if c.reset.isBirth() {
-		return Stamp{}
+	if at := c.reset(); !at.isBirth() {
+		return at
 	}
-	return c.reset
+	return Stamp{}
 }
 
 // Deleted reports whether the key was deleted and not written since.
 func (c Cell) Deleted() bool { return c.value.IsZero() && !c.ResetAt().IsZero() }
 
 // IsZero reports whether the cell was never written nor deleted.
-func (c Cell) IsZero() bool { return c.value.IsZero() && c.reset.IsZero() && c.expiry == nil }
+func (c Cell) IsZero() bool { return c.value.IsZero() && c.frame == nil }
 
 // Reset deletes, and gives the delta. It does nothing unless at is later than
 // the last reset.
 func (c *Cell) Reset(at Stamp) (delta Cell) {
-	delta = Cell{reset: at}
-	if at.After(c.reset) {
+	delta = newCell(at, Value{}, nil)
+	if at.After(c.reset()) {
 		*c = delta
 	}
 	return delta
@@ -54,7 +81,7 @@ func (c Cell) Apply(kind Kind, op Op, at Write) (delta Cell, err error) {
 		c = c.Expire()
 	}
 	if c.IsZero() {
-		c.reset = birth(at.Born)
+		c.frame = at.Born.frame
 	}
 	state := c.value
 	switch {
@@ -67,21 +94,25 @@ func (c Cell) Apply(kind Kind, op Op, at Write) (delta Cell, err error) {
 	if err != nil {
 		return Cell{}, err
 	}
-	return Cell{reset: c.reset, value: value, expiry: c.expiryOf(op, at)}, nil
+	expiry := c.expiryOf(op, at)
+	if expiry == c.expiry() {
+		return Cell{value: value, frame: c.frame}, nil
+	}
+	return newCell(c.reset(), value, expiry), nil
 }
 
 // Dominates reports whether delta was made before the cell's last reset, so that merging it changes nothing.
-func (c Cell) Dominates(delta Cell) bool { return c.ResetAt().After(delta.reset) }
+func (c Cell) Dominates(delta Cell) bool { return c.frame != nil && c.ResetAt().After(delta.reset()) }
 
 // Merge merges delta into c in place, and reports whether c grew. Different
 // kinds since the same reset give a KindMismatchError and change nothing.
 // delta is not changed, and may go on being used.
 func (c *Cell) Merge(delta Cell) (grew bool, err error) {
-	order := c.reset.Compare(delta.reset)
+	order := compareResets(c.frame, delta.frame)
 	switch {
-	case order > 0 && !c.reset.isBirth():
+	case order > 0 && !c.reset().isBirth():
 		return false, nil
-	case order < 0 && !delta.reset.isBirth():
+	case order < 0 && !delta.reset().isBirth():
 		*c = delta.Clone()
 		return true, nil
 	case delta.value.IsZero():
@@ -93,46 +124,69 @@ func (c *Cell) Merge(delta Cell) (grew bool, err error) {
 			return false, err
 		}
 	}
-	if order < 0 {
-		c.reset = delta.reset
-		grew = true
+	return c.mergeFrame(delta, order) || grew, nil
+}
+
+// mergeFrame takes over the later of two births or resets, ordered so, and
+// the later expiry. It reports whether there was one.
+func (c *Cell) mergeFrame(delta Cell, order int) (grew bool) {
+	extends := compareExpiries(c.expiry(), delta.expiry()) < 0
+	switch {
+	case order < 0 && !extends && c.expiry() != delta.expiry():
+		*c = newCell(delta.reset(), c.value, c.expiry())
+	case order > 0 && extends:
+		*c = newCell(c.reset(), c.value, delta.expiry())
+	case order < 0 || extends:
+		c.frame = delta.frame
+	default:
+		return false
 	}
-	if compareExpiries(c.expiry, delta.expiry) < 0 {
-		c.expiry = delta.expiry
-		grew = true
+	return true
+}
+
+func compareResets(a, b *frame) int {
+	if a == b {
+		return 0
 	}
-	return grew, nil
+	return Cell{frame: a}.reset().Compare(Cell{frame: b}.reset())
 }
 
 // Compare orders by reset, then by value and expiry.
 func (c Cell) Compare(other Cell) Order {
-	began := Order(c.reset.Compare(other.reset))
-	if began != Equal && !later(c.reset, other.reset).isBirth() {
+	began := Order(compareResets(c.frame, other.frame))
+	if began != Equal && !later(c.reset(), other.reset()).isBirth() {
 		return began
 	}
-	return began.And(c.value.Compare(other.value)).And(Order(compareExpiries(c.expiry, other.expiry)))
+	return began.And(c.value.Compare(other.value)).And(Order(compareExpiries(c.expiry(), other.expiry())))
 }
 
 // Clone is a copy that shares no state.
 func (c Cell) Clone() Cell {
-	return Cell{reset: c.reset, value: c.value.Clone(), expiry: c.expiry}
+	return Cell{value: c.value.Clone(), frame: c.frame}
 }
 
-// Size is the memory held, in bytes, approximately.
+// Size is the memory held, in bytes, approximately: what the cell refers to,
+// beside the CellSize bytes of the Cell itself.
 func (c Cell) Size() int {
-	size := c.reset.size() + 32 + c.value.Size()
-	if c.expiry != nil {
-		size += c.expiry.size()
+	size := c.value.Size()
+	if c.frame != nil {
+		size += 8 + c.frame.reset.size()
+	}
+	if e := c.expiry(); e != nil {
+		size += e.size()
 	}
 	return size
 }
 
+// CellSize is what a Cell takes by itself, in bytes.
+const CellSize = 32
+
 // AppendBinary appends the canonical encoding: the reset, the expiry if there
 // is one, and the value.
 func (c Cell) AppendBinary(dst []byte) []byte {
-	dst = c.reset.appendTo(dst)
-	if c.expiry != nil {
-		dst = c.expiry.appendTo(dst)
+	dst = c.reset().appendTo(dst)
+	if e := c.expiry(); e != nil {
+		dst = e.appendTo(dst)
 	}
 	return c.value.AppendBinary(dst)
 }
@@ -141,7 +195,8 @@ func (c Cell) AppendBinary(dst []byte) []byte {
 // ErrMalformed. It keeps nothing of b.
 func DecodeCell(b []byte) (Cell, error) {
 	return decodeWhole(b, func(d *decoder) Cell {
-		c := Cell{reset: d.stamp(), expiry: d.expiry()}
+		reset := d.stamp()
+		c := newCell(reset, Value{}, d.expiry())
 		if len(d.in) == 1 && d.in[0] == byte(NoKind) {
 			d.byte()
 			return c

@@ -6,35 +6,35 @@ import "time"
 // takes it away. A delta that extends or lifts an expiry is a cell with the
 // reset of the state that it was made from, an expiry, and no value.
 func (c Cell) WithExpiry(e Expiry) Cell {
-	c.expiry = nil
-	if !e.IsZero() {
-		c.expiry = &e
+	if e.IsZero() {
+		return newCell(c.reset(), c.value, nil)
 	}
-	return c
+	return newCell(c.reset(), c.value, &e)
 }
 
 // Expiry is the expiry that was set last, zero if none was. It may be out of
 // force: see ExpiresAt.
 func (c Cell) Expiry() Expiry {
-	if c.expiry == nil {
-		return Expiry{}
+	if e := c.expiry(); e != nil {
+		return *e
 	}
-	return *c.expiry
+	return Expiry{}
 }
 
 // ExpiresAt is when the cell expires; ok is false if it does not. An lww that
 // was written after the expiry was set does not: a write without a TTL lifts
 // it, without knowing of it.
 func (c Cell) ExpiresAt() (until time.Time, ok bool) {
-	if c.expiry == nil || c.value.Stamp().After(c.expiry.At) {
+	e := c.expiry()
+	if e == nil || c.value.Stamp().After(e.At) {
 		return time.Time{}, false
 	}
-	return c.expiry.Time()
+	return e.Time()
 }
 
 // Expired reports whether the cell has expired by a wall clock, such as
 // time.Now, which is asked only if the cell expires at all.
-func (c Cell) Expired(now func() time.Time) bool { return c.expiry != nil && c.expiredBy(now()) }
+func (c Cell) Expired(now func() time.Time) bool { return c.expiry() != nil && c.expiredBy(now()) }
 
 func (c Cell) expiredBy(now time.Time) bool {
 	until, ok := c.ExpiresAt()
@@ -46,12 +46,12 @@ func (c Cell) expiredBy(now time.Time) bool {
 // write that was made of the expired cell, anew, outlives it.
 func (c Cell) Expire() (delta Cell) {
 	e := c.Expiry()
-	at := Stamp{Time: max(e.Until<<logicalBits, e.At.Time+1, c.reset.Time+1)}
-	return Cell{reset: at}
+	at := Stamp{Time: max(e.Until<<logicalBits, e.At.Time+1, c.reset().Time+1)}
+	return newCell(at, Value{}, nil)
 }
 
 // ResetByExpiry reports whether the last deletion was an expiry.
-func (c Cell) ResetByExpiry() bool { return c.reset.Node == "" && c.reset.Time > 0 }
+func (c Cell) ResetByExpiry() bool { return c.reset().Node == "" && c.reset().Time > 0 }
 
 // expiryOf is the expiry in the delta of an operation, nil for none. A plain
 // set of an lww needs none: it lifts the expiry by being later.

@@ -10,20 +10,24 @@ import (
 // Its zero value has never been written.
 type LWW struct {
 	stamp   Stamp
-	payload []byte
-	written bool
+	payload []byte // nil: never written
 }
 
 // NewLWW is a register that holds payload since stamp. It keeps payload, which
 // must not be changed afterwards.
 func NewLWW(stamp Stamp, payload []byte) *LWW {
-	return &LWW{stamp: stamp, payload: payload, written: true}
+	if payload == nil {
+		payload = []byte{}
+	}
+	return &LWW{stamp: stamp, payload: payload}
 }
+
+func (l *LWW) written() bool { return l.payload != nil }
 
 // Get gives the payload, which must not be changed, its stamp, and whether
 // there is one at all.
 func (l *LWW) Get() (payload []byte, stamp Stamp, ok bool) {
-	return l.payload, l.stamp, l.written
+	return l.payload, l.stamp, l.written()
 }
 
 // Set writes payload at stamp, or leaves the register as it is if that holds a
@@ -46,8 +50,8 @@ func (l *LWW) Merge(other *LWW) bool {
 // Compare never answers Concurrent: the order is total.
 func (l *LWW) Compare(other *LWW) Order {
 	switch {
-	case !l.written || !other.written:
-		return orderOf(!l.written, !other.written)
+	case !l.written() || !other.written():
+		return orderOf(!l.written(), !other.written())
 	case l.stamp != other.stamp:
 		return Order(l.stamp.Compare(other.stamp))
 	}
@@ -60,12 +64,15 @@ func (l *LWW) Clone() *LWW {
 	return &c
 }
 
-// Size is the memory held.
-func (l *LWW) Size() int { return 32 + l.stamp.size() + len(l.payload) }
+// Size is the memory held. The name of the stamp's node is left out: all
+// registers that a node wrote share it.
+func (l *LWW) Size() int { return lwwSize + len(l.payload) }
+
+const lwwSize = 48
 
 // AppendBinary appends whether it was written, stamp and payload.
 func (l *LWW) AppendBinary(dst []byte) []byte {
-	if !l.written {
+	if !l.written() {
 		return append(dst, 0)
 	}
 	return appendBytes(l.stamp.appendTo(append(dst, 1)), l.payload)
@@ -79,12 +86,12 @@ func decodeLWW(d *decoder) *LWW {
 	if !d.bool() {
 		return &LWW{}
 	}
-	return &LWW{stamp: d.stamp(), payload: d.bytes(), written: true}
+	return NewLWW(d.stamp(), d.bytes())
 }
 
 // String is for people.
 func (l *LWW) String() string {
-	if !l.written {
+	if !l.written() {
 		return "unwritten"
 	}
 	return fmt.Sprintf("%q at %s", l.payload, l.stamp)

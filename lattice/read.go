@@ -10,7 +10,7 @@ import (
 func (v Value) Payload() (payload []byte, ok bool) {
 	switch state := v.state.(type) {
 	case box[*LWW]:
-		return state.l.payload, state.l.written
+		return state.l.payload, state.l.written()
 	case box[*Priority]:
 		return state.l.payload, state.l.written
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"time"
+	"unique"
 )
 
 // logicalBits is how many low bits of Stamp.Time count events within one millisecond.
@@ -61,6 +62,12 @@ func (s Stamp) appendTo(dst []byte) []byte {
 	return appendString(appendUvarint(dst, s.Time), s.Node)
 }
 
+// stamp reads a stamp. There are few nodes and many stamps, so that equal
+// names share their bytes.
 func (d *decoder) stamp() Stamp {
-	return Stamp{Time: d.uvarint(), Node: d.str()}
+	s := Stamp{Time: d.uvarint()}
+	if node := d.raw(); len(node) > 0 {
+		s.Node = unique.Make(string(node)).Value()
+	}
+	return s
 }

@@ -10,35 +10,31 @@ import (
 // visit must be short, and must not call the map.
 func (m *Map[M]) Each(visit func(key mesh.Key, bytes int64, meta M) bool) {
 	for i := range m.shards {
-		if !m.shards[i].each(visit) {
+		if !m.each(&m.shards[i], func(e *entry[M]) bool { return visit(m.keyOf(e), m.sizeOf(e), e.meta) }) {
 			return
 		}
 	}
 }
 
-func (s *shard[M]) each(visit func(mesh.Key, int64, M) bool) bool {
+// EachCell calls visit for the cells held, in no order, with what stands
+// beside each. A cell is valid until visit returns, which must be short, and
+// must not call the map.
+func (m *Map[M]) EachCell(visit func(mesh.Key, *lattice.Cell, M)) {
+	for i := range m.shards {
+		m.each(&m.shards[i], func(e *entry[M]) bool {
+			visit(m.keyOf(e), &e.cell, e.meta)
+			return true
+		})
+	}
+}
+
+func (m *Map[M]) each(s *shard[M], visit func(*entry[M]) bool) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for _, e := range s.entries {
-		if !visit(e.key, e.bytes, e.meta) {
+	for n := range s.len() {
+		if e := s.at(n); e.state&vacant == 0 && !visit(e) {
 			return false
 		}
 	}
 	return true
-}
-
-// EachCell calls visit for the cells held, in no order. A cell is valid until
-// visit returns, which must be short, and must not call the map.
-func (m *Map[M]) EachCell(visit func(mesh.Key, *lattice.Cell)) {
-	for i := range m.shards {
-		m.shards[i].eachCell(visit)
-	}
-}
-
-func (s *shard[M]) eachCell(visit func(mesh.Key, *lattice.Cell)) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, e := range s.entries {
-		visit(e.key, &e.cell)
-	}
 }

@@ -30,7 +30,7 @@ func (s *Store) Change(ctx context.Context, key mesh.Key, d mesh.Durability, mak
 func (s *Store) now(key mesh.Key) lattice.Write {
 	at := lattice.Write{Stamp: s.clock.Now(), Writer: s.writerFor(key), Now: time.Now()}
 	if s.birthAge > 0 {
-		at.Born = at.Now.Add(-s.birthAge)
+		at.Born = lattice.NewBirth(at.Now.Add(-s.birthAge))
 	}
 	return at
 }

@@ -44,10 +44,10 @@ func (s *Store) salvageOwn(ctx context.Context, saved *pebble.Batch, bad span, r
 // salvageCells saves the cells that are in memory or can be read alone, and
 // marks all others that the index knows as lost.
 func (s *Store) salvageCells(ctx context.Context, saved *pebble.Batch, bad span) (lost []mesh.Key, err error) {
-	inMemory := make(map[mesh.Key]struct{})
-	s.cells.EachCell(func(key mesh.Key, cell *lattice.Cell) {
+	held := make(map[mesh.Key]struct{})
+	s.cells.EachCell(func(key mesh.Key, cell *lattice.Cell, _ inMemory) {
 		if record := appendCellKey(nil, key); err == nil && bad.contains(record) {
-			inMemory[key] = struct{}{}
+			held[key] = struct{}{}
 			err = saved.Set(record, cell.AppendBinary(nil), nil)
 		}
 	})
@@ -62,7 +62,7 @@ func (s *Store) salvageCells(ctx context.Context, saved *pebble.Batch, bad span)
 		if err != nil {
 			return err
 		}
-		if _, ok := inMemory[key]; ok {
+		if _, ok := held[key]; ok {
 			return nil
 		}
 		readable, err := s.salvageCell(saved, index)
