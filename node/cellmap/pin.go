@@ -32,12 +32,8 @@ func (l *Locked[M]) Take(taken []Taken) []Taken {
 	if !l.Pinned() {
 		return taken
 	}
-	l.account()
-	e := l.entry
-	if e.state&weighed != 0 {
-		l.m.pinned.Add(-l.bytes)
-	}
-	e.state = e.state&^(pinned|weighed) | leaving
+	l.Unpin()
+	l.entry.state |= leaving
 	return append(taken, Taken(l.number))
 }
 
@@ -83,6 +79,9 @@ func (m *Map[M]) TakePinned(shard, most int, taken []Taken, visit func(*Locked[M
 // Done says that cells that were taken may be forgotten, if they were not
 // pinned since.
 func (m *Map[M]) Done(shard int, taken []Taken) {
+	if len(taken) == 0 {
+		return
+	}
 	s := &m.shards[shard]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,20 +90,32 @@ func (m *Map[M]) Done(shard int, taken []Taken) {
 	}
 }
 
-// EachPinned calls visit with the keys of all pinned cells. It must be short,
-// and must not call the map.
-func (m *Map[M]) EachPinned(visit func(mesh.Key)) {
+// EachPinned calls visit with the keys of all pinned cells and what stands
+// beside them. It must be short, and must not call the map.
+func (m *Map[M]) EachPinned(visit func(mesh.Key, M)) {
 	for i := range m.shards {
 		m.eachPinned(&m.shards[i], visit)
 	}
 }
 
-func (m *Map[M]) eachPinned(s *shard[M], visit func(mesh.Key)) {
+func (m *Map[M]) eachPinned(s *shard[M], visit func(mesh.Key, M)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, n := range s.pins {
 		if e := s.at(n); e.state&pinned != 0 {
-			visit(m.keyOf(e))
+			visit(m.keyOf(e), e.meta)
 		}
 	}
+}
+
+// Unpin takes back that the cell is pinned, if it is.
+func (l *Locked[M]) Unpin() {
+	if !l.Pinned() {
+		return
+	}
+	l.account()
+	if l.entry.state&weighed != 0 {
+		l.m.pinned.Add(-l.bytes)
+	}
+	l.entry.state &^= pinned | weighed
 }

@@ -7,7 +7,7 @@
 package hlc
 
 import (
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/virga-mesh/virga/lattice"
@@ -20,11 +20,10 @@ const DefaultMaxSkew = time.Minute
 
 // Clock gives stamps. It is safe for concurrent use.
 type Clock struct {
+	node    string
 	now     func() time.Time
 	maxSkew time.Duration
-
-	mu   sync.Mutex
-	last lattice.Stamp
+	last    atomic.Uint64 // the time of the latest stamp that was given or observed
 }
 
 // New makes the clock of a node. now is the wall clock, such as time.Now;
@@ -33,29 +32,35 @@ func New(node mesh.NodeID, now func() time.Time, maxSkew time.Duration) *Clock {
 	if maxSkew == 0 {
 		maxSkew = DefaultMaxSkew
 	}
-	return &Clock{now: now, maxSkew: maxSkew, last: lattice.Stamp{Node: string(node)}}
+	return &Clock{node: string(node), now: now, maxSkew: maxSkew}
 }
 
 // Now gives a stamp after every one that was given or observed before.
 func (c *Clock) Now() lattice.Stamp {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.last = c.last.Next(c.now())
-	return c.last
+	physical := c.now()
+	for {
+		last := c.last.Load()
+		next := lattice.Stamp{Time: last, Node: c.node}.Next(physical)
+		if c.last.CompareAndSwap(last, next.Time) {
+			return next
+		}
+	}
 }
 
 // Observe makes later stamps follow s. A stamp too far ahead of the wall
 // clock is refused with an Invalid error and changes nothing: one node with a
 // wrong clock must not drag the mesh into the future.
 func (c *Clock) Observe(s lattice.Stamp) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if s.Time <= c.last.Time {
+	if s.Time <= c.last.Load() {
 		return nil
 	}
 	if ahead := s.Physical().Sub(c.now()); ahead > c.maxSkew {
 		return mesh.Errorf(mesh.Invalid, "observe stamp", "%v is %v ahead of this node's clock: expected at most %v", s, ahead, c.maxSkew)
 	}
-	c.last.Time = s.Time
-	return nil
+	for {
+		last := c.last.Load()
+		if s.Time <= last || c.last.CompareAndSwap(last, s.Time) {
+			return nil
+		}
+	}
 }

@@ -210,7 +210,7 @@ func (r *Replica) spread(ctx context.Context, c change, w *recentWrite, state *w
 
 // hold makes this node's own copy as durable as the owners' must be.
 func (r *Replica) hold(ctx context.Context, s *spreading, d mesh.Durability) {
-	err := r.Local.Await(ctx, d)
+	err := r.Local.Await(ctx, d, s.change.key)
 	s.update(func(w *write) {
 		if err == nil {
 			w.Acked(r.Self, d)

@@ -18,8 +18,9 @@ type Local interface {
 	// View shows the cell to read, which must be short, without giving it
 	// away, and reports whether there is one.
 	View(key mesh.Key, read func(*lattice.Cell)) (bool, error)
-	// Await returns when all writes before the call are as durable as d.
-	Await(ctx context.Context, d mesh.Durability) error
+	// Await returns when all writes before the call are as durable as d:
+	// those of the keys, or of all where none is named.
+	Await(ctx context.Context, d mesh.Durability, keys ...mesh.Key) error
 	// Apply makes and merges the delta of an operation.
 	Apply(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, d mesh.Durability) (lattice.Cell, mesh.Merged, error)
 	// Change merges the delta that make gives of the cell, and gives it. make

@@ -25,6 +25,9 @@ func benchmarkStore(b *testing.B, keys int) (*Store, []mesh.Key) {
 			b.Fatal(err)
 		}
 	}
+	if err := s.settled(b.Context()); err != nil {
+		b.Fatal(err)
+	}
 	b.ReportAllocs()
 	b.ResetTimer()
 	return s, names

@@ -15,7 +15,7 @@ import (
 // make's and Apply's.
 func (s *Store) Change(ctx context.Context, key mesh.Key, d mesh.Durability, make func(have lattice.Cell, at lattice.Write) (lattice.Cell, error)) (lattice.Cell, mesh.Merged, error) {
 	var delta lattice.Cell
-	merged, err := s.write(ctx, key, d, func(have lattice.Cell) (lattice.Cell, error) {
+	merged, err := s.write(ctx, key, d, adding, func(have lattice.Cell) (lattice.Cell, error) {
 		if err := s.followTop(have); err != nil {
 			return lattice.Cell{}, err
 		}

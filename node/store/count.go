@@ -54,7 +54,7 @@ func (s *Store) countAgain(ctx context.Context) error {
 	}
 	s.gate.Lock()
 	defer s.gate.Unlock()
-	if s.closed {
+	if s.closed.Load() {
 		return errClosed
 	}
 	return s.recount(ctx)

@@ -44,18 +44,18 @@ func splitExpiryKey(record []byte) (expiry, mesh.Key, error) {
 	return expiry(binary.BigEndian.Uint64(record[1:])), key, err
 }
 
-// noteExpiry has a batch note when the cell that it changes expires.
-func noteExpiry(batch *pebble.Batch, c change) error {
-	if c.expiresBefore == c.expiresAfter {
+// noteExpiry has a batch note when a cell that it changes expires.
+func noteExpiry(batch *pebble.Batch, key mesh.Key, before, after expiry) error {
+	if before == after {
 		return nil
 	}
-	if c.expiresBefore != 0 {
-		if err := batch.Delete(appendExpiryKey(nil, c.expiresBefore, c.key), nil); err != nil {
+	if before != 0 {
+		if err := batch.Delete(appendExpiryKey(nil, before, key), nil); err != nil {
 			return err
 		}
 	}
-	if c.expiresAfter != 0 {
-		return batch.Set(appendExpiryKey(nil, c.expiresAfter, c.key), nil, nil)
+	if after != 0 {
+		return batch.Set(appendExpiryKey(nil, after, key), nil, nil)
 	}
 	return nil
 }
@@ -66,6 +66,9 @@ func noteExpiry(batch *pebble.Batch, c change) error {
 // others, and last where to go on.
 func (s *Store) Expired(ctx context.Context, after mesh.Expiring, by time.Time, limit int) (expired []mesh.Expiring, last mesh.Expiring, more bool, err error) {
 	err = s.reading(ctx, func() (err error) {
+		if err := s.writeOutThose(func(_ mesh.Key, beside inMemory) bool { return beside&hasAside != 0 }); err != nil {
+			return err
+		}
 		expired, last, more, err = s.expired(ctx, after, by, limit)
 		return err
 	})
@@ -122,6 +125,9 @@ func (s *Store) expiryRecords(ctx context.Context, after mesh.Expiring, by time.
 // standsOrForget reports whether the cell of a record expires as that says,
 // and removes the record if it does not. A damaged cell's stays.
 func (s *Store) standsOrForget(record mesh.Expiring) (bool, error) {
+	disk := &s.disks[s.cells.ShardOf(record.Key)]
+	disk.Lock()
+	defer disk.Unlock()
 	locked := s.cells.Lock(record.Key)
 	defer locked.Unlock()
 	held, found, err := s.peekLocked(&locked, record.Key)
@@ -131,6 +137,9 @@ func (s *Store) standsOrForget(record mesh.Expiring) (bool, error) {
 	at := expiry(record.At.UnixMilli())
 	if err != nil || found && expiryOf(held) == at {
 		return found, err
+	}
+	if locked.Pinned() { // what is pending may be about the record
+		return false, nil
 	}
 	return false, s.db.Delete(appendExpiryKey(nil, at, record.Key), pebble.NoSync)
 }

@@ -43,13 +43,18 @@ func newGroupSync(interval time.Duration, sync func() error) *groupSync {
 // Wrote says that something was written.
 func (g *groupSync) Wrote() { signal(g.dirty) }
 
+// Hurry makes the next round come at once.
+func (g *groupSync) Hurry() {
+	signal(g.urgent)
+	signal(g.dirty)
+}
+
 // Wait returns when all that was written before the call is on the disk.
 func (g *groupSync) Wait(ctx context.Context) error {
 	g.mu.Lock()
 	round := g.next
 	g.mu.Unlock()
-	signal(g.urgent)
-	signal(g.dirty)
+	g.Hurry()
 	select {
 	case <-round.done:
 		return round.err

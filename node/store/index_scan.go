@@ -70,8 +70,14 @@ func (s *Store) eachIndexed(ctx context.Context, p mesh.Partition, from uint64, 
 func (s *Store) computeDigest(key mesh.Key) (digest uint64, held bool, err error) {
 	scratch := s.takeScratch()
 	defer s.giveScratch(scratch)
+	shard := s.cells.ShardOf(key)
+	s.disks[shard].Lock()
+	defer s.disks[shard].Unlock()
 	locked := s.cells.Lock(key)
 	defer locked.Unlock()
+	if locked.Pinned() { // on disk there must not be the digest of more than is there
+		return s.computePending(&locked)
+	}
 	scratch.key = appendCellKey(scratch.key[:0], key)
 	if cell := locked.Peek(); cell != nil {
 		scratch.value = cell.AppendBinary(scratch.value[:0])
@@ -83,9 +89,28 @@ func (s *Store) computeDigest(key mesh.Key) (digest uint64, held bool, err error
 		return 0, false, err
 	}
 	if locked.Meta() != nil {
-		locked.Meta().marked = false
+		*locked.Meta() &^= marked
 	}
 	return digest, true, nil
+}
+
+// computePending is computeDigest for a cell of which something is pending,
+// which it writes together with the digest. The key's disk lock is held.
+func (s *Store) computePending(locked *cellmap.Locked[inMemory]) (digest uint64, held bool, err error) {
+	o := outgoing{batch: s.db.NewBatch()}
+	key := locked.Key()
+	if err = s.add(&o, locked); err == nil {
+		digest = digestOf(appendCellKey(nil, key), locked.Peek().AppendBinary(nil))
+		err = o.batch.Set(appendIndexKey(nil, key), appendDigest(nil, digest), nil)
+	}
+	if err != nil {
+		s.fail.set("committing", err)
+		return 0, false, s.fail.err()
+	}
+	locked.Unpin()
+	*locked.Meta() &^= marked
+	_, err = s.hand(&o, locked.Shard(), mesh.Memory)
+	return digest, true, err
 }
 
 // readCell reads the value of a key's record, which is that of the scratch,

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -15,6 +16,9 @@ import (
 // Deleted and expired keys are left out. What is written meanwhile may be missed.
 func (s *Store) List(ctx context.Context, namespace, prefix, after string, limit int) (keys []mesh.KeyInfo, more bool, err error) {
 	err = s.reading(ctx, func() (err error) {
+		if err := s.writeOutPrefix(namespace, prefix); err != nil {
+			return err
+		}
 		keys, more, err = s.list(ctx, namespace, prefix, after, limit)
 		return err
 	})
@@ -49,6 +53,14 @@ func (s *Store) list(ctx context.Context, namespace, prefix, after string, limit
 		keys = append(keys, info)
 	}
 	return keys, false, records.Error()
+}
+
+// writeOutPrefix writes out what is pending of the keys of a namespace whose
+// names begin with a prefix.
+func (s *Store) writeOutPrefix(namespace, prefix string) error {
+	return s.writeOutThose(func(key mesh.Key, _ inMemory) bool {
+		return key.Namespace == namespace && strings.HasPrefix(key.Name, prefix)
+	})
 }
 
 // keyInfo describes the record under the iterator, unless it is deleted or damaged.

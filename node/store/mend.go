@@ -98,7 +98,7 @@ func (s *Store) rebuildCuts(ctx context.Context, cuts []span) error {
 		if bad.isMadeFromCells() {
 			s.gate.Lock()
 			defer s.gate.Unlock()
-			if s.closed {
+			if s.closed.Load() {
 				return errClosed
 			}
 			return s.rebuild(ctx, cuts)
@@ -169,7 +169,7 @@ func (s *Store) mendTable(ctx context.Context, t tableFile) (cuts []span, err er
 func (s *Store) cut(ctx context.Context, bad span) (span, error) {
 	s.gate.Lock()
 	defer s.gate.Unlock()
-	if s.closed {
+	if s.closed.Load() {
 		return bad, errClosed
 	}
 	bad, err := s.widen(ctx, bad)

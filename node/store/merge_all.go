@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 
-	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 )
 
@@ -17,7 +16,9 @@ func (s *Store) MergeAll(ctx context.Context, records []mesh.Record, d mesh.Dura
 		d = mesh.Logged
 	}
 	refused, first := 0, error(nil)
+	keys := make([]mesh.Key, 0, len(records))
 	for _, record := range records {
+		keys = append(keys, record.Key)
 		err := s.mergeRecord(ctx, record)
 		switch kind := mesh.KindOf(err); {
 		case err == nil:
@@ -30,7 +31,7 @@ func (s *Store) MergeAll(ctx context.Context, records []mesh.Record, d mesh.Dura
 			return err
 		}
 	}
-	if err := s.Await(ctx, d); err != nil {
+	if err := s.awaitAll(ctx, d, keys); err != nil {
 		return mesh.AsError("merge records", err)
 	}
 	if refused > 0 {
@@ -39,9 +40,14 @@ func (s *Store) MergeAll(ctx context.Context, records []mesh.Record, d mesh.Dura
 	return nil
 }
 
+func (s *Store) awaitAll(ctx context.Context, d mesh.Durability, keys []mesh.Key) error {
+	if len(keys) == 0 {
+		return s.fail.err()
+	}
+	return s.Await(ctx, d, keys...)
+}
+
 func (s *Store) mergeRecord(ctx context.Context, record mesh.Record) error {
-	_, err := s.write(ctx, record.Key, mesh.Memory, func(lattice.Cell) (lattice.Cell, error) {
-		return record.Cell, s.follow(record.Cell)
-	})
-	return writeError("merge", record.Key, err)
+	_, err := s.Merge(ctx, record.Key, record.Cell, mesh.Memory)
+	return err
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -38,21 +37,23 @@ func openFolder(o Options) (*Store, error) {
 	s := &Store{
 		fs: o.FS, dir: o.Dir,
 		node: o.Node, clock: o.Clock, onGrow: o.OnGrow, onDamage: o.OnDamage, log: o.Log,
-		fail:       failure{log: o.Log},
-		cells:      cellmap.New[inMemory](o.MemoryBytes, nil),
-		table:      newTable(),
-		promotions: newPromotions(o.PromotionWindow),
-		birthAge:   o.BirthAge,
-		debts:      newDebts(o),
-		seed:       maphash.MakeSeed(),
+		fail:         failure{log: o.Log},
+		cells:        cellmap.New[inMemory](o.MemoryBytes, nil),
+		table:        newTable(),
+		promotions:   newPromotions(o.PromotionWindow),
+		bound:        diskBound{limit: o.DiskBytes},
+		pendingLimit: o.MemoryBytes / pendingShare,
+		birthAge:     o.BirthAge,
+		debts:        newDebts(o),
 	}
 	s.damagedKeys.keys = make(map[mesh.Key]struct{})
 	s.wounds.take()
 	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
+	s.stop, s.ending = stop, ctx.Done()
 	s.mends = newGroupSync(mendInterval, func() error { return s.mendWounds(ctx) })
 	logDir := o.FS.PathJoin(o.Dir, "log")
 	s.logs = newLogFS(o.FS, logDir, func(err error) { s.fail.set("writing the log", err) })
+	s.writeBack = newGroupSync(o.WriteBack, s.writeBackAll)
 	s.syncs = newGroupSync(o.SyncInterval, s.syncLog)
 	if err := o.FS.MkdirAll(logDir, 0o700); err != nil {
 		return nil, err
@@ -143,7 +144,12 @@ func (s *Store) begin(ctx context.Context, o Options, sealed bool) error {
 		snapshot := s.db.NewSnapshot()
 		s.running.Go(func() { s.countIn(ctx, snapshot) })
 	}
+	s.running.Go(func() { s.writeBack.Run(ctx) })
 	s.running.Go(func() { s.syncs.Run(ctx) })
+	if s.bound.limit > 0 {
+		s.look()
+		s.running.Go(s.lookAtDisk)
+	}
 	s.running.Go(func() { s.scrubAgainAndAgain(ctx, o.ScrubInterval) })
 	return nil
 }

@@ -31,6 +31,15 @@ type Options struct {
 	Clock Clock
 	// MemoryBytes bounds the decoded cells in memory. Default 64 MiB.
 	MemoryBytes int64
+	// WriteBack is how long a write with mesh.Memory may stay in memory alone,
+	// beside the time that the disk takes. While more is written than the disk
+	// takes, it may be as long as half of MemoryBytes lasts; then writers wait.
+	// Default 1 s.
+	WriteBack time.Duration
+	// DiskBytes bounds what the store takes on the disk. At the bound, new
+	// writes are mesh.Overloaded, and at an eighth more, also merges of what
+	// other nodes hold; deletes never are. Default: no bound.
+	DiskBytes int64
 	// PromotionWindow is within how long a key must be read from the disk
 	// twice to come into memory, while that is full. Default 60 s.
 	PromotionWindow time.Duration
@@ -68,6 +77,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MemoryBytes == 0 {
 		o.MemoryBytes = 64 << 20
+	}
+	if o.WriteBack == 0 {
+		o.WriteBack = time.Second
 	}
 	if o.PromotionWindow == 0 {
 		o.PromotionWindow = time.Minute

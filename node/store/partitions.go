@@ -9,21 +9,37 @@ import (
 // Digests gives, for each partition, what Digest does. The first call after
 // many changes reads what changed.
 func (s *Store) Digests(ctx context.Context) ([]uint64, error) {
+	if err := s.settled(ctx); err != nil {
+		return nil, partitionError("digest", 0, err)
+	}
 	digests := make([]uint64, mesh.Partitions)
 	for p := range digests {
 		var err error
-		if digests[p], err = s.Digest(ctx, mesh.Partition(p)); err != nil {
+		if digests[p], err = s.digestSettled(ctx, mesh.Partition(p)); err != nil {
 			return nil, err
 		}
 	}
-	return digests, nil
+	return digests, s.logged()
 }
 
 // Digest gives the XOR of the digests of a partition's cells, those of
 // deleted keys too: 0 for an empty partition. Two stores that hold the same
 // have the same digest. All writes that returned before the call are in it;
-// those that go on beside it may be or not.
+// those that go on beside it may be or not. What it stands for is logged: it
+// may be told to others.
 func (s *Store) Digest(ctx context.Context, p mesh.Partition) (uint64, error) {
+	if err := s.settled(ctx); err != nil {
+		return 0, partitionError("digest", p, err)
+	}
+	digest, err := s.digestSettled(ctx, p)
+	if err == nil {
+		err = s.logged()
+	}
+	return digest, err
+}
+
+// digestSettled is Digest of what the engine has.
+func (s *Store) digestSettled(ctx context.Context, p mesh.Partition) (uint64, error) {
 	if err := s.awaitIndex(ctx); err != nil {
 		return 0, err
 	}
@@ -59,6 +75,9 @@ func (s *Store) Held(ctx context.Context) ([]mesh.Partition, error) {
 	if err := s.awaitIndex(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.settled(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
@@ -74,6 +93,9 @@ func (s *Store) Held(ctx context.Context) ([]mesh.Partition, error) {
 
 // Entries tells of the cells of a partition, in order of ID.
 func (s *Store) Entries(ctx context.Context, p mesh.Partition) ([]mesh.Entry, error) {
+	if err := s.settled(ctx); err != nil {
+		return nil, partitionError("list", p, err)
+	}
 	var entries []mesh.Entry
 	err := s.reading(ctx, func() error {
 		entries = nil
@@ -91,6 +113,9 @@ func (s *Store) Entries(ctx context.Context, p mesh.Partition) ([]mesh.Entry, er
 // is done, next is where to go on. A damaged cell is left out. The cells must
 // not be changed.
 func (s *Store) Differing(ctx context.Context, p mesh.Partition, have []mesh.Entry, from uint64, maxBytes int) (records []mesh.Record, next uint64, done bool, err error) {
+	if err := s.settled(ctx); err != nil {
+		return nil, 0, false, partitionError("compare", p, err)
+	}
 	known := make(map[mesh.Entry]struct{}, len(have))
 	for _, entry := range have {
 		known[entry] = struct{}{}
@@ -132,6 +157,9 @@ func (s *Store) differing(ctx context.Context, p mesh.Partition, known map[mesh.
 func (s *Store) DropPartition(ctx context.Context, p mesh.Partition, digest uint64) (bool, error) {
 	if err := s.awaitIndex(ctx); err != nil {
 		return false, err
+	}
+	if err := s.settled(ctx); err != nil {
+		return false, partitionError("drop", p, err)
 	}
 	var dropped bool
 	err := s.reading(ctx, func() (err error) {

@@ -19,6 +19,9 @@ import (
 // dumbDigests computes the digests from all cells.
 func dumbDigests(t testing.TB, s *Store) []uint64 {
 	t.Helper()
+	if err := s.settled(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	digests := make([]uint64, mesh.Partitions)
 	first := []byte{cellRecord}
 	records, err := s.db.NewIter(&pebble.IterOptions{LowerBound: first, UpperBound: afterPrefix(first)})
@@ -94,7 +97,12 @@ func checkIndex(t testing.TB, s *Store) {
 }
 
 // evict empties the memory tier.
-func evict(s *Store) { s.cells.RemoveIf(func(mesh.Key, inMemory) bool { return true }) }
+func evict(s *Store) {
+	if err := s.settled(context.Background()); err != nil {
+		panic(err)
+	}
+	s.cells.RemoveIf(func(mesh.Key, inMemory) bool { return true })
+}
 
 func TestDigestsAreThoseOfTheCells(t *testing.T) {
 	seed := rand.Uint64()

@@ -69,6 +69,13 @@ func (s *Store) View(key mesh.Key, read func(*lattice.Cell)) (bool, error) {
 		return false, err
 	}
 	defer s.leave()
+	if s.cells.Full() && !s.promotions.again(key, time.Now()) {
+		cell, found, err := s.peek(key)
+		if found {
+			read(&cell)
+		}
+		return found, readError(key, err)
+	}
 	locked := s.cells.Lock(key)
 	found, err := s.load(&locked, key)
 	if found {
@@ -108,7 +115,11 @@ func (s *Store) load(cell *cellmap.Locked[inMemory], key mesh.Key) (bool, error)
 	if err := s.follow(loaded); err != nil {
 		s.log.Warn("a record is from the future", "key", key.String(), "err", err)
 	}
-	cell.Insert(loaded, inMemory{})
+	var beside inMemory
+	if loaded.Deleted() {
+		beside = buried
+	}
+	cell.Insert(loaded, beside)
 	return true, nil
 }
 

@@ -32,8 +32,14 @@ func (s *Store) Remove(ctx context.Context, key mesh.Key, cell lattice.Cell) (bo
 
 // removeIf removes the cell of a key if it has the digest, and reports whether it did.
 func (s *Store) removeIf(key mesh.Key, digest uint64) (bool, error) {
+	disk := &s.disks[s.cells.ShardOf(key)]
+	disk.Lock()
+	defer disk.Unlock()
 	locked := s.cells.Lock(key)
 	defer locked.Unlock()
+	if locked.Pinned() { // it changed
+		return false, nil
+	}
 	record := appendIndexKey(nil, key)
 	value, closer, err := s.db.Get(record)
 	if errors.Is(err, pebble.ErrNotFound) {

@@ -32,7 +32,7 @@ func (s *Store) rewrite(ctx context.Context, in span) error {
 func (s *Store) rewriteStep(ctx context.Context, in span) (next []byte, err error) {
 	s.gate.Lock()
 	defer s.gate.Unlock()
-	if s.closed {
+	if s.closed.Load() {
 		return nil, errClosed
 	}
 	saved := s.db.NewBatch()

@@ -45,10 +45,10 @@ func (s *Store) salvageOwn(ctx context.Context, saved *pebble.Batch, bad span, r
 // marks all others that the index knows as lost.
 func (s *Store) salvageCells(ctx context.Context, saved *pebble.Batch, bad span) (lost []mesh.Key, err error) {
 	held := make(map[mesh.Key]struct{})
-	s.cells.EachCell(func(key mesh.Key, cell *lattice.Cell, _ inMemory) {
-		if record := appendCellKey(nil, key); err == nil && bad.contains(record) {
+	s.cells.EachCell(func(key mesh.Key, cell *lattice.Cell, beside inMemory) {
+		if record := appendCellKey(nil, key); err == nil && beside&fresh == 0 && bad.contains(record) {
 			held[key] = struct{}{}
-			err = saved.Set(record, cell.AppendBinary(nil), nil)
+			err = s.saveCell(saved, record, cell.AppendBinary(nil))
 		}
 	})
 	if err != nil {
@@ -75,6 +75,20 @@ func (s *Store) salvageCells(ctx context.Context, saved *pebble.Batch, bad span)
 		err = s.lostUnknown()
 	}
 	return lost, err
+}
+
+// saveCell saves a cell of the memory tier, which may be ahead of the disk,
+// with the records that stand beside it.
+func (s *Store) saveCell(saved *pebble.Batch, record, value []byte) error {
+	for _, beside := range besideCell(record, value) {
+		if beside[0] == indexRecord {
+			s.table.stale[partitionOfIndex(beside)].Store(true)
+		}
+		if err := saved.Set(beside, nil, nil); err != nil {
+			return err
+		}
+	}
+	return saved.Set(record, value, nil)
 }
 
 // salvageCell saves the cell of an index record, or marks it as lost.

@@ -18,6 +18,9 @@ func (s *Store) Scan(ctx context.Context, namespace, prefix, after string, limit
 		return nil, false, err
 	}
 	defer s.leave()
+	if err := s.writeOutPrefix(namespace, prefix); err != nil {
+		return nil, false, listError(namespace, err)
+	}
 	from := appendCellKey(nil, mesh.Key{Namespace: namespace, Name: prefix})
 	records, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: from, UpperBound: afterPrefix(from)})
 	if err != nil {

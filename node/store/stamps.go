@@ -33,6 +33,9 @@ func (s *Store) observe(at lattice.Stamp) error {
 // latest is the latest stamp in a value, or zero. It looks into the fields of maps.
 func latest(v lattice.Value) lattice.Stamp {
 	at := v.Stamp()
+	if v.Kind() == lattice.LWWKind {
+		return at
+	}
 	for name := range v.Names() {
 		if field, ok := v.Field(name); ok {
 			at = later(at, latest(field))

@@ -12,7 +12,7 @@ type Stats struct {
 // Stats gives the figures as they are now.
 func (s *Store) Stats() Stats {
 	stats := Stats{
-		Keys:        s.table.total(),
+		Keys:        s.table.total() + s.fresh.Load(),
 		MemoryKeys:  s.cells.Len(),
 		MemoryBytes: s.cells.Bytes(),
 		Damaged:     s.damaged.Load(),

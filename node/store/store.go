@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/binary"
-	"hash/maphash"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -27,13 +26,23 @@ type Store struct {
 	log      *slog.Logger
 	fail     failure
 
-	fs    vfs.FS
-	dir   string
-	lock  *pebble.Lock // of the folder
-	db    *pebble.DB
-	logs  *logFS
-	syncs *groupSync
-	cells *cellmap.Map[inMemory] // the memory tier; a cell in it is the same on disk
+	fs           vfs.FS
+	dir          string
+	lock         *pebble.Lock // of the folder
+	db           *pebble.DB
+	logs         *logFS
+	syncs        *groupSync
+	cells        *cellmap.Map[inMemory]              // the memory tier
+	asides       [cellmap.Shards]map[mesh.Key]*aside // guarded by the locks of the cells
+	asideBytes   atomic.Int64                        // that they take
+	fresh        atomic.Int64                        // cells that are not on disk yet
+	disks        [cellmap.Shards]sync.Mutex          // see outgoing; taken before the lock of a cell
+	writeBack    *groupSync                          // of the memory tier to the engine
+	writtenBack  atomic.Int64                        // cells
+	pendingLimit int64                               // of the bytes that are yet to be written
+	room         room
+	bound        diskBound
+
 	table *table
 
 	promotions *promotions // from the disk into memory
@@ -54,21 +63,16 @@ type Store struct {
 	mends       *groupSync // of the wounds
 
 	hintMu sync.Mutex // makes reading and dropping a hint one step
-	growMu [64]sync.Mutex
-	seed   maphash.Seed // of growMu
+	growMu [cellmap.Shards]sync.Mutex
 
 	scratches sync.Pool // of *scratch
 
 	gate   sync.RWMutex // held for reading while the engine is used
-	closed bool
+	closed atomic.Bool  // set with the gate held
 
 	stop    context.CancelFunc
+	ending  <-chan struct{} // closed by stop
 	running sync.WaitGroup
-}
-
-// inMemory is what stands beside a cell in the memory tier.
-type inMemory struct {
-	marked bool // the index has it as changed already
 }
 
 func (s *Store) setIdentity(id identity) {
@@ -81,18 +85,17 @@ func (s *Store) setIdentity(id identity) {
 // are waited for.
 func (s *Store) Close() error {
 	s.gate.Lock()
-	if s.closed {
+	if s.closed.Swap(true) {
 		s.gate.Unlock()
 		return nil
 	}
-	s.closed = true
 	s.gate.Unlock()
 	s.stop()
 	s.running.Wait()
 	if s.fail.abandoned.Load() {
 		return s.fail.err()
 	}
-	err := s.end()
+	err := s.end() // writes out what is pending
 	if closeErr := s.db.Close(); err == nil {
 		err = closeErr
 	}
@@ -115,6 +118,9 @@ func (s *Store) Close() error {
 func (s *Store) end() error {
 	if s.fail.err() != nil {
 		return nil
+	}
+	if err := s.writeOutAll(nil); err != nil {
+		return err
 	}
 	var table []byte
 	if s.table.isReady() {
@@ -161,7 +167,7 @@ var errClosed = mesh.Errorf(mesh.Unavailable, "store", "closed")
 func (s *Store) enter() error {
 	s.gate.RLock()
 	err := s.fail.err()
-	if s.closed {
+	if s.closed.Load() {
 		err = errClosed
 	}
 	if err != nil {
@@ -200,6 +206,15 @@ func (s *Store) syncLog() error {
 		return s.fail.err()
 	}
 	return nil
+}
+
+// logged is flushLog for who has not entered.
+func (s *Store) logged() error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	return s.flushLog()
 }
 
 // flushLog hands all commits so far to the operating system: the log is

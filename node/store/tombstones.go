@@ -22,6 +22,14 @@ func appendDeletedKey(dst []byte, key mesh.Key) []byte {
 	return append(append(dst, 0), key.Name...)
 }
 
+// noteDeleted has a batch note that a key is deleted, or is not any more.
+func noteDeleted(batch *pebble.Batch, key mesh.Key, deleted bool) error {
+	if deleted {
+		return batch.Set(appendDeletedKey(nil, key), nil, nil)
+	}
+	return batch.Delete(appendDeletedKey(nil, key), nil)
+}
+
 // splitDeletedKey reads what appendDeletedKey writes.
 func splitDeletedKey(record []byte) (id uint64, key mesh.Key, err error) {
 	const head = 1 + 8

@@ -3,28 +3,26 @@ package store
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
-	"github.com/virga-mesh/virga/node/cellmap"
 )
 
 // Merge merges a delta into the cell of a key and returns when that is as
-// durable as d asks (the default is mesh.Logged). On disk only the delta is
-// written. A delta of another kind gives a mesh.KindMismatch error, one with
-// a stamp too far in the future mesh.Invalid; both change nothing. The store
-// keeps nothing of the delta.
+// durable as d asks (the default is mesh.Logged). A delta of another kind
+// gives a mesh.KindMismatch error, one with a stamp too far in the future
+// mesh.Invalid; both change nothing. The store keeps nothing of the delta.
 //
-// Whatever the level, a write is in the engine when Merge returns, and cannot
-// be evicted unwritten: mesh.Memory differs from mesh.Logged in not waiting
-// for the log to reach the operating system.
+// With mesh.Memory the write is in memory when Merge returns, and on its way
+// to the disk: it is there within Options.WriteBack, and before it is evicted.
+// Of a large cell that grows, what is written is what it grew by.
 func (s *Store) Merge(ctx context.Context, key mesh.Key, delta lattice.Cell, d mesh.Durability) (mesh.Merged, error) {
-	merged, err := s.write(ctx, key, d, func(lattice.Cell) (lattice.Cell, error) {
-		return delta, s.follow(delta)
-	})
+	if err := s.follow(delta); err != nil {
+		return mesh.Merged{}, writeError("merge", key, err)
+	}
+	merged, err := s.write(ctx, key, d, repairing, func(lattice.Cell) (lattice.Cell, error) { return delta, nil })
 	return merged, writeError("merge", key, err)
 }
 
@@ -34,7 +32,7 @@ func (s *Store) Merge(ctx context.Context, key mesh.Key, delta lattice.Cell, d m
 // an operation that the kind does not have.
 func (s *Store) Apply(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, d mesh.Durability) (lattice.Cell, mesh.Merged, error) {
 	var delta lattice.Cell
-	merged, err := s.write(ctx, key, d, func(have lattice.Cell) (lattice.Cell, error) {
+	merged, err := s.write(ctx, key, d, adding, func(have lattice.Cell) (lattice.Cell, error) {
 		if err := s.followTop(have); err != nil {
 			return lattice.Cell{}, err
 		}
@@ -49,7 +47,7 @@ func (s *Store) Apply(ctx context.Context, key mesh.Key, kind lattice.Kind, op l
 // delta for the other owners.
 func (s *Store) Delete(ctx context.Context, key mesh.Key, d mesh.Durability) (lattice.Cell, mesh.Merged, error) {
 	var delta lattice.Cell
-	merged, err := s.write(ctx, key, d, func(have lattice.Cell) (lattice.Cell, error) {
+	merged, err := s.write(ctx, key, d, adding, func(have lattice.Cell) (lattice.Cell, error) {
 		if err := s.followTop(have); err != nil {
 			return lattice.Cell{}, err
 		}
@@ -59,39 +57,74 @@ func (s *Store) Delete(ctx context.Context, key mesh.Key, d mesh.Durability) (la
 	return delta, merged, writeError("delete", key, err)
 }
 
-// Await returns when all that was written before the call is as durable as d
-// asks: for writes made with mesh.Memory that are to be safe after all, with
-// other work done meanwhile.
-func (s *Store) Await(ctx context.Context, d mesh.Durability) error {
-	switch d {
-	case mesh.Memory:
+// Await returns when all that was written of some keys before the call, or of
+// all if none is named, is as durable as d asks: for writes made with
+// mesh.Memory that are to be safe after all, with other work done meanwhile.
+func (s *Store) Await(ctx context.Context, d mesh.Durability, keys ...mesh.Key) error {
+	if d == mesh.Memory {
 		return s.fail.err()
-	case mesh.Synced:
-		return s.syncs.Wait(ctx)
 	}
 	if err := s.enter(); err != nil {
 		return err
 	}
-	defer s.leave()
-	return s.flushLog()
+	err := s.awaitLogged(d, keys)
+	s.leave()
+	if err == nil && d == mesh.Synced {
+		err = s.syncs.Wait(ctx)
+	}
+	return err
+}
+
+// awaitLogged hands what is pending to the engine. Unless who calls waits for
+// the disk, it waits for the log.
+func (s *Store) awaitLogged(d mesh.Durability, keys []mesh.Key) error {
+	var commit *pebble.Batch
+	var err error
+	switch {
+	case len(keys) == 0:
+		err = s.writeOutAll(nil)
+	case len(keys) == 1 && d == mesh.Logged:
+		commit, err = s.writeOut(keys[0], mesh.Logged)
+	default:
+		for _, key := range keys {
+			if _, err = s.writeOut(key, mesh.Memory); err != nil {
+				break
+			}
+		}
+	}
+	switch {
+	case err != nil || d == mesh.Synced:
+		return err
+	case commit == nil: // nothing was pending, but what was there may not be logged yet
+		return s.flushLog()
+	}
+	return s.awaitLog(commit)
 }
 
 // write merges into a key's cell the delta that make gives, which sees the
 // cell under the key's lock and must not change it.
-func (s *Store) write(ctx context.Context, key mesh.Key, d mesh.Durability, make func(have lattice.Cell) (lattice.Cell, error)) (mesh.Merged, error) {
+func (s *Store) write(ctx context.Context, key mesh.Key, d mesh.Durability, why purpose, make func(have lattice.Cell) (lattice.Cell, error)) (mesh.Merged, error) {
 	if d == mesh.DefaultDurability {
 		d = mesh.Logged
 	}
 	if err := ctx.Err(); err != nil {
 		return mesh.Merged{}, err
 	}
-	if err := s.enter(); err != nil {
+	if d == mesh.Memory {
+		if err := s.awaitRoom(ctx); err != nil {
+			return mesh.Merged{}, err
+		}
+	}
+	merged, through, err := s.mergeInMemory(key, why, make)
+	if err != nil {
 		return mesh.Merged{}, err
 	}
-	merged, err := s.writeLogged(key, d, make)
-	s.leave()
-	if err == nil && d == mesh.Synced {
-		err = s.syncs.Wait(ctx)
+	s.cells.Trim()
+	switch {
+	case d != mesh.Memory:
+		err = s.Await(ctx, d, key)
+	case through:
+		err = s.writeThrough(key)
 	}
 	if err != nil {
 		return mesh.Merged{}, err
@@ -100,143 +133,11 @@ func (s *Store) write(ctx context.Context, key mesh.Key, d mesh.Durability, make
 	return merged, nil
 }
 
-// writeLogged is write up to the durability of the log.
-func (s *Store) writeLogged(key mesh.Key, d mesh.Durability, make func(have lattice.Cell) (lattice.Cell, error)) (mesh.Merged, error) {
-	cell := s.cells.Lock(key)
-	merged, delta, commit, err := s.mergeLocked(&cell, key, d, make)
-	if err == nil && merged.Grew && s.onGrow != nil {
-		// Taken before the cell's lock is given back, so that the next
-		// delta of this key is told after this one.
-		grow := &s.growMu[maphash.String(s.seed, key.Name)%uint64(len(s.growMu))]
-		grow.Lock()
-		cell.Unlock()
-		s.onGrow(key, delta)
-		grow.Unlock()
-	} else {
-		cell.Unlock()
-	}
-	s.cells.Trim()
-	switch {
-	case err != nil || d == mesh.Memory:
-		return merged, err
-	case commit == nil: // nothing new, but what was there may not be logged yet
-		return merged, s.flushLog()
-	}
-	return merged, s.awaitLog(commit)
-}
-
-// mergeLocked merges into memory and hands the delta to the engine. With a
-// durability beyond memory the commit, if there is one, is still to be waited for.
-func (s *Store) mergeLocked(cell *cellmap.Locked[inMemory], key mesh.Key, d mesh.Durability, make func(have lattice.Cell) (lattice.Cell, error)) (merged mesh.Merged, delta lattice.Cell, commit *pebble.Batch, err error) {
-	found, err := s.load(cell, key)
-	damaged := errors.Is(err, errDamaged)
-	if err != nil && !damaged {
-		return merged, delta, nil, err
-	}
-	var have lattice.Cell
-	if found {
-		have = *cell.Cell()
-	}
-	delta, err = make(have)
-	if err != nil {
-		return merged, delta, nil, err
-	}
-	wasDeleted := have.Deleted()
-	merged.Created = !found
-	merged.Dominated = have.Dominates(delta)
-	if found {
-		merged.Grew, err = cell.Mutable().Merge(delta)
-	} else {
-		merged.Grew = !delta.IsZero()
-		if merged.Grew {
-			cell.Insert(delta.Clone(), inMemory{})
-		}
-	}
-	if err != nil || !merged.Grew {
-		return merged, delta, nil, err
-	}
-	written, whole := toWrite(have, *cell.Cell(), delta)
-	commit, err = s.commit(change{
-		key: key, delta: written, beside: cell.Meta(),
-		replace: damaged || whole, create: !found && !damaged,
-		die: cell.Cell().Deleted() && !wasDeleted, revive: wasDeleted && !cell.Cell().Deleted(),
-		expiresBefore: expiryOf(have), expiresAfter: expiryOf(*cell.Cell()),
-	}, d)
-	if err != nil { // memory now holds what the disk does not
-		s.fail.set("committing", err)
-		err = s.fail.err()
-	}
-	return merged, delta, commit, err
-}
-
-// change is what a commit does to a record.
-type change struct {
-	key     mesh.Key
-	delta   lattice.Cell
-	replace bool      // the record is damaged: the delta takes its place
-	create  bool      // there was no record
-	die     bool      // the key is deleted now, and was not
-	revive  bool      // the key was deleted, and is not now
-	beside  *inMemory // what stands beside the cell in memory
-
-	expiresBefore, expiresAfter expiry // of the whole cell
-}
-
-// commit hands a change to the engine, and notes it in the index unless that
-// has the cell as changed already.
-func (s *Store) commit(c change, d mesh.Durability) (*pebble.Batch, error) {
-	scratch := s.takeScratch()
-	defer s.giveScratch(scratch)
-	scratch.key = appendCellKey(scratch.key[:0], c.key)
-	scratch.value = c.delta.AppendBinary(scratch.value[:0])
-	batch := s.db.NewBatch()
-	var err error
-	if c.replace {
-		err = batch.Set(scratch.key, scratch.value, nil)
-	} else {
-		err = batch.Merge(scratch.key, scratch.value, nil)
-	}
-	if err == nil {
-		err = noteExpiry(batch, c)
-	}
-	if err == nil {
-		err = s.commitBeside(batch, scratch, c)
-	}
-	if err != nil {
-		return nil, err
-	}
-	commit, err := s.apply(batch, d)
-	if c.replace && err == nil {
-		s.damagedKeys.remove(c.key)
-	}
-	if err == nil && !c.beside.marked {
-		c.beside.marked = true
-		s.table.changed(partitionOfIndex(scratch.key), c.create)
-	}
-	return commit, err
-}
-
-// commitBeside adds what goes with a change to its batch, and leaves the key
-// of the index record, if that is one of them, in the scratch.
-func (s *Store) commitBeside(batch *pebble.Batch, scratch *scratch, c change) error {
-	var err error
-	switch {
-	case c.die:
-		err = batch.Set(appendDeletedKey(nil, c.key), nil, nil)
-	case c.revive:
-		err = batch.Delete(appendDeletedKey(nil, c.key), nil)
-	}
-	if err == nil && !c.beside.marked {
-		scratch.key = appendIndexKey(scratch.key[:0], c.key)
-		err = batch.Set(scratch.key, nil, nil)
-	}
-	return err
-}
-
 // apply hands a batch to the engine. With a durability beyond memory it gives
 // the batch back, to be awaited.
 func (s *Store) apply(batch *pebble.Batch, d mesh.Durability) (*pebble.Batch, error) {
 	defer s.syncs.Wrote()
+	s.bound.since.Add(int64(batch.Len()))
 	if d == mesh.Memory {
 		if err := s.db.Apply(batch, pebble.NoSync); err != nil {
 			return nil, err
