@@ -69,6 +69,8 @@ func (s *Store) look() {
 	}
 	defer s.leave()
 	before := s.bound.since.Load()
-	s.bound.looked.Store(int64(s.db.Metrics().DiskSpaceUsage()))
+	m := s.db.Metrics()
+	// Logs that are kept to be written over are as good as room.
+	s.bound.looked.Store(int64(m.DiskSpaceUsage() - m.WAL.ObsoletePhysicalSize))
 	s.bound.since.Add(-before)
 }

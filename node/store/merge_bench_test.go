@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -16,7 +18,7 @@ import (
 // bytes, all of which fit the memory. The payload of each delta is new, as one
 // from another node would be.
 func BenchmarkMergeMemory(b *testing.B) {
-	const keys = 1_000_000
+	const keys = 100_000
 	o := options(vfs.Default)
 	o.Dir = b.TempDir()
 	o.MemoryBytes = 4 << 30
@@ -46,6 +48,7 @@ func BenchmarkMergeMemory(b *testing.B) {
 		for _, goroutines := range []int{2, 8, 32} {
 			b.Run(fmt.Sprintf("%s/goroutines=%d", load.name, goroutines), func(b *testing.B) {
 				b.ReportAllocs()
+				before := processorTime(b)
 				var wg sync.WaitGroup
 				for g := range goroutines {
 					wg.Go(func() {
@@ -60,9 +63,20 @@ func BenchmarkMergeMemory(b *testing.B) {
 				}
 				wg.Wait()
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "merges/s")
+				b.ReportMetric(float64(processorTime(b)-before)/float64(b.N), "cpu-ns/op")
 			})
 		}
 	}
+}
+
+// processorTime is what the process has used of the processors: what a merge
+// costs also where others use them.
+func processorTime(b *testing.B) time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 var payload = make([]byte, 1024)

@@ -32,10 +32,14 @@ func (s *Store) observe(at lattice.Stamp) error {
 
 // latest is the latest stamp in a value, or zero. It looks into the fields of maps.
 func latest(v lattice.Value) lattice.Stamp {
-	at := v.Stamp()
-	if v.Kind() == lattice.LWWKind {
-		return at
+	switch v.Kind() {
+	case lattice.MapKind, lattice.ORMapKind:
+		return latestField(v)
 	}
+	return v.Stamp()
+}
+
+func latestField(v lattice.Value) (at lattice.Stamp) {
 	for name := range v.Names() {
 		if field, ok := v.Field(name); ok {
 			at = later(at, latest(field))

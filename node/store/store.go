@@ -119,7 +119,7 @@ func (s *Store) end() error {
 	if s.fail.err() != nil {
 		return nil
 	}
-	if err := s.writeOutAll(nil); err != nil {
+	if err := s.writeOutAll(); err != nil {
 		return err
 	}
 	var table []byte

@@ -82,7 +82,7 @@ func (s *Store) awaitLogged(d mesh.Durability, keys []mesh.Key) error {
 	var err error
 	switch {
 	case len(keys) == 0:
-		err = s.writeOutAll(nil)
+		err = s.writeOutAll()
 	case len(keys) == 1 && d == mesh.Logged:
 		commit, err = s.writeOut(keys[0], mesh.Logged)
 	default:
@@ -160,11 +160,11 @@ func (s *Store) awaitLog(commit *pebble.Batch) error {
 
 // writeError gives the error of a write its kind and operation.
 func writeError(op string, key mesh.Key, err error) error {
-	var known *mesh.Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &known):
+	}
+	var known *mesh.Error
+	if errors.As(err, &known) {
 		return err
 	}
 	kind := mesh.KindOf(err)

@@ -66,6 +66,9 @@ func (s *Store) writeBackShard(shard int) error {
 		if err != nil {
 			return err
 		}
+		if looked == 0 {
+			return nil
+		}
 		left -= looked
 		s.room.made()
 		s.rest(restShare * time.Since(began))

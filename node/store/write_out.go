@@ -126,19 +126,18 @@ func (s *Store) writeThrough(key mesh.Key) error {
 	return err
 }
 
-// writeOutShard hands to the engine what is pending of a shard, a batch at a
-// time, and what was pending when it was called in any case. between, if not
-// nil, is called after each batch.
-func (s *Store) writeOutShard(shard int, between func()) error {
+// writeOutShard hands to the engine, a batch at a time, what was pending of a
+// shard when it was called.
+func (s *Store) writeOutShard(shard int) error {
 	for left, first := s.cells.Pins(shard), true; left > 0 || first; first = false {
 		looked, err := s.writeOutBatch(shard, min(left, batchCells))
 		if err != nil {
 			return err
 		}
-		left -= looked
-		if between != nil && looked > 0 {
-			between()
+		if looked == 0 {
+			return nil // others took the rest
 		}
+		left -= looked
 	}
 	return nil
 }
@@ -167,9 +166,9 @@ func (s *Store) writeOutBatch(shard, most int) (looked int, err error) {
 }
 
 // writeOutAll hands to the engine all that was pending when it was called.
-func (s *Store) writeOutAll(between func()) error {
+func (s *Store) writeOutAll() error {
 	for shard := range s.disks {
-		if err := s.writeOutShard(shard, between); err != nil {
+		if err := s.writeOutShard(shard); err != nil {
 			return err
 		}
 	}
@@ -186,7 +185,7 @@ func (s *Store) settled(ctx context.Context) error {
 		return err
 	}
 	defer s.leave()
-	return s.writeOutAll(nil)
+	return s.writeOutAll()
 }
 
 // writeOutThose writes out what is pending of the keys that match, for who has entered.
