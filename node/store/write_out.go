@@ -15,6 +15,7 @@ import (
 // order, and a cell is not let go before it can be read again.
 type outgoing struct {
 	batch    *pebble.Batch
+	hurries  bool // somebody waits for it
 	taken    []cellmap.Taken
 	changed  []changed
 	replaced []mesh.Key // damaged records
@@ -38,12 +39,12 @@ func (s *Store) add(o *outgoing, cell *cellmap.Locked[inMemory]) error {
 	defer s.giveScratch(scratch)
 	key, meta, pending := cell.Key(), cell.Meta(), *cell.Peek()
 	expires := expiryOf(pending)
-	before := expires
+	before, whole := expires, true
 	buriedNow := pending.Deleted()
 	if a := s.takeAside(cell); a != nil {
 		before = a.expires
 		if a.growth {
-			pending = a.delta
+			pending, whole = a.delta, false
 		}
 	}
 	scratch.key = appendCellKey(scratch.key[:0], key)
@@ -62,16 +63,34 @@ func (s *Store) add(o *outgoing, cell *cellmap.Locked[inMemory]) error {
 		err = noteDeleted(o.batch, key, buriedNow)
 		*meta ^= buried
 	}
-	if err == nil && *meta&marked == 0 {
-		scratch.key = appendIndexKey(scratch.key[:0], key)
-		err = o.batch.Set(scratch.key, nil, nil)
-		o.changed = append(o.changed, changed{partitionOfIndex(scratch.key), *meta&fresh != 0})
+	if err == nil {
+		err = o.index(scratch, cell, whole)
 	}
 	if *meta&fresh != 0 {
 		s.fresh.Add(-1)
 	}
-	*meta = *meta&^(fresh|replaces) | marked
+	*meta &^= fresh | replaces
 	return err
+}
+
+// index adds to the batch that a cell has changed, or its digest: where nobody
+// waits for the batch, and the whole cell, which the scratch has, is at hand.
+func (o *outgoing) index(scratch *scratch, cell *cellmap.Locked[inMemory], whole bool) error {
+	meta := cell.Meta()
+	whole = whole && !o.hurries
+	if !whole && *meta&marked != 0 {
+		return nil
+	}
+	var digest []byte
+	if whole {
+		digest = appendDigest(nil, digestOf(scratch.key, scratch.value))
+		*meta &^= marked
+	} else {
+		*meta |= marked
+	}
+	scratch.key = appendIndexKey(scratch.key[:0], cell.Key())
+	o.changed = append(o.changed, changed{partitionOfIndex(scratch.key), *meta&fresh != 0})
+	return o.batch.Set(scratch.key, digest, nil)
 }
 
 // hand hands the batch to the engine. With a durability beyond memory it gives
@@ -105,7 +124,7 @@ func (s *Store) writeOut(key mesh.Key, d mesh.Durability) (commit *pebble.Batch,
 		cell.Unlock()
 		return nil, nil
 	}
-	o := outgoing{batch: s.db.NewBatch()}
+	o := outgoing{batch: s.db.NewBatch(), hurries: true}
 	err = s.add(&o, &cell)
 	o.taken = cell.Take(nil)
 	cell.Unlock()
