@@ -65,9 +65,17 @@ type Config struct {
 
 	// MemoryBytes bounds the decoded values that the store keeps in memory. Default 64 MiB.
 	MemoryBytes int64
-	// PromotionWindow is within how long a key must be read from the disk twice
-	// to come into memory, while that is full. Default 60 s.
+	// WriteBack is how long a write with mesh.Memory stays in memory alone,
+	// while the disk keeps up; else writers wait when half of MemoryBytes is
+	// yet to be written. Default 1 s.
+	WriteBack time.Duration
+	// PromotionWindow is within how long a key must be read from the disk
+	// twice to come into memory, while that is full. Default 60 s.
 	PromotionWindow time.Duration
+	// DiskBytes bounds what the store takes on the disk. At the bound new writes
+	// are mesh.Overloaded; at an eighth more, so are merges of what other nodes
+	// hold. Deletes never are. Default: no bound.
+	DiskBytes int64
 	// CacheBytes bounds the copies of keys that others own. Default 64 MiB.
 	CacheBytes int64
 	// WatchRing is how many changes of its own copies the node remembers for
@@ -122,6 +130,7 @@ func (c Config) withDefaults() Config {
 	c.CollectAfter = cmp.Or(c.CollectAfter, time.Hour)
 	c.AntiEntropyInterval = cmp.Or(c.AntiEntropyInterval, 10*time.Second)
 	c.MemoryBytes = cmp.Or(c.MemoryBytes, 64<<20)
+	c.WriteBack = cmp.Or(c.WriteBack, time.Second)
 	c.PromotionWindow = cmp.Or(c.PromotionWindow, time.Minute)
 	c.CacheBytes = cmp.Or(c.CacheBytes, 64<<20)
 	c.WatchRing = cmp.Or(c.WatchRing, 64<<10)
@@ -158,9 +167,10 @@ const (
 	maxStats       = statsLife / 4
 	minMemory      = 1 << 20
 	maxPromotion   = 24 * time.Hour
-	maxWatchRing   = 1 << 24  // 40 bytes each, and the keys' names
-	minFuncMemory  = 64 << 10 // one page of WebAssembly
-	maxFuncMemory  = 4 << 30  // what its addresses reach
+	minDisk        = 256 << 20 // some of it are logs
+	maxWatchRing   = 1 << 24   // 40 bytes each, and the keys' names
+	minFuncMemory  = 64 << 10  // one page of WebAssembly
+	maxFuncMemory  = 4 << 30   // what its addresses reach
 )
 
 // validate gives an Invalid error that names the field, what it holds and what was expected.
@@ -201,6 +211,10 @@ func (c Config) validate() error {
 		return invalid("MemoryBytes is %d and CacheBytes %d: expected at least %d each", c.MemoryBytes, c.CacheBytes, minMemory)
 	case c.PromotionWindow < 0 || c.PromotionWindow > maxPromotion:
 		return invalid("PromotionWindow is %v: expected a positive duration of at most %v", c.PromotionWindow, maxPromotion)
+	case c.WriteBack < 0:
+		return invalid("WriteBack is %v: expected a positive duration", c.WriteBack)
+	case c.DiskBytes != 0 && c.DiskBytes < minDisk:
+		return invalid("DiskBytes is %d: expected at least %d", c.DiskBytes, minDisk)
 	case c.WatchRing < 1 || c.WatchRing > maxWatchRing:
 		return invalid("WatchRing is %d: expected 1 to %d", c.WatchRing, maxWatchRing)
 	case c.Concurrency < 1 || c.Queue < 1:

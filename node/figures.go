@@ -21,7 +21,8 @@ func (r *rooms) storeFigures() metrics.Store {
 	return metrics.Store{
 		Keys: uint64(max(0, s.Keys)), MemoryKeys: uint64(s.MemoryKeys),
 		MemoryBytes: uint64(s.MemoryBytes), MemoryLimit: uint64(r.cfg.MemoryBytes),
-		DiskBytes: s.DiskBytes, Damaged: uint64(s.Damaged),
+		Pending: uint64(max(0, s.Pending)), WrittenBack: uint64(s.WrittenBack),
+		DiskBytes: s.DiskBytes, DiskLimit: uint64(r.cfg.DiskBytes), Damaged: uint64(s.Damaged),
 	}
 }
 

@@ -106,9 +106,9 @@ func (r *rooms) openStore() (err error) {
 	r.ring = watch.NewRing(r.cfg.WatchRing, r.cfg.isFresh())
 	r.store, err = store.Open(store.Options{
 		Dir: r.cfg.storeDir(), FS: r.cfg.FS, Node: r.self, Clock: r.clock,
-		MemoryBytes: r.cfg.MemoryBytes, PromotionWindow: r.cfg.PromotionWindow, SyncInterval: r.cfg.SyncInterval,
-		BirthAge: r.cfg.CollectAfter / 2,
-		OnGrow:   r.changed, OnDamage: r.noteDamage, Log: r.log,
+		MemoryBytes: r.cfg.MemoryBytes, DiskBytes: r.cfg.DiskBytes, SyncInterval: r.cfg.SyncInterval,
+		WriteBack: r.cfg.WriteBack, PromotionWindow: r.cfg.PromotionWindow, BirthAge: r.cfg.CollectAfter / 2,
+		OnGrow: r.changed, OnDamage: r.noteDamage, Log: r.log,
 	})
 	return err
 }

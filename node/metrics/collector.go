@@ -32,6 +32,9 @@ var metrics = []metric{
 	gauge("virga_store_memory_keys", "Keys in the memory tier.", func(f *Figures) float64 { return float64(f.Store.MemoryKeys) }),
 	gauge("virga_store_memory_bytes", "Bytes that the memory tier takes.", func(f *Figures) float64 { return float64(f.Store.MemoryBytes) }),
 	gauge("virga_store_memory_occupancy_ratio", "Part of the memory tier's bound that is taken.", func(f *Figures) float64 { return Occupancy(f.Store.MemoryBytes, f.Store.MemoryLimit) }),
+	gauge("virga_store_pending_bytes", "Bytes of the memory tier that are yet to be written to the disk.", func(f *Figures) float64 { return float64(f.Store.Pending) }),
+	counter("virga_store_written_back_total", "Cells of the memory tier that were written to the disk.", func(f *Figures) float64 { return float64(f.Store.WrittenBack) }),
+	gauge("virga_store_disk_occupancy_ratio", "Part of the disk's bound that is taken; 0 without a bound.", func(f *Figures) float64 { return Occupancy(f.Store.DiskBytes, f.Store.DiskLimit) }),
 	gauge("virga_store_disk_bytes", "Bytes of the store on disk.", func(f *Figures) float64 { return float64(f.Store.DiskBytes) }),
 	counter("virga_store_damaged_records_total", "Times that a damaged record was met.", func(f *Figures) float64 { return float64(f.Store.Damaged) }),
 

@@ -27,6 +27,9 @@ type Store struct {
 	MemoryKeys  uint64 // of them in the memory tier
 	MemoryBytes uint64
 	MemoryLimit uint64 // in bytes
+	Pending     uint64 // bytes of the memory tier that are yet to be written to the disk
+	WrittenBack uint64 // cells of it that were
+	DiskLimit   uint64 // in bytes; 0: none
 	DiskBytes   uint64
 	Damaged     uint64 // times that a damaged record was met
 }

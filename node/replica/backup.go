@@ -197,5 +197,5 @@ func (r *Replica) HandleGive(ctx context.Context, m *pb.Give) error {
 		}
 		records[i] = record
 	}
-	return r.Local.MergeAll(ctx, records, r.Durability)
+	return r.Local.MergeAll(ctx, records, r.lasting())
 }

@@ -158,7 +158,7 @@ func (r *Replica) fillBy(ctx context.Context, c change, others []mesh.NodeID, fe
 		if !answer.found {
 			continue
 		}
-		if _, err := r.Local.Merge(ctx, c.key, answer.cell, mesh.Memory); err != nil {
+		if _, err := r.Local.Merge(ctx, c.key, answer.cell, mesh.Logged); err != nil {
 			return got, err
 		}
 	}

@@ -133,7 +133,7 @@ func (r *Replica) sendHints(ctx context.Context, node mesh.NodeID) (more bool, e
 // is reported, and taken as delivered.
 func (r *Replica) sendHint(ctx context.Context, node mesh.NodeID, key mesh.Key, delta lattice.Cell, writes [][]byte) error {
 	merge := &pb.Merge{
-		Key: wire.FromKey(key), Delta: delta.AppendBinary(nil), Durability: uint32(r.Durability), AddsToBase: true,
+		Key: wire.FromKey(key), Delta: delta.AppendBinary(nil), Durability: uint32(r.lasting()), AddsToBase: true,
 		WriteIds: writes,
 	}
 	ctx, cancel := r.attempt(ctx, len(merge.Delta))

@@ -157,9 +157,10 @@ func (r *Replica) mayOwn(key mesh.Key, known []mesh.NodeID) []mesh.NodeID {
 	return nodes
 }
 
-// keep merges into this node's copy what was read elsewhere.
+// keep merges into this node's copy what was read elsewhere: logged, since from
+// now on others are told that this node holds it.
 func (r *Replica) keep(ctx context.Context, key mesh.Key, cell lattice.Cell) {
-	if _, err := r.Local.Merge(ctx, key, cell, mesh.Memory); err != nil {
+	if _, err := r.Local.Merge(ctx, key, cell, mesh.Logged); err != nil {
 		r.Log.Warn("cannot keep what another node holds", "key", key.String(), "err", err)
 	}
 }
@@ -227,12 +228,12 @@ func (r *Replica) repair(key mesh.Key, merged lattice.Cell, answers []answer) {
 }
 
 func (r *Replica) repairing(key mesh.Key, merged lattice.Cell) *pb.Merge {
-	return &pb.Merge{Key: wire.FromKey(key), Delta: merged.AppendBinary(nil), Durability: uint32(r.Durability)}
+	return &pb.Merge{Key: wire.FromKey(key), Delta: merged.AppendBinary(nil), Durability: uint32(r.lasting())}
 }
 
 func (r *Replica) repairOne(ctx context.Context, owner mesh.NodeID, key mesh.Key, merged lattice.Cell, m *pb.Merge) error {
 	if owner == r.Self {
-		_, err := r.Local.Merge(ctx, key, merged, r.Durability)
+		_, err := r.Local.Merge(ctx, key, merged, r.lasting())
 		return err
 	}
 	_, err := r.Peers.Call(ctx, owner, m)

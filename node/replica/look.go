@@ -30,7 +30,7 @@ func (r *Replica) gather(ctx context.Context, key mesh.Key, quorum int) error {
 	if err != nil || cell.IsZero() {
 		return err
 	}
-	_, err = r.mergeWhole(ctx, key, cell, mesh.Memory)
+	_, err = r.mergeWhole(ctx, key, cell, mesh.Logged)
 	return err
 }
 

@@ -137,7 +137,7 @@ func (r *Replica) askOwner(ctx context.Context, c change, id writeID, owner mesh
 // adopt merges the copy of an owner that has the write.
 func (r *Replica) adopt(ctx context.Context, id writeID, cell lattice.Cell) error {
 	_, err := r.arriving(id.key, [][]byte{[]byte(id.id)}, func() (*pb.MergeReply, error) {
-		merged, err := r.Local.Merge(ctx, id.key, cell, mesh.Memory)
+		merged, err := r.Local.Merge(ctx, id.key, cell, mesh.Logged)
 		return &pb.MergeReply{Dominated: merged.Dominated}, err
 	})
 	return err
