@@ -37,6 +37,12 @@ func (l *Locked[M]) Take(taken []Taken) []Taken {
 	return append(taken, Taken(l.number))
 }
 
+// Hold takes the cell, which is not pinned, like Take.
+func (l *Locked[M]) Hold(taken []Taken) []Taken {
+	l.entry.state |= leaving
+	return append(taken, Taken(l.number))
+}
+
 // Taken is a cell of a shard that was taken and is not done.
 type Taken uint32
 

@@ -18,7 +18,7 @@ import (
 // bytes, all of which fit the memory. The payload of each delta is new, as one
 // from another node would be.
 func BenchmarkMergeMemory(b *testing.B) {
-	const keys = 100_000
+	const keys = 1_000_000
 	o := options(vfs.Default)
 	o.Dir = b.TempDir()
 	o.MemoryBytes = 4 << 30

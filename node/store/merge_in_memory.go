@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/node/cellmap"
@@ -53,38 +55,87 @@ func (s *Store) mergeInMemory(key mesh.Key, why purpose, make func(have lattice.
 		cell.Unlock()
 		return merged, false, errClosed
 	}
-	merged, delta, through, err := s.mergeLocked(&cell, key, why, make)
-	if err == nil && merged.Grew && s.onGrow != nil {
-		// Taken before the cell's lock is given back, so that the next
-		// delta of this key is told after this one.
-		grow := &s.growMu[cell.Shard()]
-		grow.Lock()
-		cell.Unlock()
-		s.onGrow(key, delta)
-		grow.Unlock()
-	} else {
-		cell.Unlock()
+	merged, delta, before, err := s.mergeLocked(&cell, key, why, make)
+	if merged.Grew {
+		s.note(&cell, before, delta)
+		through = before.mustGoThrough(stateOf(cell.Peek()))
 	}
+	s.unlock(&cell, merged.Grew, delta)
 	return merged, through, err
 }
 
-func (s *Store) mergeLocked(cell *cellmap.Locked[inMemory], key mesh.Key, why purpose, make func(have lattice.Cell) (lattice.Cell, error)) (merged mesh.Merged, delta lattice.Cell, through bool, err error) {
+// mergeLogged is mergeInMemory for who has entered and waits for the log: all
+// that is pending of the key then is handed to the engine. The commit, if
+// there is one, is still to be waited for.
+func (s *Store) mergeLogged(key mesh.Key, d mesh.Durability, why purpose, make func(have lattice.Cell) (lattice.Cell, error)) (merged mesh.Merged, commit *pebble.Batch, err error) {
+	if err := s.fail.err(); err != nil {
+		return merged, nil, err
+	}
+	shard := s.cells.ShardOf(key)
+	disk := &s.disks[shard]
+	disk.Lock()
+	defer disk.Unlock()
+	cell := s.cells.Lock(key)
+	pinned := cell.Pinned()
+	merged, delta, before, err := s.mergeLocked(&cell, key, why, make)
+	if err != nil || !merged.Grew && !pinned {
+		cell.Unlock()
+		return merged, nil, err
+	}
+	o := outgoing{batch: s.db.NewBatch(), hurries: true}
+	if pinned {
+		if merged.Grew {
+			s.note(&cell, before, delta)
+		}
+		err = s.add(&o, &cell)
+		o.taken = cell.Take(nil)
+	} else {
+		err = s.put(&o, &cell, delta, false, before.expires)
+		o.taken = cell.Hold(nil)
+	}
+	s.unlock(&cell, merged.Grew, delta)
+	if err != nil {
+		s.fail.set("committing", err)
+		return merged, nil, s.fail.err()
+	}
+	commit, err = s.hand(&o, shard, d)
+	return merged, commit, err
+}
+
+// unlock gives the lock of a cell back, and tells of the delta if it grew.
+func (s *Store) unlock(cell *cellmap.Locked[inMemory], grew bool, delta lattice.Cell) {
+	if !grew || s.onGrow == nil {
+		cell.Unlock()
+		return
+	}
+	// Taken before the cell's lock is given back, so that the next delta of
+	// this key is told after this one.
+	grow := &s.growMu[cell.Shard()]
+	key := cell.Key()
+	grow.Lock()
+	cell.Unlock()
+	s.onGrow(key, delta)
+	grow.Unlock()
+}
+
+// mergeLocked merges, and gives how the cell was before.
+func (s *Store) mergeLocked(cell *cellmap.Locked[inMemory], key mesh.Key, why purpose, make func(have lattice.Cell) (lattice.Cell, error)) (merged mesh.Merged, delta lattice.Cell, before state, err error) {
 	found, err := s.load(cell, key)
 	damaged := errors.Is(err, errDamaged)
 	if err != nil && !damaged {
-		return merged, delta, false, err
+		return merged, delta, before, err
 	}
 	var have lattice.Cell
 	if found {
 		have = *cell.Cell()
 	}
 	if delta, err = make(have); err != nil {
-		return merged, delta, false, err
+		return merged, delta, before, err
 	}
 	if err = s.admit(delta, why); err != nil {
-		return merged, delta, false, err
+		return merged, delta, before, err
 	}
-	before := stateOf(&have)
+	before = stateOf(&have)
 	merged.Created = !found
 	merged.Dominated = have.Dominates(delta)
 	if found {
@@ -92,11 +143,7 @@ func (s *Store) mergeLocked(cell *cellmap.Locked[inMemory], key mesh.Key, why pu
 	} else if merged.Grew = !delta.IsZero(); merged.Grew {
 		s.create(cell, delta, damaged)
 	}
-	if err != nil || !merged.Grew {
-		return merged, delta, false, err
-	}
-	s.note(cell, before, delta)
-	return merged, delta, before.mustGoThrough(stateOf(cell.Peek())), nil
+	return merged, delta, before, err
 }
 
 // create puts a cell into memory of which there is no record, or a damaged one.

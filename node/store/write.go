@@ -110,27 +110,50 @@ func (s *Store) write(ctx context.Context, key mesh.Key, d mesh.Durability, why 
 	if err := ctx.Err(); err != nil {
 		return mesh.Merged{}, err
 	}
+	var merged mesh.Merged
+	var err error
 	if d == mesh.Memory {
-		if err := s.awaitRoom(ctx); err != nil {
-			return mesh.Merged{}, err
-		}
-	}
-	merged, through, err := s.mergeInMemory(key, why, make)
-	if err != nil {
-		return mesh.Merged{}, err
-	}
-	s.cells.Trim()
-	switch {
-	case d != mesh.Memory:
-		err = s.Await(ctx, d, key)
-	case through:
-		err = s.writeThrough(key)
+		merged, err = s.writeInMemory(ctx, key, why, make)
+	} else {
+		merged, err = s.writeLogged(ctx, key, d, why, make)
 	}
 	if err != nil {
 		return mesh.Merged{}, err
 	}
 	merged.Durability = d
 	return merged, nil
+}
+
+func (s *Store) writeInMemory(ctx context.Context, key mesh.Key, why purpose, make func(have lattice.Cell) (lattice.Cell, error)) (mesh.Merged, error) {
+	if err := s.awaitRoom(ctx); err != nil {
+		return mesh.Merged{}, err
+	}
+	merged, through, err := s.mergeInMemory(key, why, make)
+	s.cells.Trim()
+	if through {
+		err = s.writeThrough(key)
+	}
+	return merged, err
+}
+
+func (s *Store) writeLogged(ctx context.Context, key mesh.Key, d mesh.Durability, why purpose, make func(have lattice.Cell) (lattice.Cell, error)) (mesh.Merged, error) {
+	if err := s.enter(); err != nil {
+		return mesh.Merged{}, err
+	}
+	merged, commit, err := s.mergeLogged(key, d, why, make)
+	s.cells.Trim()
+	switch {
+	case err != nil:
+	case commit != nil:
+		err = s.awaitLog(commit)
+	case d == mesh.Logged: // nothing was pending, but what was there may not be logged yet
+		err = s.flushLog()
+	}
+	s.leave()
+	if err == nil && d == mesh.Synced {
+		err = s.syncs.Wait(ctx)
+	}
+	return merged, err
 }
 
 // apply hands a batch to the engine. With a durability beyond memory it gives

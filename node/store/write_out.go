@@ -5,6 +5,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/node/cellmap"
 )
@@ -35,18 +36,23 @@ const (
 
 // add adds what is pending of a cell to the batch.
 func (s *Store) add(o *outgoing, cell *cellmap.Locked[inMemory]) error {
-	scratch := s.takeScratch()
-	defer s.giveScratch(scratch)
-	key, meta, pending := cell.Key(), cell.Meta(), *cell.Peek()
-	expires := expiryOf(pending)
-	before, whole := expires, true
-	buriedNow := pending.Deleted()
+	pending := *cell.Peek()
+	before, whole := expiryOf(pending), true
 	if a := s.takeAside(cell); a != nil {
 		before = a.expires
 		if a.growth {
 			pending, whole = a.delta, false
 		}
 	}
+	return s.put(o, cell, pending, whole, before)
+}
+
+// put adds what is pending of a cell, which may be the whole, to the batch,
+// with the records that stand beside the cell. It expired before as said.
+func (s *Store) put(o *outgoing, cell *cellmap.Locked[inMemory], pending lattice.Cell, whole bool, before expiry) error {
+	scratch := s.takeScratch()
+	defer s.giveScratch(scratch)
+	key, meta := cell.Key(), cell.Meta()
 	scratch.key = appendCellKey(scratch.key[:0], key)
 	scratch.value = pending.AppendBinary(scratch.value[:0])
 	var err error
@@ -57,9 +63,9 @@ func (s *Store) add(o *outgoing, cell *cellmap.Locked[inMemory]) error {
 		err = o.batch.Merge(scratch.key, scratch.value, nil)
 	}
 	if err == nil {
-		err = noteExpiry(o.batch, key, before, expires)
+		err = noteExpiry(o.batch, key, before, expiryOf(*cell.Peek()))
 	}
-	if err == nil && buriedNow != (*meta&buried != 0) {
+	if buriedNow := cell.Peek().Deleted(); err == nil && buriedNow != (*meta&buried != 0) {
 		err = noteDeleted(o.batch, key, buriedNow)
 		*meta ^= buried
 	}
