@@ -1,6 +1,7 @@
 package store
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -14,6 +15,8 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 )
 
+var benchWriteBack = flag.Duration("write-back", 0, "Options.WriteBack of BenchmarkMergeMemory: an hour leaves the memory tier alone")
+
 // BenchmarkMergeMemory merges registers of 1 KiB into a million keys of 8
 // bytes, all of which fit the memory. The payload of each delta is new, as one
 // from another node would be.
@@ -21,7 +24,7 @@ func BenchmarkMergeMemory(b *testing.B) {
 	const keys = 1_000_000
 	o := options(vfs.Default)
 	o.Dir = b.TempDir()
-	o.MemoryBytes = 4 << 30
+	o.MemoryBytes, o.WriteBack = 4<<30, *benchWriteBack
 	s := open(b, o)
 	names := make([]mesh.Key, keys)
 	for i := range names {
@@ -32,6 +35,12 @@ func BenchmarkMergeMemory(b *testing.B) {
 	}
 	if err := s.settled(b.Context()); err != nil {
 		b.Fatal(err)
+	}
+	for range 300 { // what the fill has left to be compacted
+		if m := s.db.Metrics(); m.Compact.NumInProgress == 0 && m.Flush.NumInProgress == 0 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
 	for _, load := range []struct {
 		name string
