@@ -17,7 +17,7 @@ type inMemory uint8
 const (
 	marked   inMemory = 1 << iota // the index has it as changed already
 	fresh                         // it is not on disk yet
-	replaces                      // its record is damaged: what is written takes its place
+	replaces                      // its record is damaged, or lifted: what is written takes its place
 	buried                        // on disk it is a deleted key's
 	hasAside                      // see aside
 )
@@ -90,7 +90,12 @@ func (s *Store) mergeLogged(key mesh.Key, d mesh.Durability, why purpose, make f
 		err = s.add(&o, &cell)
 		o.taken = cell.Take(nil)
 	} else {
-		err = s.put(&o, &cell, delta, false, before.expires)
+		pending, whole := delta, false
+		if before.liftedBy(cell.Peek()) {
+			*cell.Meta() |= replaces
+			pending, whole = *cell.Peek(), true
+		}
+		err = s.put(&o, &cell, pending, whole, before.expires)
 		o.taken = cell.Hold(nil)
 	}
 	s.unlock(&cell, merged.Grew, delta)
@@ -158,6 +163,8 @@ func (s *Store) create(cell *cellmap.Locked[inMemory], delta lattice.Cell, damag
 
 // state is what of a cell other records stand for, or other cells depend on.
 type state struct {
+	held    bool
+	began   lattice.Stamp
 	reset   lattice.Stamp
 	expires expiry
 	divided bool
@@ -165,7 +172,7 @@ type state struct {
 
 func stateOf(cell *lattice.Cell) state {
 	value, _ := cell.Value()
-	return state{reset: cell.ResetAt(), expires: expiryOf(*cell), divided: value.Divided()}
+	return state{held: !cell.IsZero(), began: cell.Began(), reset: cell.ResetAt(), expires: expiryOf(*cell), divided: value.Divided()}
 }
 
 // mustGoThrough reports whether a change is written at once: the parts of a
@@ -178,6 +185,10 @@ func (before state) mustGoThrough(now state) bool {
 // note notes that a cell has changed since it was written.
 func (s *Store) note(cell *cellmap.Locked[inMemory], before state, delta lattice.Cell) {
 	pinned, meta := cell.Pinned(), cell.Meta()
+	if before.liftedBy(cell.Peek()) {
+		*meta |= replaces
+		s.forgetGrowth(cell)
+	}
 	small := *meta&(fresh|replaces) != 0 || isSmall(cell.Peek())
 	switch {
 	case *meta&hasAside != 0:
@@ -227,6 +238,16 @@ func (s *Store) grow(a *aside, delta lattice.Cell) {
 		s.fail.set("noting what a cell grew by", err) // it fits the cell, of which this is a part
 	}
 	s.weighAside(int64(a.delta.Size() - before))
+}
+
+// forgetGrowth makes that a cell is written whole.
+func (s *Store) forgetGrowth(cell *cellmap.Locked[inMemory]) {
+	if *cell.Meta()&hasAside == 0 {
+		return
+	}
+	a := s.asides[cell.Shard()][cell.Key()]
+	s.weighAside(-int64(a.delta.Size()))
+	a.delta, a.growth = lattice.Cell{}, false
 }
 
 // takeAside gives what was put aside of a cell, if anything was, and forgets it.
