@@ -30,15 +30,15 @@ func NewBirth(at time.Time) Birth {
 	return Birth{&frame{reset: Stamp{Time: uint64(at.UnixMilli()) << logicalBits, Node: birthNode}}}
 }
 
-// ShareBirth gives the birth of a cell that was born and does not expire.
-func (c Cell) ShareBirth() (b Birth, ok bool) {
+// Birth gives the birth of a cell that was born and has no expiry.
+func (c Cell) Birth() (b Birth, ok bool) {
 	if !c.Born() || c.frame.expiry != nil {
 		return Birth{}, false
 	}
 	return Birth{c.frame}, true
 }
 
-// WithBirth is a cell that shares the memory for its birth, which is equal, with b.
+// WithBirth is the cell, which has a birth equal to b, sharing the memory for it with b.
 func (c Cell) WithBirth(b Birth) Cell {
 	c.frame = b.frame
 	return c

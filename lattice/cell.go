@@ -169,7 +169,7 @@ func (c Cell) Clone() Cell {
 // beside the CellSize bytes of the Cell itself.
 func (c Cell) Size() int {
 	size := c.value.Size()
-	if c.frame != nil {
+	if _, born := c.Birth(); c.frame != nil && !born { // births are shared
 		size += 8 + c.frame.reset.size()
 	}
 	if e := c.expiry(); e != nil {

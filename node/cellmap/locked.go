@@ -93,6 +93,7 @@ func (l *Locked[M]) Share() lattice.Cell {
 // there was. It does not count as use: who has one must ask for it once more
 // before it is worth more than others.
 func (l *Locked[M]) Insert(cell lattice.Cell, meta M) {
+	cell = l.m.births.share(cell)
 	if l.entry != nil {
 		l.entry.cell, l.entry.meta = cell, meta
 		l.entry.clear(shared)

@@ -33,6 +33,7 @@ type Map[M any] struct {
 	onEvict   func(mesh.Key, M)
 	seed      maphash.Seed
 	spaces    namespaces
+	births    births
 	used      atomic.Int64
 	pinned    atomic.Int64
 	count     atomic.Int64

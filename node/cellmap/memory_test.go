@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -22,7 +23,7 @@ func TestASmallKeyTakesLittleMemory(t *testing.T) {
 	before := heap()
 	m := New[byte](1<<30, nil)
 	for i := range keys {
-		encoded := lattice.NewCell(lattice.Stamp{}, register(i)).AppendBinary(nil)
+		encoded := register(t, i).AppendBinary(nil)
 		cell, err := lattice.DecodeCell(encoded) // as from another node, or from the disk
 		if err != nil {
 			t.Fatal(err)
@@ -42,11 +43,14 @@ func TestASmallKeyTakesLittleMemory(t *testing.T) {
 	runtime.KeepAlive(m)
 }
 
-func register(i int) lattice.Value {
-	delta, err := lattice.Apply(lattice.New(lattice.LWWKind), lattice.SetOp([]byte(fmt.Sprintf("%08d", i))),
-		lattice.Write{Stamp: lattice.Stamp{Time: uint64(1<<56 + i), Node: "12D3KooWGRUFmMLLqmqv5tTHG83nMoBXSj37oVvYkYHVSgW3xkUd"}})
+func register(t *testing.T, i int) lattice.Cell {
+	t.Helper()
+	cell, err := lattice.Cell{}.Apply(lattice.LWWKind, lattice.SetOp([]byte(fmt.Sprintf("%08d", i))), lattice.Write{
+		Stamp: lattice.Stamp{Time: uint64(1<<56 + i), Node: "12D3KooWGRUFmMLLqmqv5tTHG83nMoBXSj37oVvYkYHVSgW3xkUd"},
+		Born:  lattice.NewBirth(time.UnixMilli(int64(1_800_000_000_000 + i%100*60_000))),
+	})
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
-	return delta
+	return cell
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/virga-mesh/virga/lattice"
@@ -30,7 +31,28 @@ func (s *Store) Change(ctx context.Context, key mesh.Key, d mesh.Durability, mak
 func (s *Store) now(key mesh.Key) lattice.Write {
 	at := lattice.Write{Stamp: s.clock.Now(), Writer: s.writerFor(key), Now: time.Now()}
 	if s.birthAge > 0 {
-		at.Born = lattice.NewBirth(at.Now.Add(-s.birthAge))
+		at.Born = s.births.at(at.Now.Add(-s.birthAge).Truncate(s.birthAge / birthGrain))
 	}
 	return at
+}
+
+// birthGrain is into how many moments of birth Options.BirthAge is divided.
+// Cells that begin at about the same time share the memory for one.
+const birthGrain = 8
+
+// births makes the birth of each moment once.
+type births struct{ last atomic.Pointer[birthAt] }
+
+type birthAt struct {
+	at    time.Time
+	birth lattice.Birth
+}
+
+func (b *births) at(moment time.Time) lattice.Birth {
+	last := b.last.Load()
+	if last == nil || !last.at.Equal(moment) {
+		last = &birthAt{moment, lattice.NewBirth(moment)}
+		b.last.Store(last)
+	}
+	return last.birth
 }

@@ -49,7 +49,7 @@ type Options struct {
 	// ScrubInterval is the pause between two scrubs; the first comes after a
 	// tenth of it. Default 24 h.
 	ScrubInterval time.Duration
-	// BirthAge is how long before it is written a cell begins that was never
+	// BirthAge is how long, or an eighth more, before it is written a cell begins that was never
 	// written nor deleted here: marks of deletes older than that may be
 	// forgotten anywhere. 0: such cells have no birth.
 	BirthAge time.Duration

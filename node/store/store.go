@@ -48,6 +48,7 @@ type Store struct {
 	promotions *promotions // from the disk into memory
 
 	birthAge time.Duration // see Options
+	births   births
 	floors   floors
 	debts    debts
 
