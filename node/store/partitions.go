@@ -12,10 +12,13 @@ func (s *Store) Digests(ctx context.Context) ([]uint64, error) {
 	if err := s.settled(ctx); err != nil {
 		return nil, partitionError("digest", 0, err)
 	}
-	digests := make([]uint64, mesh.Partitions)
-	for p := range digests {
+	if err := s.awaitIndex(ctx); err != nil {
+		return nil, err
+	}
+	digests, stale := s.table.all()
+	for _, p := range stale {
 		var err error
-		if digests[p], err = s.digestSettled(ctx, mesh.Partition(p)); err != nil {
+		if digests[p], err = s.digestSettled(ctx, p); err != nil {
 			return nil, err
 		}
 	}
@@ -191,5 +194,8 @@ func (s *Store) drop(ctx context.Context, p mesh.Partition, digest uint64) (bool
 }
 
 func partitionError(op string, p mesh.Partition, err error) error {
+	if err == nil {
+		return nil
+	}
 	return diskError(op+" partition "+p.String(), err)
 }

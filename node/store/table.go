@@ -31,6 +31,21 @@ type table struct {
 
 func newTable() *table { return &table{ready: make(chan struct{})} }
 
+// all gives the digests of all partitions, and which of them are stale.
+func (t *table) all() (digests []uint64, stale []mesh.Partition) {
+	t.computing.Lock()
+	defer t.computing.Unlock()
+	digests = make([]uint64, mesh.Partitions)
+	for p := range mesh.Partition(mesh.Partitions) {
+		if t.stale[p].Load() {
+			stale = append(stale, p)
+		} else {
+			digests[p] = t.digests[p]
+		}
+	}
+	return digests, stale
+}
+
 // changed says that a cell of the partition changed, or came to be.
 func (t *table) changed(p mesh.Partition, created bool) {
 	if created {
