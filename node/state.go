@@ -38,8 +38,13 @@ func (s *state) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lat
 	return err
 }
 
-// PutFor puts and has the key expire after ttl. While too many owners are
-// away any node may hold it.
+// PutForNow implements catalog.State.
+func (s *state) PutForNow(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error {
+	return s.PutFor(ctx, key, kind, op, 0)
+}
+
+// PutFor puts and, unless ttl is 0, has the key expire after it. While too
+// many owners are away any node may hold it.
 func (s *state) PutFor(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, ttl time.Duration) error {
 	_, err := s.replica.Put(ctx, key, kind, op, replica.WriteOptions{TTL: ttl})
 	if errors.Is(err, mesh.Unavailable) {

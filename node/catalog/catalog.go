@@ -20,6 +20,9 @@ type State interface {
 	// NotFound when there is none.
 	Get(ctx context.Context, key mesh.Key) (lattice.Value, error)
 	Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error
+	// PutForNow is Put of what says how things are now: while too many owners
+	// are away, any node may hold it.
+	PutForNow(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error
 	Delete(ctx context.Context, key mesh.Key) error
 	// List gives names of the system namespace in order, and whether there are more.
 	List(ctx context.Context, prefix, after string, limit int) (names []string, more bool, err error)

@@ -31,6 +31,10 @@ func (s oneNode) Get(_ context.Context, key mesh.Key) (lattice.Value, error) {
 	return value, nil
 }
 
+func (s oneNode) PutForNow(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error {
+	return s.Put(ctx, key, kind, op)
+}
+
 func (s oneNode) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error {
 	_, _, err := s.Apply(ctx, key, kind, op, mesh.Memory)
 	return err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 )
 
@@ -103,12 +104,12 @@ func (c *Catalog) Host(ctx context.Context, info mesh.FuncInfo, node mesh.NodeID
 	if takeOver || record.versions[record.current].Kind == 0 {
 		changes = append(changes, putCurrent(info.Ref.Version))
 	}
-	return c.change(ctx, info.Ref, changes...)
+	return c.changeBy(ctx, c.state.PutForNow, info.Ref, changes...)
 }
 
 // Unhost says that node no longer runs a native or worker function.
 func (c *Catalog) Unhost(ctx context.Context, ref mesh.FuncRef, node mesh.NodeID) error {
-	return c.change(ctx, ref, removeHost(ref.Version, node))
+	return c.changeBy(ctx, c.state.PutForNow, ref, removeHost(ref.Version, node))
 }
 
 // Retire removes node from the hosts of all functions but those that keep
@@ -155,8 +156,14 @@ func (c *Catalog) retireFrom(ctx context.Context, path string, node mesh.NodeID,
 
 // change applies changes to a function's record, and announces them.
 func (c *Catalog) change(ctx context.Context, ref mesh.FuncRef, changes ...change) error {
+	return c.changeBy(ctx, c.state.Put, ref, changes...)
+}
+
+type put func(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error
+
+func (c *Catalog) changeBy(ctx context.Context, put put, ref mesh.FuncRef, changes ...change) error {
 	for _, change := range changes {
-		if err := c.state.Put(ctx, functionKey(ref), recordKind, change); err != nil {
+		if err := put(ctx, functionKey(ref), recordKind, change); err != nil {
 			return err
 		}
 	}
