@@ -11,7 +11,7 @@ import (
 // How Pebble is set up. The memory tier holds what is hot, so the engine's
 // own caches are small.
 const (
-	blockCacheBytes = 8 << 20
+	blockCacheBytes = 32 << 20
 	memTableBytes   = 16 << 20
 	maxOpenFiles    = 512
 	filterBits      = 10 // of the Bloom filters, per key: 1 % false positives
