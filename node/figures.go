@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/virga-mesh/virga/node/metrics"
+	"github.com/virga-mesh/virga/node/store"
 )
 
 // figures asks the rooms how they stand.
@@ -23,7 +24,16 @@ func (r *rooms) storeFigures() metrics.Store {
 		MemoryBytes: uint64(s.MemoryBytes), MemoryLimit: uint64(r.cfg.MemoryBytes),
 		Pending: uint64(max(0, s.Pending)), WrittenBack: uint64(s.WrittenBack),
 		DiskBytes: s.DiskBytes, DiskLimit: uint64(r.cfg.DiskBytes), Damaged: uint64(s.Damaged),
+		Sizes: sizesOf(s.Sizes),
 	}
+}
+
+func sizesOf(written store.Sizes) metrics.Sizes {
+	s := metrics.Sizes{Count: written.Count, Bytes: written.Bytes, UpTo: make(map[float64]uint64, len(store.SizeBounds))}
+	for i, bound := range store.SizeBounds {
+		s.UpTo[float64(bound)] = written.UpTo[i]
+	}
+	return s
 }
 
 func (r *rooms) cacheFigures() metrics.Cache {

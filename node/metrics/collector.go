@@ -68,6 +68,7 @@ var metrics = []metric{
 // Those with labels.
 var (
 	requestsDesc = prometheus.NewDesc("virga_requests_total", "Requests of clients and functions for state that this node took, by outcome: ok, or the kind of the error.", []string{"operation", "outcome"}, nil)
+	sizesDesc    = prometheus.NewDesc("virga_store_written_size_bytes", "Sizes of the cells, or of what they grew by, that were written to the disk.", nil, nil)
 	sentDesc     = prometheus.NewDesc("virga_link_sent_bytes_total", "Bytes of frames that this node sent, without what QUIC adds.", []string{"to"}, nil)
 	owedDesc     = prometheus.NewDesc("virga_replication_owed_keys", "Keys of which a node is owed deltas that it has not acknowledged.", []string{"peer"}, nil)
 	oldestDesc   = prometheus.NewDesc("virga_replication_owed_oldest_seconds", "How long a node has been owed deltas.", []string{"peer"}, nil)
@@ -79,6 +80,7 @@ func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 		descs <- m.desc
 	}
 	descs <- requestsDesc
+	descs <- sizesDesc
 	descs <- sentDesc
 	descs <- owedDesc
 	descs <- oldestDesc
@@ -90,6 +92,8 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, m := range metrics {
 		out <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&figures))
 	}
+	sizes := figures.Store.Sizes
+	out <- prometheus.MustNewConstHistogram(sizesDesc, sizes.Count, float64(sizes.Bytes), sizes.UpTo)
 	out <- prometheus.MustNewConstMetric(sentDesc, prometheus.CounterValue, float64(figures.Sent.ToNodes), "nodes")
 	out <- prometheus.MustNewConstMetric(sentDesc, prometheus.CounterValue, float64(figures.Sent.ToClients), "clients")
 	for _, debt := range figures.Replication.Owed {

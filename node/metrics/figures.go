@@ -32,6 +32,13 @@ type Store struct {
 	DiskLimit   uint64 // in bytes; 0: none
 	DiskBytes   uint64
 	Damaged     uint64 // times that a damaged record was met
+	Sizes       Sizes  // of the cells, or what they grew by, that were written
+}
+
+// Sizes are a distribution.
+type Sizes struct {
+	Count, Bytes uint64
+	UpTo         map[float64]uint64 // how many are not larger, by the size in bytes
 }
 
 // Cache is the copies of what others own, and what is told to the caches of others.

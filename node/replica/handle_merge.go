@@ -20,7 +20,8 @@ func (r *Replica) HandleMerge(ctx context.Context, m *pb.Merge) (*pb.MergeReply,
 	if err != nil {
 		return nil, err
 	}
-	return r.takeDelta(ctx, m, d)
+	_, reply, err := r.takeDelta(ctx, m, d)
+	return reply, err
 }
 
 // HandleMergeMany takes deltas as HandleMerge does. They are as durable as
@@ -34,11 +35,13 @@ func (r *Replica) HandleMergeMany(ctx context.Context, m *pb.MergeMany) (*pb.Mer
 	}
 	reply := &pb.MergeManyReply{Answers: make([]*pb.MergeAnswer, len(m.Merges))}
 	strictest := mesh.Memory
+	keys := make([]mesh.Key, 0, len(m.Merges))
 	for i, merge := range m.Merges {
 		d, err := toDurability(merge.Durability)
+		var key mesh.Key
 		var one *pb.MergeReply
 		if err == nil {
-			one, err = r.takeDelta(ctx, merge, mesh.Memory)
+			key, one, err = r.takeDelta(ctx, merge, mesh.Memory)
 		}
 		if err != nil {
 			reply.Answers[i] = &pb.MergeAnswer{Error: wire.FromError(err, r.Self)}
@@ -50,24 +53,27 @@ func (r *Replica) HandleMergeMany(ctx context.Context, m *pb.MergeMany) (*pb.Mer
 		one.Durability = uint32(d)
 		reply.Answers[i] = &pb.MergeAnswer{Reply: one}
 		strictest = max(strictest, d)
+		keys = append(keys, key)
 	}
-	if err := r.Local.Await(ctx, strictest); err != nil {
+	if len(keys) == 0 {
+		return reply, nil
+	}
+	if err := r.Local.Await(ctx, strictest, keys...); err != nil {
 		return nil, err
 	}
 	return reply, nil
 }
 
-// takeDelta merges a delta from another node, with a durability.
-func (r *Replica) takeDelta(ctx context.Context, m *pb.Merge, d mesh.Durability) (*pb.MergeReply, error) {
-	key, err := wire.ToStoredKey(m.Key)
-	if err != nil {
-		return nil, err
+// takeDelta merges a delta of a key from another node, with a durability.
+func (r *Replica) takeDelta(ctx context.Context, m *pb.Merge, d mesh.Durability) (key mesh.Key, reply *pb.MergeReply, err error) {
+	if key, err = wire.ToStoredKey(m.Key); err != nil {
+		return key, nil, err
 	}
 	delta, err := lattice.DecodeCell(m.Delta)
 	if err != nil {
-		return nil, mesh.Errorf(mesh.Invalid, "merge "+key.String(), "%w", err)
+		return key, nil, mesh.Errorf(mesh.Invalid, "merge "+key.String(), "%w", err)
 	}
-	reply, err := r.arriving(key, m.WriteIds, func() (*pb.MergeReply, error) {
+	reply, err = r.arriving(key, m.WriteIds, func() (*pb.MergeReply, error) {
 		if whole, _, isPart := key.Whole(); isPart {
 			return r.mergePart(ctx, key, whole, delta, m.AddsToBase, d)
 		}
@@ -87,7 +93,7 @@ func (r *Replica) takeDelta(ctx context.Context, m *pb.Merge, d mesh.Durability)
 			r.owe(owner, key, delta, m.WriteIds)
 		}
 	}
-	return reply, err
+	return key, reply, err
 }
 
 // dominated tells the sender of a delta what the later delete was.

@@ -9,6 +9,7 @@ type Stats struct {
 	WrittenBack int64 // cells written to the disk since the start
 	DiskBytes   uint64
 	Damaged     int64 // damaged records met since the start
+	Sizes       Sizes // of what was written
 }
 
 // Stats gives the figures as they are now.
@@ -20,6 +21,7 @@ func (s *Store) Stats() Stats {
 		Pending:     s.pendingBytes(),
 		WrittenBack: s.writtenBack.Load(),
 		Damaged:     s.damaged.Load(),
+		Sizes:       s.sizes.all(),
 	}
 	if s.enter() == nil {
 		stats.DiskBytes = s.db.Metrics().DiskSpaceUsage()

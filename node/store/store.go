@@ -49,6 +49,7 @@ type Store struct {
 
 	birthAge time.Duration // see Options
 	births   births
+	sizes    sizes // of what is written
 	floors   floors
 	debts    debts
 

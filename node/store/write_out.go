@@ -55,6 +55,7 @@ func (s *Store) put(o *outgoing, cell *cellmap.Locked[inMemory], pending lattice
 	key, meta := cell.Key(), cell.Meta()
 	scratch.key = appendCellKey(scratch.key[:0], key)
 	scratch.value = pending.AppendBinary(scratch.value[:0])
+	s.sizes.count(len(scratch.value))
 	var err error
 	if *meta&replaces != 0 {
 		o.replaced = append(o.replaced, key)
