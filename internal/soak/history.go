@@ -162,7 +162,17 @@ func (h *History) may(i, from, to int) bool {
 		return false
 	}
 	return !slices.ContainsFunc(h.writes[i+1:], func(later write) bool {
-		return later.acked && later.ended < from && (later.deletes || h.kind == Register)
+		return later.acked && later.ended < from && (later.deletes || h.kind == Register && !h.rodeOnDelete(i, later))
+	})
+}
+
+// rodeOnDelete reports whether a put can have come after a later one all the
+// same: neither it nor a delete before it was acknowledged, and a node that
+// was cut off took both. When that delete comes it ends what was written
+// without knowing of it, and what was put on top of it comes along.
+func (h *History) rodeOnDelete(i int, later write) bool {
+	return !h.writes[i].acked && slices.ContainsFunc(h.writes[:i], func(d write) bool {
+		return d.deletes && !d.acked && (d.over == 0 || later.began < d.over)
 	})
 }
 
