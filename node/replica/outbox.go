@@ -16,9 +16,10 @@ const (
 )
 
 // underWay is how many messages with deltas may be on their way to one node.
-// What comes meanwhile is sent together, when one has been answered: the more
-// callers there are, the less a delta costs both sides (Nagle, RFC 896).
-const underWay = 2
+// What comes meanwhile is sent together, when one has been answered: with more
+// callers than that a delta costs both sides less (Nagle, RFC 896). With fewer,
+// waiting would cost more than it saves.
+const underWay = 16
 
 // outboxes are the deltas that wait for a message before them to be
 // answered, by the node that they are for.
