@@ -60,7 +60,7 @@ func (b *benchRun) storeFlat(what, name string) bench.Goal {
 	low, high, ok := b.storeRates(name)
 	goal := bench.Goal{What: what, Unit: "of the highest rate", Limit: flatEnough, AtLeast: true, Measured: ok}
 	if ok {
-		goal.Value = low / high
+		goal.Value = bench.Ratio(low, high)
 	}
 	return goal
 }
@@ -110,7 +110,7 @@ const addLimit = 3
 func (b *benchRun) addTime() bench.Goal {
 	small, ok := b.annaRow(addSmall)
 	large, both := b.annaRow(addLarge)
-	goal := bench.Goal{What: "one element added to a large set, p50", Unit: "x one of 10", Limit: addLimit, Measured: ok && both}
+	goal := bench.Goal{What: "one element added to a large set, p50", Unit: "x one of 10", Limit: addLimit, Measured: ok && both && small.P50US > 0}
 	if goal.Measured {
 		goal.Value = large.P50US / small.P50US
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/virga-mesh/virga/internal/bench"
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk"
@@ -97,7 +98,7 @@ func (b *benchRun) annaAdds(ctx context.Context, m *benchMesh, name string, sets
 		return err
 	}
 	after, err := m.sentToNodes(ctx)
-	b.bytesPerAdd[name] = float64(after-before) / float64(added.Load())
+	b.bytesPerAdd[name] = bench.Ratio(float64(after-before), float64(added.Load()))
 	return err
 }
 

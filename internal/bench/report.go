@@ -52,7 +52,7 @@ func (r *Report) SetFloor(s Sample) {
 func (r *Report) Add(name string, s Sample) Row {
 	row := newRow(name, s)
 	if floor, ok := r.floors[row.Callers]; ok {
-		row.P50Ratio, row.RateRatio, row.FloorUS = row.P50US/floor.P50US, row.PerSec/floor.PerSec, floor.P50US
+		row.P50Ratio, row.RateRatio, row.FloorUS = Ratio(row.P50US, floor.P50US), Ratio(row.PerSec, floor.PerSec), floor.P50US
 	}
 	r.rows = append(r.rows, row)
 	return row

@@ -43,7 +43,7 @@ func SampleOf(latencies ...time.Duration) Sample {
 func (s Sample) N() int64 { return s.latencies.TotalCount() }
 
 // Throughput is operations per second, over all callers.
-func (s Sample) Throughput() float64 { return float64(s.N()) / s.Elapsed.Seconds() }
+func (s Sample) Throughput() float64 { return Ratio(float64(s.N()), s.Elapsed.Seconds()) }
 
 // Percentile is the latency that p percent of the operations did not exceed.
 func (s Sample) Percentile(p float64) time.Duration {

@@ -29,7 +29,7 @@ func (l Load) RunTight(ctx context.Context, op func() error) (Sample, error) {
 	}
 	runtime.ReadMemStats(&after)
 	sample.Elapsed = elapsed
-	sample.Allocs = float64(after.Mallocs-before.Mallocs) / float64(sample.N())
+	sample.Allocs = Ratio(float64(after.Mallocs-before.Mallocs), float64(sample.N()))
 	return sample, nil
 }
 
