@@ -17,3 +17,10 @@ func TestAReportOfNothingCanBeWritten(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWhatTakesNoTimeHasARate(t *testing.T) {
+	var r Report
+	if row := r.AddAlone("at once", SampleOf(0)); row.N != 1 || row.P50US <= 0 || row.PerSec <= 0 {
+		t.Errorf("what took no time: %+v", row)
+	}
+}

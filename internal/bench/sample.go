@@ -29,12 +29,14 @@ func inBounds(latency time.Duration) int64 {
 	return min(max(int64(latency), lowestLatency), highestLatency)
 }
 
-// SampleOf is the sample of latencies that were measured one after another by one caller.
+// SampleOf is the sample of latencies that were measured one after another by
+// one caller. One that is too short to be told counts as the shortest that can.
 func SampleOf(latencies ...time.Duration) Sample {
 	s := Sample{Callers: 1, latencies: newLatencies()}
 	for _, latency := range latencies {
-		s.Elapsed += latency
-		_ = s.latencies.RecordValue(inBounds(latency)) // which is all that it may refuse
+		told := inBounds(latency)
+		s.Elapsed += time.Duration(told)
+		_ = s.latencies.RecordValue(told) // its bounds are all that it may refuse
 	}
 	return s
 }
