@@ -72,12 +72,7 @@ func (r *Replica) backupCursor(p mesh.Partition, encoded []byte) (backupCursor, 
 	}
 	owners := slices.Clone(r.Placement.PartitionOwners(p, r.Replicas))
 	known := r.Placement.KnownOwners(p, r.Replicas)
-	living := 0
-	for _, owner := range owners {
-		if slices.Contains(known, owner) {
-			living++
-		}
-	}
+	living := among(owners, known)
 	if need := r.lookQuorum(len(known)); need > living {
 		return backupCursor{}, mesh.Errorf(mesh.Unavailable, "backup", "%d of %d owners of partition %v live: expected %d at least", living, len(known), p, need)
 	}

@@ -49,16 +49,20 @@ func (q quorum) reachable(c change) error {
 	if q.need > len(q.owners) {
 		return mesh.Errorf(mesh.Unavailable, c.String(), "%d owners must hold the write, %d live", q.need, len(q.owners))
 	}
-	living := 0
-	for _, owner := range q.owners {
-		if q.isKnown(owner) {
-			living++
-		}
-	}
-	if living < q.ofKnown {
+	if living := among(q.owners, q.known); living < q.ofKnown {
 		return mesh.Errorf(mesh.Unavailable, c.String(), "%d of %d owners must hold the write, and of these %d live: others only stand in", q.ofKnown, len(q.known), living)
 	}
 	return nil
+}
+
+// among is how many of some nodes are known owners; the others stand in for such.
+func among(nodes, known []mesh.NodeID) (n int) {
+	for _, id := range nodes {
+		if slices.Contains(known, id) {
+			n++
+		}
+	}
+	return n
 }
 
 func (q quorum) isKnown(node mesh.NodeID) bool { return slices.Contains(q.known, node) }

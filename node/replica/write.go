@@ -42,12 +42,7 @@ type write struct {
 // newWrite starts the write of a delta to the owners of a key. The node that
 // coordinates it is one like the others, if it is one at all.
 func newWrite(q quorum) *write {
-	w := &write{quorum: q, heard: make([]bool, len(q.owners)), silent: len(q.owners)}
-	for _, owner := range q.owners {
-		if q.isKnown(owner) {
-			w.silentKnown++
-		}
-	}
+	w := &write{quorum: q, heard: make([]bool, len(q.owners)), silent: len(q.owners), silentKnown: among(q.owners, q.known)}
 	w.settle()
 	return w
 }
