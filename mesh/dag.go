@@ -12,10 +12,17 @@ const (
 type Stage struct {
 	Name string
 	Func FuncRef
+	StageOptions
 }
 
 // Edge hands the result of one stage to another as an argument.
-type Edge struct{ From, To string }
+type Edge struct {
+	From, To string
+	// When says for which results the edge is taken: zero, for all. A stage of
+	// whose edges none is taken does not run, nor are the edges that leave it
+	// taken; one of whose edges some are taken gets the results of those.
+	When Condition
+}
 
 // DAG composes functions. A stage receives the call's own arguments for it
 // first, then its parents' results in the order of Edges.
@@ -78,6 +85,9 @@ func (d *DAG) validateStages() error {
 		if err := s.Func.Validate(); err != nil {
 			return err
 		}
+		if err := s.validate(s.Name); err != nil {
+			return err
+		}
 		if seen[s.Name] {
 			return d.invalid("declares stage %q twice", s.Name)
 		}
@@ -88,20 +98,29 @@ func (d *DAG) validateStages() error {
 
 func (d *DAG) validateEdges() error {
 	stages := make(map[string]bool, len(d.Stages))
+	fed := make(map[string]bool, len(d.Stages))
 	for _, s := range d.Stages {
 		stages[s.Name] = true
 	}
-	seen := make(map[Edge]bool, len(d.Edges))
+	seen := make(map[[2]string]bool, len(d.Edges))
 	for _, e := range d.Edges {
 		for _, end := range []string{e.From, e.To} {
 			if !stages[end] {
 				return d.invalid("edge %s:%s names stage %q, which is not declared", e.From, e.To, end)
 			}
 		}
-		if seen[e] {
+		if seen[[2]string{e.From, e.To}] {
 			return d.invalid("declares edge %s:%s twice", e.From, e.To)
 		}
-		seen[e] = true
+		seen[[2]string{e.From, e.To}], fed[e.To] = true, true
+		if err := e.When.Validate(); err != nil {
+			return AsError("dag "+d.Name, err)
+		}
+	}
+	for _, s := range d.Stages {
+		if s.Any != nil && !fed[s.Name] {
+			return d.invalid("stage %q takes any of its parents' results and has no parents", s.Name)
+		}
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ func dag(text string) *DAG {
 	d := &DAG{Namespace: "default", Name: "d"}
 	for word := range strings.FieldsSeq(text) {
 		if from, to, ok := strings.Cut(word, ":"); ok {
-			d.Edges = append(d.Edges, Edge{from, to})
+			d.Edges = append(d.Edges, Edge{From: from, To: to})
 			continue
 		}
 		d.Stages = append(d.Stages, Stage{Name: word, Func: FuncRef{Namespace: "default", Name: "f"}})
@@ -58,7 +58,7 @@ func TestDAGCycleFollowsItsEdges(t *testing.T) {
 		t.Fatalf("cycle = %v, want three stages and the first again", cycle)
 	}
 	for i := range len(cycle) - 1 {
-		if !slices.Contains(d.Edges, Edge{cycle[i], cycle[i+1]}) {
+		if !slices.Contains(d.Edges, Edge{From: cycle[i], To: cycle[i+1]}) {
 			t.Errorf("cycle %v uses %s:%s, which is no edge", cycle, cycle[i], cycle[i+1])
 		}
 	}

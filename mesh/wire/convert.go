@@ -126,32 +126,6 @@ func ToFuncInfo(m *pb.FuncInfo) (mesh.FuncInfo, error) {
 	return info, nil
 }
 
-// FromDAG gives d as a message.
-func FromDAG(d *mesh.DAG) *pb.DAG {
-	m := &pb.DAG{Namespace: d.Namespace, Name: d.Name}
-	for _, s := range d.Stages {
-		m.Stages = append(m.Stages, &pb.Stage{Name: s.Name, Func: FromFuncRef(s.Func)})
-	}
-	for _, e := range d.Edges {
-		m.Edges = append(m.Edges, &pb.Edge{From: e.From, To: e.To})
-	}
-	return m
-}
-
-// ToDAG reads and validates a DAG.
-func ToDAG(m *pb.DAG) (*mesh.DAG, error) {
-	d := &mesh.DAG{Namespace: m.GetNamespace(), Name: m.GetName()}
-	for _, s := range m.GetStages() {
-		d.Stages = append(d.Stages, mesh.Stage{Name: s.GetName(), Func: mesh.FuncRef{
-			Namespace: s.GetFunc().GetNamespace(), Name: s.GetFunc().GetName(), Version: s.GetFunc().GetVersion(),
-		}})
-	}
-	for _, e := range m.GetEdges() {
-		d.Edges = append(d.Edges, mesh.Edge{From: e.GetFrom(), To: e.GetTo()})
-	}
-	return d, d.Validate()
-}
-
 // ToRunID reads a run's id.
 func ToRunID(b []byte) (mesh.RunID, error) {
 	var id mesh.RunID

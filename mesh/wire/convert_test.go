@@ -79,8 +79,18 @@ func TestWordsSurviveTheWire(t *testing.T) {
 	}
 	dag := &mesh.DAG{
 		Namespace: "default", Name: "pipeline",
-		Stages: []mesh.Stage{{Name: "a", Func: mesh.FuncRef{Namespace: "default", Name: "incr"}}, {Name: "b", Func: mesh.FuncRef{Namespace: "default", Name: "square"}}},
-		Edges:  []mesh.Edge{{From: "a", To: "b"}},
+		Stages: []mesh.Stage{
+			{Name: "a", Func: mesh.FuncRef{Namespace: "default", Name: "incr"}},
+			{Name: "b", Func: mesh.FuncRef{Namespace: "default", Name: "square"}, StageOptions: mesh.StageOptions{
+				Any: &mesh.AnyOf{Invalid: []mesh.Value{{Format: mesh.JSON, Data: []byte("0")}}}, Timeout: time.Second,
+				Map: mesh.Map{Parallel: 4}, Retry: mesh.Retry{Attempts: 3, Backoff: time.Millisecond, Longest: time.Second},
+				Hedge: mesh.Hedge{On: true, After: time.Second}, Colocate: "g", Labels: map[string]string{"gpu": "yes"},
+			}},
+			{Name: "c", Func: mesh.FuncRef{Namespace: "default", Name: "sum"}, StageOptions: mesh.StageOptions{
+				Batch: mesh.Batch{Size: 8, Within: time.Millisecond},
+			}},
+		},
+		Edges: []mesh.Edge{{From: "a", To: "b"}, {From: "a", To: "c", When: mesh.Condition{Path: ".", Op: mesh.Greater, JSON: "3"}}},
 	}
 	if got, err := ToDAG(overTheWire(t, FromDAG(dag))); !reflect.DeepEqual(got, dag) || err != nil {
 		t.Errorf("DAG: %+v, %v", got, err)

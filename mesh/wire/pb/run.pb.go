@@ -108,6 +108,7 @@ type Stage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Func          *FuncRef               `protobuf:"bytes,2,opt,name=func,proto3" json:"func,omitempty"`
+	Options       *StageOptions          `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -156,17 +157,203 @@ func (x *Stage) GetFunc() *FuncRef {
 	return nil
 }
 
+func (x *Stage) GetOptions() *StageOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+// StageOptions say how a stage runs, as mesh.StageOptions does. What is left
+// out is not asked for.
+type StageOptions struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Any            *AnyOf                 `protobuf:"bytes,1,opt,name=any,proto3" json:"any,omitempty"`
+	BatchSize      uint32                 `protobuf:"varint,2,opt,name=batch_size,json=batchSize,proto3" json:"batch_size,omitempty"`
+	BatchWithinUs  uint64                 `protobuf:"varint,3,opt,name=batch_within_us,json=batchWithinUs,proto3" json:"batch_within_us,omitempty"`
+	MapParallel    uint32                 `protobuf:"varint,4,opt,name=map_parallel,json=mapParallel,proto3" json:"map_parallel,omitempty"`
+	RetryAttempts  uint32                 `protobuf:"varint,5,opt,name=retry_attempts,json=retryAttempts,proto3" json:"retry_attempts,omitempty"`
+	RetryBackoffUs uint64                 `protobuf:"varint,6,opt,name=retry_backoff_us,json=retryBackoffUs,proto3" json:"retry_backoff_us,omitempty"`
+	RetryLongestUs uint64                 `protobuf:"varint,7,opt,name=retry_longest_us,json=retryLongestUs,proto3" json:"retry_longest_us,omitempty"`
+	Hedge          bool                   `protobuf:"varint,8,opt,name=hedge,proto3" json:"hedge,omitempty"`
+	HedgeAfterUs   uint64                 `protobuf:"varint,9,opt,name=hedge_after_us,json=hedgeAfterUs,proto3" json:"hedge_after_us,omitempty"`
+	TimeoutUs      uint64                 `protobuf:"varint,10,opt,name=timeout_us,json=timeoutUs,proto3" json:"timeout_us,omitempty"`
+	Colocate       string                 `protobuf:"bytes,11,opt,name=colocate,proto3" json:"colocate,omitempty"`
+	Labels         map[string]string      `protobuf:"bytes,12,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *StageOptions) Reset() {
+	*x = StageOptions{}
+	mi := &file_run_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StageOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StageOptions) ProtoMessage() {}
+
+func (x *StageOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_run_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StageOptions.ProtoReflect.Descriptor instead.
+func (*StageOptions) Descriptor() ([]byte, []int) {
+	return file_run_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *StageOptions) GetAny() *AnyOf {
+	if x != nil {
+		return x.Any
+	}
+	return nil
+}
+
+func (x *StageOptions) GetBatchSize() uint32 {
+	if x != nil {
+		return x.BatchSize
+	}
+	return 0
+}
+
+func (x *StageOptions) GetBatchWithinUs() uint64 {
+	if x != nil {
+		return x.BatchWithinUs
+	}
+	return 0
+}
+
+func (x *StageOptions) GetMapParallel() uint32 {
+	if x != nil {
+		return x.MapParallel
+	}
+	return 0
+}
+
+func (x *StageOptions) GetRetryAttempts() uint32 {
+	if x != nil {
+		return x.RetryAttempts
+	}
+	return 0
+}
+
+func (x *StageOptions) GetRetryBackoffUs() uint64 {
+	if x != nil {
+		return x.RetryBackoffUs
+	}
+	return 0
+}
+
+func (x *StageOptions) GetRetryLongestUs() uint64 {
+	if x != nil {
+		return x.RetryLongestUs
+	}
+	return 0
+}
+
+func (x *StageOptions) GetHedge() bool {
+	if x != nil {
+		return x.Hedge
+	}
+	return false
+}
+
+func (x *StageOptions) GetHedgeAfterUs() uint64 {
+	if x != nil {
+		return x.HedgeAfterUs
+	}
+	return 0
+}
+
+func (x *StageOptions) GetTimeoutUs() uint64 {
+	if x != nil {
+		return x.TimeoutUs
+	}
+	return 0
+}
+
+func (x *StageOptions) GetColocate() string {
+	if x != nil {
+		return x.Colocate
+	}
+	return ""
+}
+
+func (x *StageOptions) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+type AnyOf struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Invalid       []*Value               `protobuf:"bytes,1,rep,name=invalid,proto3" json:"invalid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AnyOf) Reset() {
+	*x = AnyOf{}
+	mi := &file_run_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnyOf) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnyOf) ProtoMessage() {}
+
+func (x *AnyOf) ProtoReflect() protoreflect.Message {
+	mi := &file_run_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnyOf.ProtoReflect.Descriptor instead.
+func (*AnyOf) Descriptor() ([]byte, []int) {
+	return file_run_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *AnyOf) GetInvalid() []*Value {
+	if x != nil {
+		return x.Invalid
+	}
+	return nil
+}
+
 type Edge struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
 	To            string                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	When          string                 `protobuf:"bytes,3,opt,name=when,proto3" json:"when,omitempty"` // a mesh.Condition as text; empty: always
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_run_proto_msgTypes[2]
+	mi := &file_run_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -178,7 +365,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[2]
+	mi := &file_run_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -191,7 +378,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{2}
+	return file_run_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Edge) GetFrom() string {
@@ -208,6 +395,13 @@ func (x *Edge) GetTo() string {
 	return ""
 }
 
+func (x *Edge) GetWhen() string {
+	if x != nil {
+		return x.When
+	}
+	return ""
+}
+
 type DAG struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
@@ -220,7 +414,7 @@ type DAG struct {
 
 func (x *DAG) Reset() {
 	*x = DAG{}
-	mi := &file_run_proto_msgTypes[3]
+	mi := &file_run_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -232,7 +426,7 @@ func (x *DAG) String() string {
 func (*DAG) ProtoMessage() {}
 
 func (x *DAG) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[3]
+	mi := &file_run_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -245,7 +439,7 @@ func (x *DAG) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DAG.ProtoReflect.Descriptor instead.
 func (*DAG) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{3}
+	return file_run_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DAG) GetNamespace() string {
@@ -285,7 +479,7 @@ type CreateDAG struct {
 
 func (x *CreateDAG) Reset() {
 	*x = CreateDAG{}
-	mi := &file_run_proto_msgTypes[4]
+	mi := &file_run_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -297,7 +491,7 @@ func (x *CreateDAG) String() string {
 func (*CreateDAG) ProtoMessage() {}
 
 func (x *CreateDAG) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[4]
+	mi := &file_run_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -310,7 +504,7 @@ func (x *CreateDAG) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateDAG.ProtoReflect.Descriptor instead.
 func (*CreateDAG) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{4}
+	return file_run_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateDAG) GetDag() *DAG {
@@ -330,7 +524,7 @@ type GetDAG struct {
 
 func (x *GetDAG) Reset() {
 	*x = GetDAG{}
-	mi := &file_run_proto_msgTypes[5]
+	mi := &file_run_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -342,7 +536,7 @@ func (x *GetDAG) String() string {
 func (*GetDAG) ProtoMessage() {}
 
 func (x *GetDAG) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[5]
+	mi := &file_run_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -355,7 +549,7 @@ func (x *GetDAG) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDAG.ProtoReflect.Descriptor instead.
 func (*GetDAG) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{5}
+	return file_run_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetDAG) GetNamespace() string {
@@ -381,7 +575,7 @@ type GetDAGReply struct {
 
 func (x *GetDAGReply) Reset() {
 	*x = GetDAGReply{}
-	mi := &file_run_proto_msgTypes[6]
+	mi := &file_run_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -393,7 +587,7 @@ func (x *GetDAGReply) String() string {
 func (*GetDAGReply) ProtoMessage() {}
 
 func (x *GetDAGReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[6]
+	mi := &file_run_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -406,7 +600,7 @@ func (x *GetDAGReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDAGReply.ProtoReflect.Descriptor instead.
 func (*GetDAGReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{6}
+	return file_run_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetDAGReply) GetDag() *DAG {
@@ -428,7 +622,7 @@ type ListDAGs struct {
 
 func (x *ListDAGs) Reset() {
 	*x = ListDAGs{}
-	mi := &file_run_proto_msgTypes[7]
+	mi := &file_run_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -440,7 +634,7 @@ func (x *ListDAGs) String() string {
 func (*ListDAGs) ProtoMessage() {}
 
 func (x *ListDAGs) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[7]
+	mi := &file_run_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -453,7 +647,7 @@ func (x *ListDAGs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDAGs.ProtoReflect.Descriptor instead.
 func (*ListDAGs) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{7}
+	return file_run_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListDAGs) GetNamespace() string {
@@ -494,7 +688,7 @@ type ListDAGsReply struct {
 
 func (x *ListDAGsReply) Reset() {
 	*x = ListDAGsReply{}
-	mi := &file_run_proto_msgTypes[8]
+	mi := &file_run_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -506,7 +700,7 @@ func (x *ListDAGsReply) String() string {
 func (*ListDAGsReply) ProtoMessage() {}
 
 func (x *ListDAGsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[8]
+	mi := &file_run_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -519,7 +713,7 @@ func (x *ListDAGsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDAGsReply.ProtoReflect.Descriptor instead.
 func (*ListDAGsReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{8}
+	return file_run_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListDAGsReply) GetDags() []*DAG {
@@ -546,7 +740,7 @@ type DeleteDAG struct {
 
 func (x *DeleteDAG) Reset() {
 	*x = DeleteDAG{}
-	mi := &file_run_proto_msgTypes[9]
+	mi := &file_run_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -558,7 +752,7 @@ func (x *DeleteDAG) String() string {
 func (*DeleteDAG) ProtoMessage() {}
 
 func (x *DeleteDAG) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[9]
+	mi := &file_run_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -571,7 +765,7 @@ func (x *DeleteDAG) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDAG.ProtoReflect.Descriptor instead.
 func (*DeleteDAG) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{9}
+	return file_run_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DeleteDAG) GetNamespace() string {
@@ -602,7 +796,7 @@ type CallOptions struct {
 
 func (x *CallOptions) Reset() {
 	*x = CallOptions{}
-	mi := &file_run_proto_msgTypes[10]
+	mi := &file_run_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -614,7 +808,7 @@ func (x *CallOptions) String() string {
 func (*CallOptions) ProtoMessage() {}
 
 func (x *CallOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[10]
+	mi := &file_run_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -627,7 +821,7 @@ func (x *CallOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallOptions.ProtoReflect.Descriptor instead.
 func (*CallOptions) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{10}
+	return file_run_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CallOptions) GetFuture() bool {
@@ -684,7 +878,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_run_proto_msgTypes[11]
+	mi := &file_run_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -696,7 +890,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[11]
+	mi := &file_run_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -709,7 +903,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{11}
+	return file_run_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Call) GetRef() *FuncRef {
@@ -742,7 +936,7 @@ type StageArgs struct {
 
 func (x *StageArgs) Reset() {
 	*x = StageArgs{}
-	mi := &file_run_proto_msgTypes[12]
+	mi := &file_run_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -754,7 +948,7 @@ func (x *StageArgs) String() string {
 func (*StageArgs) ProtoMessage() {}
 
 func (x *StageArgs) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[12]
+	mi := &file_run_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -767,7 +961,7 @@ func (x *StageArgs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageArgs.ProtoReflect.Descriptor instead.
 func (*StageArgs) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{12}
+	return file_run_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StageArgs) GetArgs() []*Arg {
@@ -790,7 +984,7 @@ type CallDAG struct {
 
 func (x *CallDAG) Reset() {
 	*x = CallDAG{}
-	mi := &file_run_proto_msgTypes[13]
+	mi := &file_run_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -802,7 +996,7 @@ func (x *CallDAG) String() string {
 func (*CallDAG) ProtoMessage() {}
 
 func (x *CallDAG) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[13]
+	mi := &file_run_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -815,7 +1009,7 @@ func (x *CallDAG) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallDAG.ProtoReflect.Descriptor instead.
 func (*CallDAG) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{13}
+	return file_run_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CallDAG) GetNamespace() string {
@@ -856,7 +1050,7 @@ type StageResult struct {
 
 func (x *StageResult) Reset() {
 	*x = StageResult{}
-	mi := &file_run_proto_msgTypes[14]
+	mi := &file_run_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -868,7 +1062,7 @@ func (x *StageResult) String() string {
 func (*StageResult) ProtoMessage() {}
 
 func (x *StageResult) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[14]
+	mi := &file_run_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -881,7 +1075,7 @@ func (x *StageResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageResult.ProtoReflect.Descriptor instead.
 func (*StageResult) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{14}
+	return file_run_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StageResult) GetStage() string {
@@ -909,7 +1103,7 @@ type CallReply struct {
 
 func (x *CallReply) Reset() {
 	*x = CallReply{}
-	mi := &file_run_proto_msgTypes[15]
+	mi := &file_run_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -921,7 +1115,7 @@ func (x *CallReply) String() string {
 func (*CallReply) ProtoMessage() {}
 
 func (x *CallReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[15]
+	mi := &file_run_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -934,7 +1128,7 @@ func (x *CallReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallReply.ProtoReflect.Descriptor instead.
 func (*CallReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{15}
+	return file_run_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CallReply) GetRunId() []byte {
@@ -968,7 +1162,7 @@ type Plan struct {
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_run_proto_msgTypes[16]
+	mi := &file_run_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -980,7 +1174,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[16]
+	mi := &file_run_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -993,7 +1187,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{16}
+	return file_run_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Plan) GetStages() []*PlannedStage {
@@ -1011,13 +1205,15 @@ type PlannedStage struct {
 	Why           string                 `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`
 	Parents       []uint32               `protobuf:"varint,5,rep,packed,name=parents,proto3" json:"parents,omitempty"`         // stages whose results are arguments, in order
 	HasArgs       bool                   `protobuf:"varint,6,opt,name=has_args,json=hasArgs,proto3" json:"has_args,omitempty"` // the call's own arguments come first, in a hop of their own
+	Options       *StageOptions          `protobuf:"bytes,7,opt,name=options,proto3" json:"options,omitempty"`
+	When          []string               `protobuf:"bytes,8,rep,name=when,proto3" json:"when,omitempty"` // by parent, the condition of the edge; none at all where no edge has one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PlannedStage) Reset() {
 	*x = PlannedStage{}
-	mi := &file_run_proto_msgTypes[17]
+	mi := &file_run_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1029,7 +1225,7 @@ func (x *PlannedStage) String() string {
 func (*PlannedStage) ProtoMessage() {}
 
 func (x *PlannedStage) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[17]
+	mi := &file_run_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1042,7 +1238,7 @@ func (x *PlannedStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlannedStage.ProtoReflect.Descriptor instead.
 func (*PlannedStage) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{17}
+	return file_run_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PlannedStage) GetName() string {
@@ -1087,6 +1283,20 @@ func (x *PlannedStage) GetHasArgs() bool {
 	return false
 }
 
+func (x *PlannedStage) GetOptions() *StageOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *PlannedStage) GetWhen() []string {
+	if x != nil {
+		return x.When
+	}
+	return nil
+}
+
 // RunSpec is what every executor of a run needs to know. It travels with each
 // hop, so that any may come first; a node decodes the plan of the first only.
 type RunSpec struct {
@@ -1101,7 +1311,7 @@ type RunSpec struct {
 
 func (x *RunSpec) Reset() {
 	*x = RunSpec{}
-	mi := &file_run_proto_msgTypes[18]
+	mi := &file_run_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1323,7 @@ func (x *RunSpec) String() string {
 func (*RunSpec) ProtoMessage() {}
 
 func (x *RunSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[18]
+	mi := &file_run_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1126,7 +1336,7 @@ func (x *RunSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunSpec.ProtoReflect.Descriptor instead.
 func (*RunSpec) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{18}
+	return file_run_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RunSpec) GetRunId() []byte {
@@ -1172,7 +1382,7 @@ type Hop struct {
 
 func (x *Hop) Reset() {
 	*x = Hop{}
-	mi := &file_run_proto_msgTypes[19]
+	mi := &file_run_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1184,7 +1394,7 @@ func (x *Hop) String() string {
 func (*Hop) ProtoMessage() {}
 
 func (x *Hop) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[19]
+	mi := &file_run_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1197,7 +1407,7 @@ func (x *Hop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hop.ProtoReflect.Descriptor instead.
 func (*Hop) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{19}
+	return file_run_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Hop) GetRun() *RunSpec {
@@ -1256,7 +1466,7 @@ type StageReport struct {
 
 func (x *StageReport) Reset() {
 	*x = StageReport{}
-	mi := &file_run_proto_msgTypes[20]
+	mi := &file_run_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1268,7 +1478,7 @@ func (x *StageReport) String() string {
 func (*StageReport) ProtoMessage() {}
 
 func (x *StageReport) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[20]
+	mi := &file_run_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1281,7 +1491,7 @@ func (x *StageReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageReport.ProtoReflect.Descriptor instead.
 func (*StageReport) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{20}
+	return file_run_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *StageReport) GetStage() uint32 {
@@ -1336,7 +1546,7 @@ type SinkResult struct {
 
 func (x *SinkResult) Reset() {
 	*x = SinkResult{}
-	mi := &file_run_proto_msgTypes[21]
+	mi := &file_run_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1558,7 @@ func (x *SinkResult) String() string {
 func (*SinkResult) ProtoMessage() {}
 
 func (x *SinkResult) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[21]
+	mi := &file_run_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1571,7 @@ func (x *SinkResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SinkResult.ProtoReflect.Descriptor instead.
 func (*SinkResult) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{21}
+	return file_run_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SinkResult) GetRunId() []byte {
@@ -1426,7 +1636,7 @@ type EndRun struct {
 
 func (x *EndRun) Reset() {
 	*x = EndRun{}
-	mi := &file_run_proto_msgTypes[22]
+	mi := &file_run_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1438,7 +1648,7 @@ func (x *EndRun) String() string {
 func (*EndRun) ProtoMessage() {}
 
 func (x *EndRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[22]
+	mi := &file_run_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1451,7 +1661,7 @@ func (x *EndRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndRun.ProtoReflect.Descriptor instead.
 func (*EndRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{22}
+	return file_run_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *EndRun) GetRunId() []byte {
@@ -1479,7 +1689,7 @@ type AwaitRun struct {
 
 func (x *AwaitRun) Reset() {
 	*x = AwaitRun{}
-	mi := &file_run_proto_msgTypes[23]
+	mi := &file_run_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1491,7 +1701,7 @@ func (x *AwaitRun) String() string {
 func (*AwaitRun) ProtoMessage() {}
 
 func (x *AwaitRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[23]
+	mi := &file_run_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1504,7 +1714,7 @@ func (x *AwaitRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitRun.ProtoReflect.Descriptor instead.
 func (*AwaitRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{23}
+	return file_run_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AwaitRun) GetRunId() []byte {
@@ -1537,7 +1747,7 @@ type AwaitRunReply struct {
 
 func (x *AwaitRunReply) Reset() {
 	*x = AwaitRunReply{}
-	mi := &file_run_proto_msgTypes[24]
+	mi := &file_run_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1549,7 +1759,7 @@ func (x *AwaitRunReply) String() string {
 func (*AwaitRunReply) ProtoMessage() {}
 
 func (x *AwaitRunReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[24]
+	mi := &file_run_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1562,7 +1772,7 @@ func (x *AwaitRunReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitRunReply.ProtoReflect.Descriptor instead.
 func (*AwaitRunReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{24}
+	return file_run_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AwaitRunReply) GetState() uint32 {
@@ -1623,7 +1833,7 @@ type CancelRun struct {
 
 func (x *CancelRun) Reset() {
 	*x = CancelRun{}
-	mi := &file_run_proto_msgTypes[25]
+	mi := &file_run_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1635,7 +1845,7 @@ func (x *CancelRun) String() string {
 func (*CancelRun) ProtoMessage() {}
 
 func (x *CancelRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[25]
+	mi := &file_run_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1648,7 +1858,7 @@ func (x *CancelRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRun.ProtoReflect.Descriptor instead.
 func (*CancelRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{25}
+	return file_run_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CancelRun) GetRunId() []byte {
@@ -1667,13 +1877,36 @@ const file_run_proto_rawDesc = "" +
 	"\x03Arg\x12'\n" +
 	"\x05value\x18\x01 \x01(\v2\x0f.virga.v1.ValueH\x00R\x05value\x12!\n" +
 	"\x03ref\x18\x02 \x01(\v2\r.virga.v1.KeyH\x00R\x03refB\x05\n" +
-	"\x03arg\"B\n" +
+	"\x03arg\"t\n" +
 	"\x05Stage\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
-	"\x04func\x18\x02 \x01(\v2\x11.virga.v1.FuncRefR\x04func\"*\n" +
+	"\x04func\x18\x02 \x01(\v2\x11.virga.v1.FuncRefR\x04func\x120\n" +
+	"\aoptions\x18\x03 \x01(\v2\x16.virga.v1.StageOptionsR\aoptions\"\x84\x04\n" +
+	"\fStageOptions\x12!\n" +
+	"\x03any\x18\x01 \x01(\v2\x0f.virga.v1.AnyOfR\x03any\x12\x1d\n" +
+	"\n" +
+	"batch_size\x18\x02 \x01(\rR\tbatchSize\x12&\n" +
+	"\x0fbatch_within_us\x18\x03 \x01(\x04R\rbatchWithinUs\x12!\n" +
+	"\fmap_parallel\x18\x04 \x01(\rR\vmapParallel\x12%\n" +
+	"\x0eretry_attempts\x18\x05 \x01(\rR\rretryAttempts\x12(\n" +
+	"\x10retry_backoff_us\x18\x06 \x01(\x04R\x0eretryBackoffUs\x12(\n" +
+	"\x10retry_longest_us\x18\a \x01(\x04R\x0eretryLongestUs\x12\x14\n" +
+	"\x05hedge\x18\b \x01(\bR\x05hedge\x12$\n" +
+	"\x0ehedge_after_us\x18\t \x01(\x04R\fhedgeAfterUs\x12\x1d\n" +
+	"\n" +
+	"timeout_us\x18\n" +
+	" \x01(\x04R\ttimeoutUs\x12\x1a\n" +
+	"\bcolocate\x18\v \x01(\tR\bcolocate\x12:\n" +
+	"\x06labels\x18\f \x03(\v2\".virga.v1.StageOptions.LabelsEntryR\x06labels\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"2\n" +
+	"\x05AnyOf\x12)\n" +
+	"\ainvalid\x18\x01 \x03(\v2\x0f.virga.v1.ValueR\ainvalid\">\n" +
 	"\x04Edge\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
-	"\x02to\x18\x02 \x01(\tR\x02to\"\x86\x01\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\x12\x12\n" +
+	"\x04when\x18\x03 \x01(\tR\x04when\"\x86\x01\n" +
 	"\x03DAG\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12'\n" +
@@ -1731,14 +1964,16 @@ const file_run_proto_rawDesc = "" +
 	"\aresults\x18\x02 \x03(\v2\x15.virga.v1.StageResultR\aresults\x12\"\n" +
 	"\x04plan\x18\x03 \x01(\v2\x0e.virga.v1.PlanR\x04plan\"6\n" +
 	"\x04Plan\x12.\n" +
-	"\x06stages\x18\x01 \x03(\v2\x16.virga.v1.PlannedStageR\x06stages\"\xa4\x01\n" +
+	"\x06stages\x18\x01 \x03(\v2\x16.virga.v1.PlannedStageR\x06stages\"\xea\x01\n" +
 	"\fPlannedStage\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
 	"\x04func\x18\x02 \x01(\v2\x11.virga.v1.FuncRefR\x04func\x12\x12\n" +
 	"\x04node\x18\x03 \x01(\fR\x04node\x12\x10\n" +
 	"\x03why\x18\x04 \x01(\tR\x03why\x12\x18\n" +
 	"\aparents\x18\x05 \x03(\rR\aparents\x12\x19\n" +
-	"\bhas_args\x18\x06 \x01(\bR\ahasArgs\"p\n" +
+	"\bhas_args\x18\x06 \x01(\bR\ahasArgs\x120\n" +
+	"\aoptions\x18\a \x01(\v2\x16.virga.v1.StageOptionsR\aoptions\x12\x12\n" +
+	"\x04when\x18\b \x03(\tR\x04when\"p\n" +
 	"\aRunSpec\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\x12 \n" +
@@ -1796,78 +2031,86 @@ func file_run_proto_rawDescGZIP() []byte {
 	return file_run_proto_rawDescData
 }
 
-var file_run_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_run_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_run_proto_goTypes = []any{
 	(*Arg)(nil),           // 0: virga.v1.Arg
 	(*Stage)(nil),         // 1: virga.v1.Stage
-	(*Edge)(nil),          // 2: virga.v1.Edge
-	(*DAG)(nil),           // 3: virga.v1.DAG
-	(*CreateDAG)(nil),     // 4: virga.v1.CreateDAG
-	(*GetDAG)(nil),        // 5: virga.v1.GetDAG
-	(*GetDAGReply)(nil),   // 6: virga.v1.GetDAGReply
-	(*ListDAGs)(nil),      // 7: virga.v1.ListDAGs
-	(*ListDAGsReply)(nil), // 8: virga.v1.ListDAGsReply
-	(*DeleteDAG)(nil),     // 9: virga.v1.DeleteDAG
-	(*CallOptions)(nil),   // 10: virga.v1.CallOptions
-	(*Call)(nil),          // 11: virga.v1.Call
-	(*StageArgs)(nil),     // 12: virga.v1.StageArgs
-	(*CallDAG)(nil),       // 13: virga.v1.CallDAG
-	(*StageResult)(nil),   // 14: virga.v1.StageResult
-	(*CallReply)(nil),     // 15: virga.v1.CallReply
-	(*Plan)(nil),          // 16: virga.v1.Plan
-	(*PlannedStage)(nil),  // 17: virga.v1.PlannedStage
-	(*RunSpec)(nil),       // 18: virga.v1.RunSpec
-	(*Hop)(nil),           // 19: virga.v1.Hop
-	(*StageReport)(nil),   // 20: virga.v1.StageReport
-	(*SinkResult)(nil),    // 21: virga.v1.SinkResult
-	(*EndRun)(nil),        // 22: virga.v1.EndRun
-	(*AwaitRun)(nil),      // 23: virga.v1.AwaitRun
-	(*AwaitRunReply)(nil), // 24: virga.v1.AwaitRunReply
-	(*CancelRun)(nil),     // 25: virga.v1.CancelRun
-	nil,                   // 26: virga.v1.CallOptions.PlaceEntry
-	nil,                   // 27: virga.v1.CallDAG.ArgsEntry
-	(*Value)(nil),         // 28: virga.v1.Value
-	(*Key)(nil),           // 29: virga.v1.Key
-	(*FuncRef)(nil),       // 30: virga.v1.FuncRef
-	(*Error)(nil),         // 31: virga.v1.Error
+	(*StageOptions)(nil),  // 2: virga.v1.StageOptions
+	(*AnyOf)(nil),         // 3: virga.v1.AnyOf
+	(*Edge)(nil),          // 4: virga.v1.Edge
+	(*DAG)(nil),           // 5: virga.v1.DAG
+	(*CreateDAG)(nil),     // 6: virga.v1.CreateDAG
+	(*GetDAG)(nil),        // 7: virga.v1.GetDAG
+	(*GetDAGReply)(nil),   // 8: virga.v1.GetDAGReply
+	(*ListDAGs)(nil),      // 9: virga.v1.ListDAGs
+	(*ListDAGsReply)(nil), // 10: virga.v1.ListDAGsReply
+	(*DeleteDAG)(nil),     // 11: virga.v1.DeleteDAG
+	(*CallOptions)(nil),   // 12: virga.v1.CallOptions
+	(*Call)(nil),          // 13: virga.v1.Call
+	(*StageArgs)(nil),     // 14: virga.v1.StageArgs
+	(*CallDAG)(nil),       // 15: virga.v1.CallDAG
+	(*StageResult)(nil),   // 16: virga.v1.StageResult
+	(*CallReply)(nil),     // 17: virga.v1.CallReply
+	(*Plan)(nil),          // 18: virga.v1.Plan
+	(*PlannedStage)(nil),  // 19: virga.v1.PlannedStage
+	(*RunSpec)(nil),       // 20: virga.v1.RunSpec
+	(*Hop)(nil),           // 21: virga.v1.Hop
+	(*StageReport)(nil),   // 22: virga.v1.StageReport
+	(*SinkResult)(nil),    // 23: virga.v1.SinkResult
+	(*EndRun)(nil),        // 24: virga.v1.EndRun
+	(*AwaitRun)(nil),      // 25: virga.v1.AwaitRun
+	(*AwaitRunReply)(nil), // 26: virga.v1.AwaitRunReply
+	(*CancelRun)(nil),     // 27: virga.v1.CancelRun
+	nil,                   // 28: virga.v1.StageOptions.LabelsEntry
+	nil,                   // 29: virga.v1.CallOptions.PlaceEntry
+	nil,                   // 30: virga.v1.CallDAG.ArgsEntry
+	(*Value)(nil),         // 31: virga.v1.Value
+	(*Key)(nil),           // 32: virga.v1.Key
+	(*FuncRef)(nil),       // 33: virga.v1.FuncRef
+	(*Error)(nil),         // 34: virga.v1.Error
 }
 var file_run_proto_depIdxs = []int32{
-	28, // 0: virga.v1.Arg.value:type_name -> virga.v1.Value
-	29, // 1: virga.v1.Arg.ref:type_name -> virga.v1.Key
-	30, // 2: virga.v1.Stage.func:type_name -> virga.v1.FuncRef
-	1,  // 3: virga.v1.DAG.stages:type_name -> virga.v1.Stage
-	2,  // 4: virga.v1.DAG.edges:type_name -> virga.v1.Edge
-	3,  // 5: virga.v1.CreateDAG.dag:type_name -> virga.v1.DAG
-	3,  // 6: virga.v1.GetDAGReply.dag:type_name -> virga.v1.DAG
-	3,  // 7: virga.v1.ListDAGsReply.dags:type_name -> virga.v1.DAG
-	26, // 8: virga.v1.CallOptions.place:type_name -> virga.v1.CallOptions.PlaceEntry
-	30, // 9: virga.v1.Call.ref:type_name -> virga.v1.FuncRef
-	0,  // 10: virga.v1.Call.args:type_name -> virga.v1.Arg
-	10, // 11: virga.v1.Call.options:type_name -> virga.v1.CallOptions
-	0,  // 12: virga.v1.StageArgs.args:type_name -> virga.v1.Arg
-	27, // 13: virga.v1.CallDAG.args:type_name -> virga.v1.CallDAG.ArgsEntry
-	10, // 14: virga.v1.CallDAG.options:type_name -> virga.v1.CallOptions
-	28, // 15: virga.v1.StageResult.value:type_name -> virga.v1.Value
-	14, // 16: virga.v1.CallReply.results:type_name -> virga.v1.StageResult
-	16, // 17: virga.v1.CallReply.plan:type_name -> virga.v1.Plan
-	17, // 18: virga.v1.Plan.stages:type_name -> virga.v1.PlannedStage
-	30, // 19: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
-	18, // 20: virga.v1.Hop.run:type_name -> virga.v1.RunSpec
-	0,  // 21: virga.v1.Hop.args:type_name -> virga.v1.Arg
-	20, // 22: virga.v1.Hop.reports:type_name -> virga.v1.StageReport
-	28, // 23: virga.v1.SinkResult.value:type_name -> virga.v1.Value
-	31, // 24: virga.v1.SinkResult.error:type_name -> virga.v1.Error
-	20, // 25: virga.v1.SinkResult.reports:type_name -> virga.v1.StageReport
-	14, // 26: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
-	31, // 27: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
-	20, // 28: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
-	16, // 29: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
-	12, // 30: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	31, // 0: virga.v1.Arg.value:type_name -> virga.v1.Value
+	32, // 1: virga.v1.Arg.ref:type_name -> virga.v1.Key
+	33, // 2: virga.v1.Stage.func:type_name -> virga.v1.FuncRef
+	2,  // 3: virga.v1.Stage.options:type_name -> virga.v1.StageOptions
+	3,  // 4: virga.v1.StageOptions.any:type_name -> virga.v1.AnyOf
+	28, // 5: virga.v1.StageOptions.labels:type_name -> virga.v1.StageOptions.LabelsEntry
+	31, // 6: virga.v1.AnyOf.invalid:type_name -> virga.v1.Value
+	1,  // 7: virga.v1.DAG.stages:type_name -> virga.v1.Stage
+	4,  // 8: virga.v1.DAG.edges:type_name -> virga.v1.Edge
+	5,  // 9: virga.v1.CreateDAG.dag:type_name -> virga.v1.DAG
+	5,  // 10: virga.v1.GetDAGReply.dag:type_name -> virga.v1.DAG
+	5,  // 11: virga.v1.ListDAGsReply.dags:type_name -> virga.v1.DAG
+	29, // 12: virga.v1.CallOptions.place:type_name -> virga.v1.CallOptions.PlaceEntry
+	33, // 13: virga.v1.Call.ref:type_name -> virga.v1.FuncRef
+	0,  // 14: virga.v1.Call.args:type_name -> virga.v1.Arg
+	12, // 15: virga.v1.Call.options:type_name -> virga.v1.CallOptions
+	0,  // 16: virga.v1.StageArgs.args:type_name -> virga.v1.Arg
+	30, // 17: virga.v1.CallDAG.args:type_name -> virga.v1.CallDAG.ArgsEntry
+	12, // 18: virga.v1.CallDAG.options:type_name -> virga.v1.CallOptions
+	31, // 19: virga.v1.StageResult.value:type_name -> virga.v1.Value
+	16, // 20: virga.v1.CallReply.results:type_name -> virga.v1.StageResult
+	18, // 21: virga.v1.CallReply.plan:type_name -> virga.v1.Plan
+	19, // 22: virga.v1.Plan.stages:type_name -> virga.v1.PlannedStage
+	33, // 23: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
+	2,  // 24: virga.v1.PlannedStage.options:type_name -> virga.v1.StageOptions
+	20, // 25: virga.v1.Hop.run:type_name -> virga.v1.RunSpec
+	0,  // 26: virga.v1.Hop.args:type_name -> virga.v1.Arg
+	22, // 27: virga.v1.Hop.reports:type_name -> virga.v1.StageReport
+	31, // 28: virga.v1.SinkResult.value:type_name -> virga.v1.Value
+	34, // 29: virga.v1.SinkResult.error:type_name -> virga.v1.Error
+	22, // 30: virga.v1.SinkResult.reports:type_name -> virga.v1.StageReport
+	16, // 31: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
+	34, // 32: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
+	22, // 33: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
+	18, // 34: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
+	14, // 35: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_run_proto_init() }
@@ -1887,7 +2130,7 @@ func file_run_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_run_proto_rawDesc), len(file_run_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   28,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
