@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -231,7 +232,7 @@ func TestADAGNeedsItsFunctions(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := c.DAG(t.Context(), mesh.DefaultNamespace, "pipeline")
-	if err != nil || !slices.Equal(got.Stages, d.Stages) || !slices.Equal(got.Edges, d.Edges) {
+	if err != nil || !reflect.DeepEqual(got, d) {
 		t.Errorf("DAG = %+v, %v", got, err)
 	}
 }
