@@ -2,12 +2,9 @@ package node
 
 import (
 	"context"
-	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
-	"github.com/virga-mesh/virga/mesh/wire"
-	"github.com/virga-mesh/virga/mesh/wire/pb"
 	"github.com/virga-mesh/virga/node/metrics"
 	"github.com/virga-mesh/virga/node/run"
 	"github.com/virga-mesh/virga/sdk/fn"
@@ -19,6 +16,7 @@ type library struct {
 	rooms *rooms
 	id    mesh.InvocationID
 	in    string // namespace
+	sent  correspondence
 }
 
 var _ fn.Library = (*library)(nil)
@@ -72,23 +70,4 @@ func (l *library) Call(ctx context.Context, ref mesh.FuncRef, args []mesh.Value)
 		return mesh.Value{}, err
 	}
 	return reply.Results[0].Value, nil
-}
-
-func (l *library) Send(ctx context.Context, to mesh.InvocationID, body mesh.Value) error {
-	_, err := l.rooms.sendMessage(ctx, &pb.SendMessage{From: l.id.String(), To: to.String(), Body: wire.FromValue(body)})
-	return err
-}
-
-// Recv is the executor's to answer.
-func (l *library) Recv(context.Context, time.Duration) ([]fn.Message, error) {
-	return nil, mesh.Errorf(mesh.Internal, "receive", "the executor did not answer")
-}
-
-func parseMessage(m *pb.SendMessage) (fn.Message, error) {
-	from, err := mesh.ParseInvocationID(m.GetFrom())
-	if err != nil {
-		return fn.Message{}, err
-	}
-	body, err := wire.ToValue(m.GetBody())
-	return fn.Message{From: from, Body: body}, err
 }

@@ -60,6 +60,7 @@ type rooms struct {
 	damaged chan mesh.Key // records to be taken from other owners
 	drain   *drain
 	absence absence
+	left    left // messages
 
 	requests metrics.Requests // for state
 	metrics  *metrics.Metrics
@@ -79,6 +80,7 @@ func open(n *Node) (*rooms, error) {
 	r := &rooms{
 		cfg: n.cfg, log: n.cfg.Log, self: credential.ID(), meshID: credential.MeshID(),
 		natives: n.natives, started: time.Now(), damaged: make(chan mesh.Key, damagedAtOnce), drain: newDrain(),
+		left: left{arrived: make(chan mesh.Key, leftAtOnce)},
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.metrics = metrics.New(version.String(), &r.requests, func() metrics.Figures { return r.figures(r.ctx) })
@@ -117,6 +119,7 @@ func (r *rooms) openStore() (err error) {
 func (r *rooms) changed(key mesh.Key, delta lattice.Cell) {
 	r.ring.Changed(key, delta)
 	r.publisher.Changed(key, delta)
+	r.noteLeft(key)
 }
 
 func (r *rooms) openExecutor() (err error) {
@@ -193,6 +196,7 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 	r.background(func(ctx context.Context) { failed <- r.serveAdmin(ctx) })
 	r.background(r.replica.Run)
 	r.background(r.mendDamage)
+	r.background(r.carryLeft)
 	r.background(r.hot.Run)
 	r.background(r.noteAlive)
 	r.background(r.publishHoldings)

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 
-	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 	"github.com/virga-mesh/virga/node/run"
@@ -51,21 +50,4 @@ func (r *rooms) cancelRun(ctx context.Context, m *pb.CancelRun) (wire.Message, e
 		return nil, err
 	}
 	return nil, r.runs.Cancel(ctx, id)
-}
-
-// sendMessage hands a message to an invocation: here, or on the node in its id.
-func (r *rooms) sendMessage(ctx context.Context, m *pb.SendMessage) (wire.Message, error) {
-	to, err := mesh.ParseInvocationID(m.GetTo())
-	if err != nil {
-		return nil, err
-	}
-	if to.Node != r.self {
-		_, err := r.peers.Call(ctx, to.Node, m)
-		return nil, err
-	}
-	message, err := parseMessage(m)
-	if err != nil {
-		return nil, err
-	}
-	return nil, r.exec.Deliver(to, message)
 }

@@ -26,8 +26,9 @@ type Network struct {
 	chance     *rand.Rand
 	conditions Conditions
 	sockets    map[netip.AddrPort]*socket
-	side       map[netip.Addr]int  // while partitioned: hosts on different sides do not hear each other
-	isolated   map[netip.Addr]bool // hosts that nobody hears
+	side       map[netip.Addr]int     // while partitioned: hosts on different sides do not hear each other
+	isolated   map[netip.Addr]bool    // hosts that nobody hears
+	cut        map[[2]netip.Addr]bool // pairs that do not hear each other
 	nextPort   uint16
 }
 
@@ -38,6 +39,7 @@ func NewNetwork(seed uint64, conditions Conditions) *Network {
 		conditions: conditions,
 		sockets:    map[netip.AddrPort]*socket{},
 		isolated:   map[netip.Addr]bool{},
+		cut:        map[[2]netip.Addr]bool{},
 		nextPort:   40000,
 	}
 }
@@ -96,8 +98,20 @@ func (n *Network) Partition(sides ...[]netip.Addr) {
 	}
 }
 
-// Heal ends a partition.
-func (n *Network) Heal() { n.Partition() }
+// Cut lets two hosts hear each other no more, beside any partition.
+func (n *Network) Cut(a, b netip.Addr) {
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	n.cut[[2]netip.Addr{a, b}], n.cut[[2]netip.Addr{b, a}] = true, true
+}
+
+// Heal ends a partition, and what Cut began.
+func (n *Network) Heal() {
+	n.Partition()
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	clear(n.cut)
+}
 
 // Isolate cuts one host off, beside any partition.
 func (n *Network) Isolate(host netip.Addr) { n.setIsolated(host, true) }
@@ -113,7 +127,7 @@ func (n *Network) setIsolated(host netip.Addr, isolated bool) {
 
 // hears reports whether a packet may pass between two hosts.
 func (n *Network) hears(from, to netip.Addr) bool {
-	return n.side[from] == n.side[to] && !n.isolated[from] && !n.isolated[to]
+	return n.side[from] == n.side[to] && !n.isolated[from] && !n.isolated[to] && !n.cut[[2]netip.Addr{from, to}]
 }
 
 // RecvPacket takes a packet from a socket and decides its fate.

@@ -21,5 +21,9 @@ func (m *Mesh) Partition(sides ...[]int) {
 	m.options.Network.Partition(others...)
 }
 
-// Heal ends a partition.
+// Cut lets two nodes hear each other no more, while others hear both. It
+// needs a simulated network.
+func (m *Mesh) Cut(i, j int) { m.options.Network.Cut(sim.HostIP(i+1), sim.HostIP(j+1)) }
+
+// Heal ends a partition, and all cuts.
 func (m *Mesh) Heal() { m.options.Network.Heal() }

@@ -230,7 +230,7 @@ func (s *state) Call(ctx context.Context, ref mesh.FuncRef, args []mesh.Value) (
 }
 
 func (s *state) Send(_ context.Context, to mesh.InvocationID, body mesh.Value) error {
-	return s.bench.Deliver(to, fn.Message{From: to, Body: body})
+	return s.bench.Deliver(to, exec.Message{Message: fn.Message{From: to, Body: body}})
 }
 
 // built compiles a package of testdata or the examples once per process.
@@ -259,4 +259,4 @@ var builds struct {
 	byDir map[string][]byte
 }
 
-var fnMessage = fn.Message{Body: mesh.Value{Format: mesh.Raw}}
+var fnMessage = exec.Message{Message: fn.Message{Body: mesh.Value{Format: mesh.Raw}}}

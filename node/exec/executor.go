@@ -207,7 +207,7 @@ func (e *Executor) Running() int {
 
 // Deliver puts a message into the inbox of an invocation that runs here.
 // With no such invocation it is NotFound, with a full inbox Overloaded.
-func (e *Executor) Deliver(to mesh.InvocationID, m fn.Message) error {
+func (e *Executor) Deliver(to mesh.InvocationID, m Message) error {
 	r, err := e.find(to)
 	if err == nil {
 		err = r.inbox.put(m)

@@ -60,14 +60,27 @@ func (r *running) Call(ctx context.Context, ref mesh.FuncRef, args []mesh.Value)
 // Recv does not count against the limits while it waits, either: the sender
 // may need the place.
 func (r *running) Recv(ctx context.Context, wait time.Duration) ([]fn.Message, error) {
-	messages, _ := r.inbox.take()
+	messages, _ := r.inbox.drain()
 	if messages != nil || wait <= 0 {
 		return messages, nil
 	}
 	r.leave()
 	defer r.reenter()
-	return r.inbox.await(ctx, wait)
+	for {
+		slice := min(wait, lookEvery)
+		messages, err := r.inbox.await(ctx, slice)
+		if wait -= slice; messages != nil || err != nil || wait <= 0 {
+			return messages, err
+		}
+		if _, err := r.Library.Recv(ctx, 0); err != nil {
+			return nil, err
+		}
+	}
 }
+
+// lookEvery is how often an invocation that waits for messages lets its
+// Library look for those that were left somewhere for it.
+const lookEvery = time.Second
 
 // enter takes the function's place before the node's: who waits for the
 // former must not hold the latter.

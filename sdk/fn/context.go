@@ -72,9 +72,10 @@ func parseRef(namespace, name string) (mesh.FuncRef, error) {
 	return mesh.ParseFuncRef(namespace, name)
 }
 
-// Send hands v to a running invocation, wherever it runs. Messages of one
-// sender arrive in order. An invocation that has ended is a NotFound error,
-// one whose inbox is full Overloaded.
+// Send hands v to a running invocation, wherever it runs; by way of the store
+// where its node cannot be reached from here. Messages of one sender arrive in
+// order and once. An invocation that has ended is a NotFound error, one whose
+// inbox is full Overloaded; with any other error the message may have arrived.
 func Send(ctx context.Context, to mesh.InvocationID, v any) error {
 	lib, err := FromContext(ctx)
 	if err != nil {

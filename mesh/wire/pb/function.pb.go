@@ -860,6 +860,8 @@ type SendMessage struct {
 	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"` // mesh.InvocationID
 	To            string                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
 	Body          *Value                 `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
+	Number        uint64                 `protobuf:"varint,4,opt,name=number,proto3" json:"number,omitempty"` // of the sender's messages to this receiver, from 1; 0: not numbered
+	After         uint64                 `protobuf:"varint,5,opt,name=after,proto3" json:"after,omitempty"`   // the last of them before this one that was taken; 0: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -913,6 +915,20 @@ func (x *SendMessage) GetBody() *Value {
 		return x.Body
 	}
 	return nil
+}
+
+func (x *SendMessage) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *SendMessage) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
 }
 
 // Receive drains the inbox of an invocation that runs in a worker.
@@ -1081,11 +1097,13 @@ const file_function_proto_rawDesc = "" +
 	"invocation\x18\x03 \x01(\tR\n" +
 	"invocation\"6\n" +
 	"\vInvokeReply\x12'\n" +
-	"\x06result\x18\x01 \x01(\v2\x0f.virga.v1.ValueR\x06result\"V\n" +
+	"\x06result\x18\x01 \x01(\v2\x0f.virga.v1.ValueR\x06result\"\x84\x01\n" +
 	"\vSendMessage\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\x12#\n" +
-	"\x04body\x18\x03 \x01(\v2\x0f.virga.v1.ValueR\x04body\"X\n" +
+	"\x04body\x18\x03 \x01(\v2\x0f.virga.v1.ValueR\x04body\x12\x16\n" +
+	"\x06number\x18\x04 \x01(\x04R\x06number\x12\x14\n" +
+	"\x05after\x18\x05 \x01(\x04R\x05after\"X\n" +
 	"\aReceive\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\tR\n" +
