@@ -25,8 +25,15 @@ type Write struct {
 	// they were forgotten, and later ones end it.
 	Born Birth
 
-	// least is the smallest count that a causal register within an or-map may
-	// give the writer: counts must not start again when a field is dropped.
+	// ID, unless it is zero, is the same for all attempts of the write: a
+	// counter counts it once, whoever makes it how often.
+	ID WriteID
+	// Fate tells how an earlier write of the writer's with an ID went. Nil: it
+	// knows of none.
+	Fate func(WriteID) Fate
+
+	// least is the smallest count that a causal register or a counter within an
+	// or-map may give the writer: counts must not start again when a field is dropped.
 	least uint64
 }
 
@@ -176,11 +183,11 @@ func applyGCounter(g *GCounter, op Op, at Write) (*GCounter, error) {
 	if n < 0 {
 		return nil, fmt.Errorf("%w: inc %d of a gcounter: expected at least 0", ErrInvalid, n)
 	}
-	return g.inc(at.Writer, uint64(n))
+	return g.counting(at, uint64(n))
 }
 
 func applyPNCounter(c *PNCounter, op Op, at Write) (*PNCounter, error) {
-	return c.inc(at.Writer, int64(op.args.(incArgs)))
+	return c.counting(at, int64(op.args.(incArgs)))
 }
 
 func applyORSet(s *ORSet[string], op Op, at Write) (*ORSet[string], error) {

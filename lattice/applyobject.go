@@ -79,6 +79,10 @@ func (o *object) applyContribution(kind Kind, f dotFun[*nested], op Op, at Write
 	if !ok {
 		state = &nested{New(kind)}
 	}
+	if state.Counted(at.ID) { // the delta is all contributions, for others to know it, too
+		*context = covering(f.live())
+		return inner[dotFun[*nested]]{f.clone()}, nil
+	}
 	dot := o.context.Next(at.Writer)
 	at.least = dot.Seq
 	delta, err := Apply(state.Value, op, at)

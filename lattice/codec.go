@@ -120,6 +120,17 @@ func (d *decoder) raw() []byte {
 	return b
 }
 
+// next gives the next n bytes, within the input.
+func (d *decoder) next(n int) []byte {
+	if n > len(d.in) {
+		d.fail("ends too early")
+		return nil
+	}
+	b := d.in[:n]
+	d.in = d.in[n:]
+	return b
+}
+
 func (d *decoder) str() string { return string(d.raw()) }
 
 // bytes gives a copy, so that a value never pins or shares its input.

@@ -54,9 +54,14 @@ func (c *CausalContext) spansOf(writer string) []span {
 
 // Contains reports whether dot has been seen.
 func (c *CausalContext) Contains(dot Dot) bool {
-	spans := c.spansOf(dot.Writer)
-	i := firstEndingAt(spans, dot.Seq)
-	return i < len(spans) && spans[i].lo <= dot.Seq
+	w := writerSpans{spans: c.spansOf(dot.Writer)}
+	return w.contains(dot.Seq)
+}
+
+// contains reports whether a sequence number is in the spans.
+func (w *writerSpans) contains(seq uint64) bool {
+	i := firstEndingAt(w.spans, seq)
+	return i < len(w.spans) && w.spans[i].lo <= seq
 }
 
 // firstEndingAt is the index of the first span that ends at seq or later.
@@ -208,12 +213,17 @@ func (c *CausalContext) Size() int { return 32 + c.bytes }
 func (c *CausalContext) AppendBinary(dst []byte) []byte {
 	dst = appendUvarint(dst, uint64(len(c.writers)))
 	for _, w := range c.writers {
-		dst = appendUvarint(appendString(dst, w.writer), uint64(len(w.spans)))
-		var end uint64
-		for _, s := range w.spans {
-			dst = appendUvarint(appendUvarint(dst, s.lo-end), s.hi-s.lo)
-			end = s.hi
-		}
+		dst = appendSpans(appendString(dst, w.writer), w.spans)
+	}
+	return dst
+}
+
+func appendSpans(dst []byte, spans []span) []byte {
+	dst = appendUvarint(dst, uint64(len(spans)))
+	var end uint64
+	for _, s := range spans {
+		dst = appendUvarint(appendUvarint(dst, s.lo-end), s.hi-s.lo)
+		end = s.hi
 	}
 	return dst
 }
@@ -230,18 +240,23 @@ func decodeContext(d *decoder) *CausalContext {
 		if !ascending(d, i, previous, w.writer) {
 			return c
 		}
-		if w.spans = d.spans(); d.err != nil {
+		if w.spans = d.spans(d.count()); d.err != nil {
 			return c
 		}
-		c.writers = append(c.writers, w)
-		c.bytes += writerSpansSize + len(w.writer) + spanSize*len(w.spans)
+		c.append(w)
 		previous = w.writer
 	}
 	return c
 }
 
-func (d *decoder) spans() []span {
-	n := d.count()
+// append adds a writer that is greater than all others.
+func (c *CausalContext) append(w writerSpans) {
+	c.writers = append(c.writers, w)
+	c.bytes += writerSpansSize + len(w.writer) + spanSize*len(w.spans)
+}
+
+// spans reads n spans, at least one.
+func (d *decoder) spans(n int) []span {
 	if n == 0 {
 		d.fail("a writer without spans")
 		return nil

@@ -21,11 +21,16 @@ func (c *PNCounter) Inc(writer string, n int64) (*PNCounter, error) {
 }
 
 func (c *PNCounter) inc(writer string, n int64) (*PNCounter, error) {
+	return c.counting(Write{Writer: writer}, n)
+}
+
+// counting is the delta of an increment. What is known of writes the other way is left as it is.
+func (c *PNCounter) counting(at Write, n int64) (*PNCounter, error) {
 	way, magnitude := &c.up, uint64(n)
 	if n < 0 {
 		way, magnitude = &c.down, -uint64(n)
 	}
-	change, err := way.inc(writer, magnitude)
+	change, err := way.counting(at, magnitude)
 	switch {
 	case err != nil:
 		return nil, err

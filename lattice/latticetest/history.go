@@ -58,13 +58,20 @@ func (h *History) write(at int) error {
 	// Two replicas may well have the same time, and then the node decides.
 	stamp := lattice.Stamp{Time: h.time/2 + 1, Node: fmt.Sprint("n", at)}
 	op := RandomOp(h.Kind, h.rng)
-	delta, err := ApplyChecked(h.Replicas[at], op, lattice.Write{Stamp: stamp, Writer: fmt.Sprint("w", at)})
+	write := lattice.Write{Stamp: stamp, Writer: fmt.Sprint("w", at), Fate: h.fate}
+	if h.rng.IntN(4) > 0 { // some are made several times, at one replica or at more
+		write.ID = lattice.NewWriteID(fmt.Sprint("write-", h.rng.IntN(len(h.Deltas)+1)))
+	}
+	delta, err := ApplyChecked(h.Replicas[at], op, write)
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	h.Deltas = append(h.Deltas, delta)
 	return h.deliver(at, delta)
 }
+
+// fate is any: the laws hold whatever a writer says of its writes.
+func (h *History) fate(lattice.WriteID) lattice.Fate { return lattice.Fate(h.rng.IntN(3)) }
 
 func (h *History) deliver(at int, what lattice.Value) error {
 	sent, err := lattice.Decode(what.AppendBinary(nil))
