@@ -48,15 +48,17 @@ func (s *claimScript) do(command string) string {
 		s.owners = append(s.owners, node)
 		s.memories[node] = newWriteMemory(bound, s.now)
 	case "restart":
-		s.memories[node] = newWriteMemory(2*m.bound, s.now)
+		s.memories[node] = newWriteMemory(m.bound, s.now)
 	case "first":
 		return fmt.Sprint(m.First(id))
 	case "arrive":
-		m.Arrive(id)
+		if m.Arrive(id, s.now) {
+			return "uncontested"
+		}
 	case "applied", "failed":
 		m.Settle(id, words[0] == "applied", s.now)
 	case "claim":
-		m.Claim(id)
+		m.Claim(id, s.now)
 	case "unclaim":
 		m.Unclaim(id)
 	case "ask":
@@ -118,7 +120,7 @@ func TestOneOfTwoClaimsIsGranted(t *testing.T) {
 				if step == 0 && m.First(id) { // the first attempt is the first owner's; its message may be late
 					st.granted = true
 				} else {
-					m.Claim(id)
+					m.Claim(id, now)
 				}
 				st.claimed = true
 			case !st.granted:

@@ -105,10 +105,8 @@ func (r *Replica) applyNew(ctx context.Context, c change, q quorum, w *recentWri
 		w.delta, merged, err = r.deleteLocal(ctx, c.key)
 	case c.expires:
 		w.delta, merged, err = r.expireLocal(ctx, c.key)
-	case c.make != nil:
-		w.delta, merged, err = r.Local.Change(ctx, c.key, mesh.Memory, c.make)
 	default:
-		w.delta, merged, err = r.Local.Apply(ctx, c.key, c.kind, c.op, mesh.Memory)
+		w.delta, merged, err = r.Local.Change(ctx, c.key, mesh.Memory, r.applying(c, w))
 	}
 	w.applied, w.adds = err == nil, !merged.Created && !c.deletes && !c.expires
 	if err != nil {
@@ -174,6 +172,7 @@ type spreading struct {
 
 	mu      sync.Mutex
 	write   *write
+	proof   proof
 	settled chan struct{} // closed when the outcome is known
 	refusal error         // the last one
 }
@@ -182,7 +181,7 @@ type spreading struct {
 // the outcome did not wait for are still sent to, and owed, after it.
 func (r *Replica) spread(ctx context.Context, c change, w *recentWrite, state *write, d mesh.Durability) (mesh.Ack, outcome, error) {
 	s := &spreading{
-		change: c, delta: w.delta, write: state, settled: make(chan struct{}),
+		change: c, delta: w.delta, write: state, proof: r.proofOf(c, w, state.quorum), settled: make(chan struct{}),
 		merge: &pb.Merge{
 			Key: wire.FromKey(c.key), Delta: w.delta.AppendBinary(nil), Durability: uint32(d),
 			AddsToBase: w.adds, WriteIds: w.ids(),
@@ -214,6 +213,7 @@ func (r *Replica) hold(ctx context.Context, s *spreading, d mesh.Durability) {
 	s.update(func(w *write) {
 		if err == nil {
 			w.Acked(r.Self, d)
+			s.proof.Holds(w, r.Self)
 			return
 		}
 		s.refusal = err
@@ -288,7 +288,12 @@ func (r *Replica) heard(ctx context.Context, s *spreading, owner mesh.NodeID, re
 			w.NotOwner(owner)
 		})
 	default:
-		s.update(func(w *write) { w.Acked(owner, mesh.Durability(min(reply.Durability, 255))) })
+		s.update(func(w *write) {
+			w.Acked(owner, mesh.Durability(min(reply.Durability, 255)))
+			if reply.Uncontested {
+				s.proof.Holds(w, owner)
+			}
+		})
 	}
 }
 

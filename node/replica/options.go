@@ -21,8 +21,6 @@ type Local interface {
 	// Await returns when all writes before the call are as durable as d:
 	// those of the keys, or of all where none is named.
 	Await(ctx context.Context, d mesh.Durability, keys ...mesh.Key) error
-	// Apply makes and merges the delta of an operation.
-	Apply(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, d mesh.Durability) (lattice.Cell, mesh.Merged, error)
 	// Change merges the delta that make gives of the cell, and gives it. make
 	// is called under the key's lock, and must be short.
 	Change(ctx context.Context, key mesh.Key, d mesh.Durability, make func(have lattice.Cell, at lattice.Write) (lattice.Cell, error)) (lattice.Cell, mesh.Merged, error)
@@ -213,7 +211,8 @@ type Options struct {
 	// of, as their coordinator. Default 16384.
 	RememberedWrites int
 	// HeldWrites is how many writes that must not be applied twice this node
-	// knows its copies to have, whoever coordinated them. Default 131072.
+	// knows its copies to have, whoever coordinated them; and of how many that
+	// it applied itself it knows whether others have them. Default 131072.
 	HeldWrites int
 	// Sending bounds the deltas on their way to other owners, those included
 	// that nobody waits for any more. More writes are mesh.Overloaded. Default 8192.

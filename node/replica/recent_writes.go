@@ -26,9 +26,11 @@ type writeID struct {
 // recentWrite is one of them. Its fields are guarded by holding its turn. It
 // outlives the write by far, so it keeps nothing of what was written.
 type recentWrite struct {
-	turn    chan struct{} // of capacity 1: full while nobody works on the write
-	id      writeID       // of a write that must not be applied twice, else zero
-	begun   bool          // in the writeMemory, and not settled yet
+	turn    chan struct{}   // of capacity 1: full while nobody works on the write
+	id      writeID         // of a write that must not be applied twice, else zero
+	counts  lattice.WriteID // stands for id in counters
+	first   bool            // this node was the first to apply it, as far as it can know
+	begun   bool            // in the writeMemory, and not settled yet
 	applied bool
 	delta   lattice.Cell // while somebody works on the write, once applied
 	adds    bool         // to more of the key than the delta says

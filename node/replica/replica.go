@@ -17,6 +17,7 @@ type Replica struct {
 	recent   *recentWrites
 	behind   behind
 	memory   *writeMemory
+	fates    *fates
 	hinted   *hintedWrites
 	forgiven forgiven
 	swaps    *turns
@@ -55,6 +56,7 @@ func New(o Options) *Replica {
 	return &Replica{
 		Options: o, recent: newRecentWrites(o.RememberedWrites),
 		memory: newWriteMemory(o.HeldWrites, time.Now()), hinted: newHintedWrites(o.RememberedWrites),
+		fates:      newFates(o.HeldWrites, time.Now()),
 		swaps:      newTurns(),
 		background: background, stop: stop,
 		due: newDeliveries(o.RetryFirst, o.RetryLongest), wake: make(chan struct{}, 1),

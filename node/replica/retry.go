@@ -34,8 +34,9 @@ func (w *recentWrite) ids() [][]byte {
 // the memory if so. Otherwise this node's copy has it, and w says so. Where it
 // is not known whether another owner has it the error is mesh.Unavailable.
 func (r *Replica) begin(ctx context.Context, c change, w *recentWrite, o WriteOptions) error {
-	w.id = writeID{o.ID, c.key}
-	if o.RetryAge == 0 && r.memory.First(w.id) {
+	w.id, w.counts = writeID{o.ID, c.key}, lattice.NewWriteID(o.ID)
+	w.first = o.RetryAge == 0 && r.memory.First(w.id)
+	if w.first {
 		w.begun = true
 		return nil
 	}
@@ -43,7 +44,7 @@ func (r *Replica) begin(ctx context.Context, c change, w *recentWrite, o WriteOp
 		w.applied = true
 		return nil
 	}
-	r.memory.Claim(w.id)
+	r.memory.Claim(w.id, time.Now())
 	granted, err := r.claim(ctx, c, w.id, o.RetryAge)
 	if !granted {
 		r.memory.Unclaim(w.id)
@@ -149,11 +150,16 @@ func (r *Replica) arriving(key mesh.Key, ids [][]byte, merge func() (*pb.MergeRe
 	if len(ids) > maxMergeIDs {
 		return nil, mesh.Errorf(mesh.Invalid, "merge "+key.String(), "%d write ids: expected at most %d", len(ids), maxMergeIDs)
 	}
+	uncontested := len(ids) > 0
+	now := time.Now()
 	for _, id := range ids {
-		r.memory.Arrive(writeID{string(id), key})
+		uncontested = r.memory.Arrive(writeID{string(id), key}, now) && uncontested
 	}
 	reply, err := merge()
-	now := time.Now()
+	if err == nil {
+		reply.Uncontested = uncontested
+	}
+	now = time.Now()
 	for _, id := range ids {
 		r.memory.Settle(writeID{string(id), key}, err == nil && !reply.Dominated, now)
 	}

@@ -28,14 +28,15 @@ func (s standing) String() string {
 // It has no clock and no I/O. It forgets the oldest writes, and says how far
 // back it remembers all. It is safe for concurrent use.
 type writeMemory struct {
-	bound int // of a generation
+	bound int
 	seeds [2]maphash.Seed
 
-	mu         sync.Mutex
-	open       map[writeHash]*openWrite
-	young, old map[writeHash]memo
-	since      time.Time // nothing that came later is forgotten
-	youngSince time.Time
+	mu    sync.Mutex
+	open  map[writeHash]*openWrite
+	memos generations[writeHash, memo]
+	// contested are the writes that an owner, this one included, wanted to
+	// make anew without having them. They are few, and so kept for long.
+	contested generations[writeHash, struct{}]
 }
 
 // writeHash stands for a writeID.
@@ -56,9 +57,10 @@ type memo struct {
 // newWriteMemory makes a memory of up to bound writes, beginning now.
 func newWriteMemory(bound int, now time.Time) *writeMemory {
 	return &writeMemory{
-		bound: max(1, bound/2), seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
-		open: make(map[writeHash]*openWrite), young: make(map[writeHash]memo),
-		since: now, youngSince: now,
+		bound: bound, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		open:      make(map[writeHash]*openWrite),
+		memos:     newGenerations[writeHash, memo](bound, now),
+		contested: newGenerations[writeHash, struct{}](bound, now),
 	}
 }
 
@@ -79,20 +81,30 @@ func (m *writeMemory) First(id writeID) bool {
 	h := m.hash(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, known := m.recall(h); known || m.open[h] != nil {
+	_, known := m.memos.recall(h)
+	_, contested := m.contested.recall(h)
+	if known || contested || m.open[h] != nil {
 		return false
 	}
 	m.opened(h).arriving++
 	return true
 }
 
-// Arrive begins the merge of a delta that has the write.
-func (m *writeMemory) Arrive(id writeID) {
+// Arrive begins the merge of a delta that has the write. It reports whether it
+// is certain that no owner has asked this node about it before, or was told to
+// go first. Who asks from now on learns that the write is there.
+func (m *writeMemory) Arrive(id writeID, now time.Time) (uncontested bool) {
 	h := m.hash(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.opened(h).arriving++
+	_, contested := m.contested.recall(h)
+	return !contested && now.Sub(m.contested.since) >= firmAfter
 }
+
+// firmAfter is how far back a node must remember who asked about a write
+// before it says that nobody did: longer than an attempt may be on its way.
+const firmAfter = 30 * time.Second
 
 // Settle ends what First, Arrive or a granted claim began. From now on the
 // write is held, if it was applied or merged.
@@ -101,18 +113,19 @@ func (m *writeMemory) Settle(id writeID, applied bool, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if applied {
-		m.remember(h, memo{held: true}, now)
+		m.memos.remember(h, memo{held: true}, now)
 	}
 	m.open[h].arriving--
 	m.close(h)
 }
 
 // Claim begins asking the other owners about a write.
-func (m *writeMemory) Claim(id writeID) {
+func (m *writeMemory) Claim(id writeID, now time.Time) {
 	h := m.hash(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.opened(h).claiming++
+	m.contested.remember(h, struct{}{}, now)
 }
 
 // Grant ends a claim by the application of the write, which Settle ends. It
@@ -121,7 +134,7 @@ func (m *writeMemory) Grant(id writeID) bool {
 	h := m.hash(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known, _ := m.recall(h)
+	known, _ := m.memos.recall(h)
 	at := m.open[h]
 	if known.held || at.arriving > 0 {
 		return false
@@ -145,7 +158,7 @@ func (m *writeMemory) Holds(id writeID) bool {
 	h := m.hash(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known, _ := m.recall(h)
+	known, _ := m.memos.recall(h)
 	return known.held
 }
 
@@ -155,8 +168,8 @@ func (m *writeMemory) Own(id writeID) (since time.Time, askers []mesh.NodeID) {
 	h := m.hash(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known, _ := m.recall(h)
-	return m.since, known.askers
+	known, _ := m.memos.recall(h)
+	return m.memos.since, known.askers
 }
 
 // Answer tells another owner, which wants to apply a write, how it stands
@@ -166,20 +179,21 @@ func (m *writeMemory) Answer(id writeID, asker mesh.NodeID, now time.Time) (stan
 	h := m.hash(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known, _ := m.recall(h)
+	known, _ := m.memos.recall(h)
 	switch at := m.open[h]; {
 	case known.held:
-		return held, m.since
+		return held, m.memos.since
 	case at != nil && at.arriving > 0:
-		return arrives, m.since
+		return arrives, m.memos.since
 	case at != nil && at.claiming > 0:
-		return claimed, m.since
+		return claimed, m.memos.since
 	}
 	if !slices.Contains(known.askers, asker) {
 		known.askers = append(slices.Clip(known.askers), asker)
 	}
-	m.remember(h, known, now)
-	return unheard, m.since
+	m.memos.remember(h, known, now)
+	m.contested.remember(h, struct{}{}, now)
+	return unheard, m.memos.since
 }
 
 func (m *writeMemory) opened(h writeHash) *openWrite {
@@ -195,22 +209,4 @@ func (m *writeMemory) close(h writeHash) {
 	if *m.open[h] == (openWrite{}) {
 		delete(m.open, h)
 	}
-}
-
-func (m *writeMemory) recall(h writeHash) (memo, bool) {
-	known, ok := m.young[h]
-	if !ok {
-		known, ok = m.old[h]
-	}
-	return known, ok
-}
-
-// remember notes a write in the younger of two generations. When that is
-// full, the older one is forgotten.
-func (m *writeMemory) remember(h writeHash, known memo, now time.Time) {
-	if _, young := m.young[h]; !young && len(m.young) >= m.bound {
-		m.old, m.since = m.young, m.youngSince
-		m.young, m.youngSince = make(map[writeHash]memo), now
-	}
-	m.young[h] = known
 }

@@ -788,6 +788,7 @@ type MergeReply struct {
 	Cell          []byte                 `protobuf:"bytes,3,opt,name=cell,proto3" json:"cell,omitempty"`                             // then: what is there
 	LacksBase     bool                   `protobuf:"varint,4,opt,name=lacks_base,json=lacksBase,proto3" json:"lacks_base,omitempty"` // merged, but the receiver had nothing that the delta adds to: send the whole
 	NotOwner      bool                   `protobuf:"varint,20,opt,name=not_owner,json=notOwner,proto3" json:"not_owner,omitempty"`   // merged, but the receiver owns no copy by its own view: it hands the delta on, and does not count
+	Uncontested   bool                   `protobuf:"varint,30,opt,name=uncontested,proto3" json:"uncontested,omitempty"`             // before the delta came nobody wanted to make one of its writes anew, for certain: who wants to from now on learns of it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -853,6 +854,13 @@ func (x *MergeReply) GetLacksBase() bool {
 func (x *MergeReply) GetNotOwner() bool {
 	if x != nil {
 		return x.NotOwner
+	}
+	return false
+}
+
+func (x *MergeReply) GetUncontested() bool {
+	if x != nil {
+		return x.Uncontested
 	}
 	return false
 }
@@ -1391,7 +1399,7 @@ const file_kv_proto_rawDesc = "" +
 	"durability\x12 \n" +
 	"\fadds_to_base\x18\x04 \x01(\bR\n" +
 	"addsToBase\x12\x1b\n" +
-	"\twrite_ids\x18\x1e \x03(\fR\bwriteIds\"\x9a\x01\n" +
+	"\twrite_ids\x18\x1e \x03(\fR\bwriteIds\"\xbc\x01\n" +
 	"\n" +
 	"MergeReply\x12\x1e\n" +
 	"\n" +
@@ -1401,7 +1409,8 @@ const file_kv_proto_rawDesc = "" +
 	"\x04cell\x18\x03 \x01(\fR\x04cell\x12\x1d\n" +
 	"\n" +
 	"lacks_base\x18\x04 \x01(\bR\tlacksBase\x12\x1b\n" +
-	"\tnot_owner\x18\x14 \x01(\bR\bnotOwner\"4\n" +
+	"\tnot_owner\x18\x14 \x01(\bR\bnotOwner\x12 \n" +
+	"\vuncontested\x18\x1e \x01(\bR\vuncontested\"4\n" +
 	"\tMergeMany\x12'\n" +
 	"\x06merges\x18\x01 \x03(\v2\x0f.virga.v1.MergeR\x06merges\"A\n" +
 	"\x0eMergeManyReply\x12/\n" +
