@@ -56,7 +56,8 @@ func chaos(t *testing.T, seed uint64) {
 	})
 }
 
-// breakThings cuts off or kills one node after another until done.
+// breakThings cuts off or kills one node after another until done. Of some the
+// others notice that they are away, and go on without them.
 func breakThings(m *testMesh, rng *rand.Rand, done <-chan struct{}) {
 	for {
 		n := m.nodes[rng.IntN(len(m.nodes))]
@@ -67,6 +68,10 @@ func breakThings(m *testMesh, rng *rand.Rand, done <-chan struct{}) {
 			n.cut(true)
 		}
 		pause(rng, 500*time.Millisecond)
+		if rng.IntN(2) == 0 {
+			n.notice(false)
+			pause(rng, time.Second)
+		}
 		if kill {
 			n.start()
 		} else {
@@ -87,8 +92,11 @@ func pause(rng *rand.Rand, longest time.Duration) {
 }
 
 // kill ends the node as SIGKILL does: what was handed to the operating system stays.
-func (n *testNode) kill() {
-	disk := n.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))})
+func (n *testNode) kill() { n.crash(100) }
+
+// crash ends the node as a loss of power does: of what was not synced some stays.
+func (n *testNode) crash(unsyncedPercent int) {
+	disk := n.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsyncedPercent, RNG: rand.New(rand.NewPCG(0, 0))})
 	n.halt()
 	n.fs = disk
 }

@@ -40,7 +40,7 @@ func (r *Replica) begin(ctx context.Context, c change, w *recentWrite, o WriteOp
 		w.begun = true
 		return nil
 	}
-	if r.memory.Holds(w.id) {
+	if r.memory.Holds(w.id) || r.counted(w.id) {
 		w.applied = true
 		return nil
 	}
@@ -166,6 +166,16 @@ func (r *Replica) arriving(key mesh.Key, ids [][]byte, merge func() (*pb.MergeRe
 	return reply, err
 }
 
+// counted reports whether a counter in this node's copy shows that it has a
+// write: it may have been forgotten since, or have come without its id.
+func (r *Replica) counted(id writeID) (yes bool) {
+	_, err := r.Local.View(id.key, func(cell *lattice.Cell) {
+		value, _ := cell.Value()
+		yes = value.Counted(lattice.NewWriteID(id.id))
+	})
+	return yes && err == nil
+}
+
 // HandleAskWrite tells another owner whether this node's copy has a write.
 func (r *Replica) HandleAskWrite(from mesh.NodeID, m *pb.AskWrite) (*pb.AskWriteReply, error) {
 	key, err := wire.ToStoredKey(m.Key)
@@ -176,9 +186,12 @@ func (r *Replica) HandleAskWrite(from mesh.NodeID, m *pb.AskWrite) (*pb.AskWrite
 		return nil, mesh.Errorf(mesh.Invalid, "ask "+key.String(), "write id of %d bytes: expected 1 to %d", len(m.WriteId), MaxWriteID)
 	}
 	now := time.Now()
-	stands, since := r.memory.Answer(writeID{string(m.WriteId), key}, from, now)
-	reply := &pb.AskWriteReply{Standing: uint32(stands), MemoryMs: uint64(now.Sub(since) / time.Millisecond)}
-	if stands == held {
+	reply := &pb.AskWriteReply{Standing: uint32(held)}
+	if id := (writeID{string(m.WriteId), key}); !r.counted(id) {
+		stands, since := r.memory.Answer(id, from, now)
+		reply.Standing, reply.MemoryMs = uint32(stands), uint64(now.Sub(since)/time.Millisecond)
+	}
+	if reply.Standing == uint32(held) {
 		cell, found, err := r.Local.Get(key)
 		if err != nil || !found {
 			return nil, mesh.Errorf(mesh.Unavailable, "ask "+key.String(), "this node's copy has the write, but cannot be read: %v", err)
