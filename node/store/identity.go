@@ -24,7 +24,7 @@ type identity struct {
 }
 
 // identityFormat is the version of the whole store's format on disk.
-const identityFormat = 2
+const identityFormat = 3
 
 const identitySize = 1 + 8 + 1
 
