@@ -6,7 +6,8 @@
 //
 // One fault is on at a time, on one node, and the next one comes when every
 // node has said again that it is ready: with three owners of each key and
-// two that must hold a write, nothing acknowledged may be lost then.
+// two that must hold a write, nothing acknowledged may be lost then, and
+// nothing may be counted twice, however often it was attempted.
 //
 // Nodes hear each other through a Proxy, which can cut one off without rights
 // on the machine, while clients reach it still. As root the program has a

@@ -22,9 +22,7 @@ type Report struct {
 	Reads   int64     `json:"reads"`
 	Unseen  int64     `json:"reads_unseen"` // quorum reads that missed what the reader had written
 	Lost    int       `json:"lost"`
-	// Twice is how many increments were counted twice at least. It is told, and
-	// fails nothing: a retry cannot know of a write that only a dead
-	// coordinator holds (docs/semantics.md, Retries).
+	// Twice is how many increments were counted twice at least.
 	Twice     int      `json:"double_counted"`
 	Unwritten int      `json:"never_written"` // values that nobody wrote
 	EqualMS   int64    `json:"equal_ms"`      // from the end of the load until all nodes show the same
@@ -51,7 +49,7 @@ type Skipped struct {
 
 // Failed reports whether something happened that must never happen.
 func (r *Report) Failed() bool {
-	return r.Lost > 0 || r.Unwritten > 0 || r.Unseen > 0 || len(r.Odd) > 0 || len(r.Failures) > 0
+	return r.Lost > 0 || r.Twice > 0 || r.Unwritten > 0 || r.Unseen > 0 || len(r.Odd) > 0 || len(r.Failures) > 0
 }
 
 // JSON writes the report as one object.

@@ -1,6 +1,7 @@
 // Command chaos torments a mesh of virgad processes and tells what it cost:
 // see package nemesis. It fails when something acknowledged was lost or not
-// seen, something is there that was never written, or the mesh did not come back.
+// seen, something was counted twice or is there that was never written, or the
+// mesh did not come back.
 package main
 
 import (
