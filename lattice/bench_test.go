@@ -1,6 +1,7 @@
 package lattice_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"testing"
 
@@ -152,3 +153,45 @@ func BenchmarkCellLWWApply(b *testing.B) {
 		}
 	}
 }
+
+// A counter that three writers count in, of which each has so many writes
+// under way: an increment, its way to another replica, and reading what that has.
+func BenchmarkCounterHot(b *testing.B) {
+	for _, open := range []int{0, 1, 128} {
+		b.Run(fmt.Sprint(open, " open"), func(b *testing.B) {
+			one, other := lattice.New(lattice.GCounterKind), lattice.New(lattice.GCounterKind)
+			firm := map[lattice.WriteID]int{}
+			made := 0
+			fate := func(id lattice.WriteID) lattice.Fate {
+				if firm[id] > made-3*open {
+					return lattice.FateOpen
+				}
+				return lattice.FateFirm
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				made++
+				var id lattice.WriteID
+				if open > 0 {
+					binary.BigEndian.PutUint64(id[:], uint64(made))
+					firm[id] = made
+				}
+				delta, err := lattice.Apply(one, lattice.IncOp(1), lattice.Write{Writer: hotWriters[made%3], ID: id, Fate: fate})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, v := range []*lattice.Value{&one, &other} {
+					if _, err := v.Merge(delta); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if n, _ := other.Count(); n != int64(made) {
+					b.Fatal(n)
+				}
+			}
+			b.ReportMetric(float64(len(other.AppendBinary(nil))), "bytes")
+		})
+	}
+}
+
+var hotWriters = [3]string{"aaaa-8-bytes", "bbbb-8-bytes", "cccc-8-bytes"}

@@ -53,7 +53,7 @@ func (l *ledger) enter(before *ledger, at Write, n uint64) {
 func (l *ledger) settle(at Write, total uint64, change *ledger) {
 	from, to := l.store.of(at.Writer)
 	repeated, open, unknown := l.repeated.At(at.Writer), 0, 0
-	var kept []uint64 // descending
+	kept := make([]uint64, 0, to-from) // descending
 	for i := to - 1; i >= from; i-- {
 		r := l.store.records[i]
 		first, met := l.meets(i)

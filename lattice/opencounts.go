@@ -58,14 +58,10 @@ func (s *openCounts) bury(other openCounts, theirs *CausalContext) bool {
 	before := len(s.records)
 	for _, w := range theirs.writers {
 		from, to := s.of(w.writer)
-		kept := from
-		for _, r := range s.records[from:to] {
-			if !w.contains(r.dot.Seq) || other.has(r.dot) {
-				s.records[kept] = r
-				kept++
-			}
+		live := slices.DeleteFunc(s.records[from:to:to], func(r openCount) bool { return w.contains(r.dot.Seq) && !other.has(r.dot) })
+		if gone := to - from - len(live); gone > 0 {
+			s.records = slices.Delete(s.records, to-gone, to)
 		}
-		s.records = slices.Delete(s.records, kept, to)
 	}
 	if len(s.records) == before {
 		return false
