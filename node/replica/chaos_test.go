@@ -43,8 +43,7 @@ func chaos(t *testing.T, seed uint64) {
 		}()
 		rng := rand.New(rand.NewPCG(seed, 0))
 		m := newTestMesh(t, 3)
-		m.rng = rand.New(rand.NewPCG(seed, 1))
-		m.drops, m.delay = rng.Float64()*0.1, 20*time.Millisecond
+		m.disturb(seed, rng.Float64()*0.1)
 		done := make(chan struct{})
 		var faults sync.WaitGroup
 		faults.Go(func() { breakThings(m, rng, done) })
@@ -54,6 +53,14 @@ func chaos(t *testing.T, seed uint64) {
 		m.lose(0)
 		checkAcked(t, m, acked)
 	})
+}
+
+// disturb makes that messages take their time, and some are lost.
+func (m *testMesh) disturb(seed uint64, drops float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.rng = rand.New(rand.NewPCG(seed, 1))
+	m.drops, m.delay = drops, 20*time.Millisecond
 }
 
 // breakThings cuts off or kills one node after another until done. Of some the

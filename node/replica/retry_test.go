@@ -36,11 +36,10 @@ func retries(t *testing.T, seed uint64) {
 		}()
 		rng := rand.New(rand.NewPCG(seed, 0))
 		m := newTestMesh(t, 3)
-		m.rng = rand.New(rand.NewPCG(seed, 1))
 		if rng.IntN(2) == 0 {
 			time.Sleep(firmAfter) // from now on records of writes go
 		}
-		m.drops, m.delay = rng.Float64()*0.1, 20*time.Millisecond
+		m.disturb(seed, rng.Float64()*0.1)
 		done := make(chan struct{})
 		var faults sync.WaitGroup
 		faults.Go(func() { breakThings(m, rng, done) })
