@@ -44,6 +44,7 @@ func benchSuites() []benchSuite {
 		{name: "call", run: (*benchRun).call, mesh: true},
 		{name: "dag", run: (*benchRun).dag, mesh: true},
 		{name: "kv", run: (*benchRun).kv, mesh: true},
+		{name: cloudburstSuite, run: (*benchRun).cloudburst, mesh: true},
 		{name: "embedded", run: (*benchRun).embedded},
 		{name: annaSuite, run: (*benchRun).anna, asked: true},
 	}
@@ -65,7 +66,7 @@ func benchCommand(a *app) *cobra.Command {
 		keys: 100_000, storeKeys: 1_000_000,
 	}
 	cmd := &cobra.Command{
-		Use:   "bench [floor|call|dag|kv|embedded|anna|all]...",
+		Use:   "bench [floor|call|dag|kv|cloudburst|embedded|anna|all]...",
 		Short: "Measure Virga on this machine",
 		Long: `Measure Virga on this machine: three nodes as processes of their own, started
 for the run in a temporary folder and stopped after it. Of each case it prints
@@ -75,8 +76,8 @@ percentile of their latency, and the ratio to the floor.
 The floor is what the transport costs: 100 bytes there and back on one QUIC
 stream between two processes, with the settings that Virga has. It is measured
 first, and again before each case. The other suites are calls of functions,
-DAGs, state, and the same within the process of a node. docs/performance.md
-tells more.
+DAGs, state, Cloudburst's own benchmarks, and the same within the process of a
+node. docs/performance.md tells more.
 
 The suite anna measures what the store is for: the store alone, load over
 threads and nodes, large sets, pushes to caches, and nodes that are killed, join
@@ -160,13 +161,14 @@ func (o *benchOptions) chooses(s benchSuite) bool {
 // benchRun is one run of the benchmark.
 type benchRun struct {
 	benchOptions
-	out    io.Writer // for rows, as they are measured
-	report bench.Report
-	echo   *benchEcho
-	mesh   *benchMesh // while suites need it
-	module []byte     // examples/square, once it was needed
+	out     io.Writer // for rows, as they are measured
+	report  bench.Report
+	echo    *benchEcho
+	mesh    *benchMesh        // while suites need it
+	modules map[string][]byte // of examples that were needed, by name
 
-	annaFigures // those that are no row
+	allFigures  bool // are written of each row
+	annaFigures      // those that are no row
 
 	startup time.Duration // of the mesh, to the first call answered
 	idle    uint64        // resident bytes of a node without load
@@ -258,7 +260,16 @@ func (b *benchRun) measure(ctx context.Context, name string, callers int, op ben
 	if err != nil {
 		return err
 	}
-	return b.report.Add(name, sample).Write(b.out)
+	return b.write(b.report.Add(name, sample))
+}
+
+// write writes a row that was measured.
+func (b *benchRun) write(row bench.Row) error {
+	err := row.Write(b.out)
+	if err == nil && b.allFigures {
+		err = row.WriteFigures(b.out)
+	}
+	return err
 }
 
 // caseGrace is how much longer than planned a case may take.

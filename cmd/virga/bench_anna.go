@@ -59,7 +59,7 @@ func (b *benchRun) note(name string, s bench.Sample) error {
 	if !b.wants(name) {
 		return nil
 	}
-	return b.report.AddAlone(name, s).Write(b.out)
+	return b.write(b.report.AddAlone(name, s))
 }
 
 // withMesh lends a mesh of its own to a subject of the suite.

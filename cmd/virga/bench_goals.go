@@ -10,6 +10,7 @@ import (
 // goals compares what was measured with what Virga must reach.
 func (b *benchRun) goals() []bench.Goal {
 	goals := b.everydayGoals()
+	goals = append(goals, b.cloudburstGoals()...)
 	if slices.ContainsFunc(b.chosen(), func(s benchSuite) bool { return s.name == annaSuite }) {
 		goals = append(goals, b.annaGoals()...)
 	}
@@ -28,6 +29,8 @@ func (b *benchRun) everydayGoals() []bench.Goal {
 		b.latencyRatio("client -> node: put of 100 B, one caller, W = 1", 1.5, putCase(small, 1)),
 		b.latencyRatio("client -> node: put of 100 B, one caller, W = 2", 2.6, putCase(small, 2)),
 		b.hop(),
+		b.latencyRatio("chain of 16, apart, p50", 12, chainCase(16, true)),
+		b.beyondFloor("chain of 16, together: beyond the client's round trip, p50", 60, chainCase(16, false)),
 		b.rateRatio("get of 100 B, 128 callers", 0.6, getCase(small), 128),
 		b.rateRatio("put of 100 B, 128 callers, W = 1", 0.5, putCase(small, 1), 128),
 		b.rateRatio("put of 100 B, 128 callers, W = 2", 0.25, putCase(small, 2), 128),
@@ -49,6 +52,12 @@ func (b *benchRun) latency(what string, micros float64, name string) bench.Goal 
 func (b *benchRun) latencyRatio(what string, limit float64, name string) bench.Goal {
 	row, ok := b.report.Row(name, 1)
 	return bench.Goal{What: what, Unit: timesFloorLatency, Limit: limit, Value: row.P50Ratio, Measured: ok}
+}
+
+// beyondFloor is how much longer than the floor something takes.
+func (b *benchRun) beyondFloor(what string, micros float64, name string) bench.Goal {
+	row, ok := b.report.Row(name, 1)
+	return bench.Goal{What: what, Unit: "µs", Limit: micros, Value: row.P50US - row.FloorUS, Measured: ok}
 }
 
 func (b *benchRun) rateRatio(what string, limit float64, name string, callers int) bench.Goal {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/virga-mesh/virga/internal/localmesh"
-	"github.com/virga-mesh/virga/internal/wasmbuild"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk"
 )
@@ -135,17 +134,12 @@ func (m *benchMesh) stop() error {
 
 const wasmSquare = "square"
 
-// deploySquare deploys examples/square, which it builds once in a run.
+// deploySquare deploys examples/square.
 func (b *benchRun) deploySquare(ctx context.Context, client *sdk.Client) error {
-	if b.module == nil {
-		clone, err := findClone(ctx)
-		if err != nil {
-			return mesh.Errorf(mesh.KindOf(err), "bench", "%s", mesh.AsError("", err).Text())
-		}
-		if b.module, err = wasmbuild.Build(ctx, filepath.Join(clone, "examples", "square")); err != nil {
-			return err
-		}
+	module, err := b.example(ctx, wasmSquare)
+	if err != nil {
+		return err
 	}
-	_, err := client.Deploy(ctx, wasmSquare, b.module, sdk.DeployOptions{})
+	_, err = client.Deploy(ctx, wasmSquare, module, sdk.DeployOptions{})
 	return err
 }

@@ -56,6 +56,7 @@ const (
 	nativeIncr   = "native-incr"
 	nativeSum    = "native-sum"
 	nativeSquare = "native-square"
+	nativeTotal  = "native-total"
 )
 
 func benchNatives() []node.Option {
@@ -64,5 +65,17 @@ func benchNatives() []node.Option {
 		node.Handle(nativeIncr, func(_ context.Context, n int) (int, error) { return n + 1, nil }),
 		node.Handle(nativeSum, func(_ context.Context, in fn.Args2[int, int]) (int, error) { return in.A + in.B, nil }),
 		node.Handle(nativeSquare, func(_ context.Context, n int) (int, error) { return n * n, nil }),
+		node.Handle(nativeTotal, total),
+		node.Handle(nativeGather, gather),
+		node.Handle(nativeGossip, gossip),
+		node.Handle(nativeSumma, summa),
 	}
+}
+
+// total adds what its parents give.
+func total(_ context.Context, in fn.Variadic[int]) (sum int, err error) {
+	for _, n := range in {
+		sum += n
+	}
+	return sum, nil
 }

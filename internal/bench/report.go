@@ -16,7 +16,11 @@ type Row struct {
 	PerSec  float64 `json:"per_second"`
 	MinUS   float64 `json:"min_us"`
 	MeanUS  float64 `json:"mean_us"`
+	P1US    float64 `json:"p1_us"`
+	P5US    float64 `json:"p5_us"`
+	P25US   float64 `json:"p25_us"`
 	P50US   float64 `json:"p50_us"`
+	P75US   float64 `json:"p75_us"`
 	P95US   float64 `json:"p95_us"`
 	P99US   float64 `json:"p99_us"`
 	MaxUS   float64 `json:"max_us"`
@@ -79,6 +83,7 @@ func newRow(name string, s Sample) Row {
 	row := Row{
 		Name: name, Callers: s.Callers, N: s.N(), PerSec: s.Throughput(),
 		MinUS: micros(s.Min()), MeanUS: micros(s.Mean()), P50US: micros(s.Percentile(50)),
+		P1US: micros(s.Percentile(1)), P5US: micros(s.Percentile(5)), P25US: micros(s.Percentile(25)), P75US: micros(s.Percentile(75)),
 		P95US: micros(s.Percentile(95)), P99US: micros(s.Percentile(99)), MaxUS: micros(s.Max()),
 	}
 	row.Failures = s.Failures
@@ -114,6 +119,14 @@ func (r Row) Write(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, rowFormat, r.Name, r.Callers, r.N, r.PerSec, short(r.P50US), short(r.P95US), short(r.P99US),
 		ratio(r.P50Ratio), ratio(r.RateRatio), note)
+	return err
+}
+
+// WriteFigures writes, under its line, the other figures of the row: with it
+// those that Cloudburst's benchmarks print.
+func (r Row) WriteFigures(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "    mean %s  min %s  p1 %s  p5 %s  p25 %s  median %s  p75 %s  max %s\n", short(r.MeanUS), short(r.MinUS),
+		short(r.P1US), short(r.P5US), short(r.P25US), short(r.P50US), short(r.P75US), short(r.MaxUS))
 	return err
 }
 
