@@ -34,7 +34,7 @@ type benchSuite struct {
 	run  func(*benchRun, context.Context) error
 	mesh bool // needs the processes of the mesh
 	// asked says that it runs only by its name or as one of all: it takes
-	// minutes, and gigabytes of memory and disk.
+	// long, or gigabytes of memory and disk.
 	asked bool
 }
 
@@ -44,7 +44,7 @@ func benchSuites() []benchSuite {
 		{name: "call", run: (*benchRun).call, mesh: true},
 		{name: "dag", run: (*benchRun).dag, mesh: true},
 		{name: "kv", run: (*benchRun).kv, mesh: true},
-		{name: cloudburstSuite, run: (*benchRun).cloudburst, mesh: true},
+		{name: cloudburstSuite, run: (*benchRun).cloudburst, mesh: true, asked: true},
 		{name: "embedded", run: (*benchRun).embedded},
 		{name: annaSuite, run: (*benchRun).anna, asked: true},
 	}
@@ -78,6 +78,9 @@ stream between two processes, with the settings that Virga has. It is measured
 first, and again before each case. The other suites are calls of functions,
 DAGs, state, Cloudburst's own benchmarks, and the same within the process of a
 node. docs/performance.md tells more.
+
+The suite cloudburst runs the benchmarks of the original, and tells what they
+tell. It runs only when it is named, or with all.
 
 The suite anna measures what the store is for: the store alone, load over
 threads and nodes, large sets, pushes to caches, and nodes that are killed, join

@@ -10,11 +10,18 @@ import (
 // goals compares what was measured with what Virga must reach.
 func (b *benchRun) goals() []bench.Goal {
 	goals := b.everydayGoals()
-	goals = append(goals, b.cloudburstGoals()...)
-	if slices.ContainsFunc(b.chosen(), func(s benchSuite) bool { return s.name == annaSuite }) {
+	if b.runs(cloudburstSuite) {
+		goals = append(goals, b.cloudburstGoals()...)
+	}
+	if b.runs(annaSuite) {
 		goals = append(goals, b.annaGoals()...)
 	}
 	return goals
+}
+
+// runs reports whether a suite is among the chosen ones.
+func (b *benchRun) runs(name string) bool {
+	return slices.ContainsFunc(b.chosen(), func(s benchSuite) bool { return s.name == name })
 }
 
 func (b *benchRun) everydayGoals() []bench.Goal {

@@ -22,7 +22,7 @@ func TestBenchOptions(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"nosuch"}, "expected some of all, floor, call, dag, kv, embedded, anna"},
+		{[]string{"nosuch"}, "expected some of all, floor, call, dag, kv, cloudburst, embedded, anna"},
 		{[]string{"--duration", "0s"}, "positive"},
 		{[]string{"--duration", "2h"}, "up to 1m0s"},
 		{[]string{"--warmup", "-1s"}, "--warmup"},
@@ -45,7 +45,7 @@ func TestBenchChoosesSuites(t *testing.T) {
 		{nil, []string{"floor", "call", "dag", "kv", "embedded"}},
 		{[]string{"kv", "call"}, []string{"floor", "call", "kv"}},
 		{[]string{"floor"}, []string{"floor"}},
-		{[]string{"embedded", "all"}, []string{"floor", "call", "dag", "kv", "embedded", "anna"}},
+		{[]string{"embedded", "all"}, []string{"floor", "call", "dag", "kv", "cloudburst", "embedded", "anna"}},
 		{[]string{"anna"}, []string{"floor", "anna"}},
 	} {
 		o := benchOptions{suites: c.asked, duration: time.Second, callers: []int{16, 8, 16}, keys: 100, storeKeys: 100}
@@ -92,6 +92,7 @@ func TestBench(t *testing.T) {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	t.Run("everyday", func(t *testing.T) { testBenchEveryday(t, program) })
+	t.Run("cloudburst", func(t *testing.T) { testBenchCloudburst(t, program) })
 	t.Run("anna", func(t *testing.T) { testBenchAnna(t, program) })
 	for _, suite := range [][]string{{"kv"}, {annaSuite, "--only", joinCase, "--keys", "1000"}} {
 		t.Run(suite[0]+" interrupted", func(t *testing.T) { testBenchInterrupted(t, program, suite...) })
@@ -127,6 +128,15 @@ func benchReportOf(t *testing.T, program string, args ...string) (report measure
 	}
 	wantNoBenchFolder(t, temp)
 	return report
+}
+
+func testBenchCloudburst(t *testing.T, program string) {
+	report := benchReportOf(t, program, cloudburstSuite)
+	for _, name := range []string{compositionCase, wideDiamondCase, gatherCase, gossipCase, summaCase, scalingCase, coldCase, cachedColdCase} {
+		if !slices.ContainsFunc(report.Rows, func(r bench.Row) bool { return r.Name == name && r.N > 0 }) {
+			t.Errorf("%q was not measured", name)
+		}
+	}
 }
 
 func testBenchEveryday(t *testing.T, program string) {
