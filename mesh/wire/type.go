@@ -124,6 +124,13 @@ var prototypes = map[Type]Message{
 	140: (*pb.Namespaces)(nil),
 	141: (*pb.NamespacesReply)(nil),
 
+	150: (*pb.PutTrigger)(nil),
+	151: (*pb.GetTrigger)(nil),
+	152: (*pb.GetTriggerReply)(nil),
+	153: (*pb.ListTriggers)(nil),
+	154: (*pb.ListTriggersReply)(nil),
+	155: (*pb.DeleteTrigger)(nil),
+
 	95: (*pb.Touch)(nil),
 	96: (*pb.CompareAndSet)(nil),
 	97: (*pb.GetAll)(nil),
