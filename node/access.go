@@ -71,6 +71,14 @@ func allow(peer admission.Member, req wire.Message) error {
 		return allowCreateDAG(peer, m.GetDag())
 	case *pb.DeleteDAG:
 		return peer.Allow(admission.Deploy, m.Namespace, m.Name)
+	case *pb.PutTrigger:
+		return allowPutTrigger(peer, m.GetTrigger())
+	case *pb.GetTrigger:
+		return peer.Allow(admission.Call, m.Namespace, m.Name)
+	case *pb.ListTriggers:
+		return peer.Allow(admission.Call, m.Namespace, "")
+	case *pb.DeleteTrigger:
+		return peer.Allow(admission.Deploy, m.Namespace, m.Name)
 	case *pb.AwaitRun, *pb.CancelRun, *pb.SendMessage, *pb.Receive:
 		return allowVerb(peer, admission.Call) // the run's random id says which
 	case *pb.Status:
@@ -182,6 +190,26 @@ func allowCreateDAG(peer admission.Member, dag *pb.DAG) error {
 		if err := peer.Allow(admission.Call, stage.GetFunc().GetNamespace(), stage.GetFunc().GetName()); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// allowPutTrigger lets a trigger run only what its author may call, and tell
+// it only of keys that its author may read.
+func allowPutTrigger(peer admission.Member, t *pb.Trigger) error {
+	if err := peer.Allow(admission.Deploy, t.GetNamespace(), t.GetName()); err != nil {
+		return err
+	}
+	namespace, name := t.GetFunc().GetNamespace(), t.GetFunc().GetName()
+	if t.GetDag() != "" {
+		namespace, name = t.GetNamespace(), t.GetDag()
+	}
+	if err := peer.Allow(admission.Call, namespace, name); err != nil {
+		return err
+	}
+	switch mesh.CauseKind(min(t.GetCause(), 255)) {
+	case mesh.OnKey, mesh.OnPrefix:
+		return peer.Allow(admission.Read, t.GetNamespace(), t.GetKey())
 	}
 	return nil
 }

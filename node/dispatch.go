@@ -179,6 +179,9 @@ func (r *rooms) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (
 	if reply, known, err := r.serveCatalog(ctx, req); known {
 		return reply, err
 	}
+	if reply, known, err := r.serveTriggers(ctx, req); known {
+		return reply, err
+	}
 	return r.serveNode(ctx, from, req)
 }
 

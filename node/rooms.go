@@ -23,6 +23,7 @@ import (
 	"github.com/virga-mesh/virga/node/replica"
 	"github.com/virga-mesh/virga/node/run"
 	"github.com/virga-mesh/virga/node/store"
+	"github.com/virga-mesh/virga/node/trigger"
 	"github.com/virga-mesh/virga/node/watch"
 )
 
@@ -49,8 +50,12 @@ type rooms struct {
 	catalog   *catalog.Catalog
 	exec      *exec.Executor
 	runs      *run.Runs
-	ring      *watch.Ring // of the changes of this node's copies
-	watches   *watch.Watches
+	ring      *watch.Ring    // of the changes of this node's copies
+	watches   *watch.Watches // for clients
+
+	triggers       *trigger.Triggers
+	triggerNotes   *trigger.Notes // of changes of triggers
+	triggerWatches *watch.Watches // for triggers, which take no client's place
 
 	nodes   atomic.Pointer[liveNodes] // as of the last look at the view
 	waiting atomic.Pointer[string]    // for what, until ready
@@ -106,6 +111,7 @@ func (r *rooms) openStore() (err error) {
 	r.cache = cache.New(cache.Options{Peers: r.peers, Bytes: r.cfg.CacheBytes, Log: r.log})
 	r.publisher = cache.NewPublisher(cache.PublisherOptions{Peers: r.peers, Log: r.log})
 	r.ring = watch.NewRing(r.cfg.WatchRing, r.cfg.isFresh())
+	r.triggerNotes = trigger.NewNotes()
 	r.store, err = store.Open(store.Options{
 		Dir: r.cfg.storeDir(), FS: r.cfg.FS, Node: r.self, Clock: r.clock,
 		MemoryBytes: r.cfg.MemoryBytes, DiskBytes: r.cfg.DiskBytes, SyncInterval: r.cfg.SyncInterval,
@@ -120,6 +126,7 @@ func (r *rooms) changed(key mesh.Key, delta lattice.Cell) {
 	r.ring.Changed(key, delta)
 	r.publisher.Changed(key, delta)
 	r.noteLeft(key)
+	r.triggerNotes.Changed(key)
 }
 
 func (r *rooms) openExecutor() (err error) {
@@ -159,6 +166,7 @@ func (r *rooms) openNetwork(handler link.Handler, credential admission.Credentia
 	r.dht.WatchMembers(func() {
 		r.noteForgotten()
 		r.replica.ViewChanged()
+		r.triggerNotes.ViewChanged()
 	})
 	return nil
 }
@@ -184,6 +192,7 @@ func (r *rooms) openState() error {
 		Placer:     &placer{self: r.self, live: r.staying, owners: r.dht.Owners, n: r.cfg.Replicas, cached: r.published.Holders},
 		References: references{r.replica}, Results: results{r.state}, ResultTTL: r.cfg.ResultTTL, Log: r.log,
 	})
+	r.openTriggers()
 	return nil
 }
 
@@ -191,6 +200,7 @@ func (r *rooms) openState() error {
 // them. It calls ready once the node has joined.
 func (r *rooms) run(ctx context.Context, ready func()) error {
 	defer r.close()
+	joined := make(chan struct{})
 	failed := make(chan error, 3)
 	r.background(func(ctx context.Context) { failed <- r.dht.Run(ctx, r.endpoint) })
 	r.background(func(ctx context.Context) { failed <- r.serveAdmin(ctx) })
@@ -202,8 +212,15 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 	r.background(r.publishHoldings)
 	r.background(r.publishStats)
 	r.background(func(ctx context.Context) {
-		if err := r.join(ctx, sync.OnceFunc(ready)); err != nil {
+		if err := r.join(ctx, sync.OnceFunc(func() { close(joined); ready() })); err != nil {
 			failed <- err
+		}
+	})
+	r.background(func(ctx context.Context) {
+		select {
+		case <-joined:
+			r.triggers.Run(ctx)
+		case <-ctx.Done():
 		}
 	})
 	for {
@@ -237,6 +254,7 @@ func (r *rooms) close() {
 	}
 	if r.watches != nil {
 		r.watches.Close()
+		r.triggerWatches.Close()
 	}
 	r.endTasks()
 	if r.cache != nil {

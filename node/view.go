@@ -8,6 +8,7 @@ import (
 // viewChanged tells the rooms that a node came or went.
 func (r *rooms) viewChanged(e dht.Event) {
 	r.catalog.ForgetAll() // announcements may have passed by
+	r.triggerNotes.ViewChanged()
 	if e.Up {
 		r.replica.PeerUp(e.Peer.ID)
 		return

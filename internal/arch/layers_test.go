@@ -39,8 +39,9 @@ var rooms = map[string][]string{
 	"node/metrics":        {"mesh"},
 	"node/hotkeys":        {"mesh/wire", "mesh", "lattice"},
 	"node/run":            {"mesh/wire", "mesh", "lattice"},
+	"node/trigger":        {"sdk/fn", "sdk/codec", "mesh/wire", "mesh", "lattice"},
 	"node": {
-		"node/hlc", "node/store", "node/replica", "node/cache", "node/catalog", "node/exec", "node/sched", "node/run", "node/metrics", "node/hotkeys", "node/watch",
+		"node/hlc", "node/store", "node/replica", "node/cache", "node/catalog", "node/exec", "node/sched", "node/run", "node/metrics", "node/hotkeys", "node/watch", "node/trigger",
 		"sdk/fn", "sdk/codec", "dht", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice", "internal/version", "internal/archive",
 	},
 	"sdk":        {"sdk/fn", "sdk/codec", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},

@@ -1,0 +1,89 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+	"github.com/virga-mesh/virga/node/replica"
+	"github.com/virga-mesh/virga/node/run"
+	"github.com/virga-mesh/virga/node/trigger"
+	"github.com/virga-mesh/virga/node/watch"
+)
+
+// maxTriggerWatches bounds the triggers on changes that one node keeps: the
+// watches of more wait for a place.
+const maxTriggerWatches = 4096
+
+func (r *rooms) openTriggers() {
+	r.triggerWatches = watch.New(watch.Options{
+		Ring: r.ring, Local: r.store, Placement: placement{r}, Peers: r.peers, Replicas: r.cfg.Replicas, Watchers: maxTriggerWatches,
+	})
+	r.triggers = trigger.New(trigger.Options{
+		Self: r.self, Notes: r.triggerNotes, State: triggerState{r.state}, Local: r.store, Placement: placement{r},
+		Watches: r.triggerWatches, Scanner: r.replica, Runner: triggerRunner{r}, Log: r.log,
+	})
+}
+
+// triggerState lets triggers compare and set.
+type triggerState struct{ *state }
+
+// GetVersion implements trigger.State.
+func (s triggerState) GetVersion(ctx context.Context, key mesh.Key) (lattice.Value, string, error) {
+	quorum := uint32(min(s.readQuorum, len(s.live())))
+	reply, err := s.replica.HandleGet(ctx, &pb.Get{Key: wire.FromKey(key), Quorum: quorum, Details: true})
+	if err != nil {
+		return lattice.Value{}, "", err
+	}
+	value, err := lattice.Decode(reply.Value)
+	return value, reply.Version, err
+}
+
+// Swap implements trigger.State.
+func (s triggerState) Swap(ctx context.Context, key mesh.Key, version string, payload []byte, ttl time.Duration) (string, error) {
+	swap := replica.Swap{Version: version, Kind: lattice.LWWKind, Op: lattice.SetOp(payload)}
+	swapped, err := s.replica.CompareAndSet(ctx, key, swap, replica.WriteOptions{TTL: ttl})
+	if err == nil && swapped.Conflict {
+		err = mesh.Errorf(mesh.Conflict, "set "+key.String(), "another node changed it")
+	}
+	return swapped.Version, err
+}
+
+// triggerRunner lets triggers run functions and DAGs.
+type triggerRunner struct{ rooms *rooms }
+
+// Check implements trigger.Runner.
+func (r triggerRunner) Check(ctx context.Context, t *mesh.Trigger) (err error) {
+	if t.DAG != "" {
+		_, err = r.rooms.catalog.DAG(ctx, t.Namespace, t.DAG)
+	} else {
+		_, err = r.rooms.catalog.Function(ctx, t.Func)
+	}
+	return err
+}
+
+// Run implements trigger.Runner.
+func (r triggerRunner) Run(ctx context.Context, id mesh.RunID, t *mesh.Trigger, values []mesh.Value) error {
+	args := make([]run.Arg, len(values))
+	for i, v := range values {
+		args[i].Value = v
+	}
+	request := run.Request{Func: t.Func, Args: args, Options: run.Options{ID: id, Timeout: t.Timeout}}
+	if t.DAG != "" {
+		dag, err := r.rooms.catalog.DAG(ctx, t.Namespace, t.DAG)
+		if err != nil {
+			return err
+		}
+		request = run.Request{Namespace: t.Namespace, DAG: t.DAG, StageArgs: map[string][]run.Arg{}, Options: request.Options}
+		for _, stage := range dag.Stages {
+			if len(dag.Parents(stage.Name)) == 0 {
+				request.StageArgs[stage.Name] = args
+			}
+		}
+	}
+	_, err := r.rooms.runs.Call(ctx, request)
+	return err
+}
