@@ -36,7 +36,7 @@ current folder: virga up leaves a context there, and so does virga mesh join.
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		upCommand(a), downCommand(a), demoCommand(a), statusCommand(a), topCommand(a), nodeCommand(a), logsCommand(a), doctorCommand(a),
-		callCommand(a), dagCommand(a), runCommand(a), fnCommand(a), kvCommand(a),
+		callCommand(a), dagCommand(a), runCommand(a), fnCommand(a), triggerCommand(a), kvCommand(a),
 		exportCommand(a), importCommand(a), backupCommand(a), restoreCommand(a),
 		meshCommand(a), tokenCommand(a), versionCommand(a), benchCommand(a), benchNodeCommand(a), benchEchoCommand(a),
 	)
