@@ -170,6 +170,11 @@ func TestAKeepersEventsAreRunByTheNextOne(t *testing.T) {
 		}
 		put(t, m, through, "k/40", "v")
 		f.wantsEachOnce(t, 41, func(n int) string { return fmt.Sprintf("saw k/%d=v", n) })
+		// What was running at the node that was killed counts twice at most.
+		counted, err := sdk.Counter(at(m, through), "ran").Value(within(t, time.Minute))
+		if runs, _ := f.count(); err != nil || counted < 41 || counted > int64(runs) || runs > 41+mesh.DefaultTriggerRuns {
+			t.Errorf("the functions counted to %d, %v, in %d runs: expected 41, and one more for each run that was killed", counted, err, runs)
+		}
 	})
 }
 

@@ -62,15 +62,24 @@ func (t *Triggers) put(ctx context.Context, made *mesh.Trigger) (mesh.TriggerSta
 	return t.status(ctx, made)
 }
 
-// store writes the records of a trigger, its definition last: then it is there.
+// store writes the records of a trigger, its definition last: then it is
+// there. Of two who put one trigger at once, the first to write its progress does it.
 func (t *Triggers) store(ctx context.Context, made *mesh.Trigger) error {
-	p := &progress{slot: made.Created.Unix()}
+	p, known := &progress{slot: made.Created.Unix()}, newSeen(t.MaxKeys)
 	if made.Cause.OnChange() {
-		if err := t.begin(ctx, made, p); err != nil {
+		if err := t.begin(ctx, made, p, known); err != nil {
 			return err
 		}
 	}
-	if err := t.State.Put(ctx, progressKey(made), lattice.LWWKind, lattice.SetOp(payload(p.message("")))); err != nil {
+	p.parts = known.changed
+	_, err := t.State.Swap(ctx, progressKey(made), "", payload(p.message("")), 0)
+	if errors.Is(err, mesh.Conflict) {
+		return mesh.Errorf(mesh.Unavailable, "", "it is being created: retry later")
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := known.save(ctx, t.State, made); err != nil {
 		return err
 	}
 	definition := payload(wire.FromTrigger(made))
@@ -79,13 +88,12 @@ func (t *Triggers) store(ctx context.Context, made *mesh.Trigger) error {
 
 // begin notes from where on changes are watched, and what the keys hold now:
 // that is no change. What is written meanwhile may be either.
-func (t *Triggers) begin(ctx context.Context, made *mesh.Trigger, p *progress) error {
+func (t *Triggers) begin(ctx context.Context, made *mesh.Trigger, p *progress, known *seen) error {
 	reply, err := t.Watches.Handle(ctx, watchOf(made, nil, 0))
 	if err != nil {
 		return err
 	}
 	p.token = reply.Token
-	known := newSeen(t.MaxKeys)
 	for after, more := "", true; more; {
 		page, err := t.scan(ctx, made, after)
 		if err != nil {
@@ -105,8 +113,7 @@ func (t *Triggers) begin(ctx context.Context, made *mesh.Trigger, p *progress) e
 		}
 		after, more = page.last, page.more
 	}
-	p.parts, err = known.save(ctx, t.State, made)
-	return err
+	return nil
 }
 
 // admit refuses one trigger too many.

@@ -3,6 +3,7 @@ package trigger
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"hash/fnv"
 	"math/bits"
 
@@ -115,6 +116,9 @@ func (s *seen) load(ctx context.Context, state State, t *mesh.Trigger, parts uin
 		}
 		reading.Go(func() error {
 			value, err := state.Get(ctx, seenKey(t, n))
+			if errors.Is(err, mesh.NotFound) {
+				return nil // lost: what it had may be fired again
+			}
 			if err != nil {
 				return err
 			}
