@@ -249,6 +249,9 @@ func (r *rooms) close() {
 		}
 		cancel()
 	}
+	if r.triggers != nil {
+		r.triggers.Close()
+	}
 	if r.runs != nil {
 		r.runs.Close()
 	}

@@ -66,24 +66,37 @@ func (r triggerRunner) Check(ctx context.Context, t *mesh.Trigger) (err error) {
 }
 
 // Run implements trigger.Runner.
-func (r triggerRunner) Run(ctx context.Context, id mesh.RunID, t *mesh.Trigger, values []mesh.Value) error {
+func (r triggerRunner) Run(ctx context.Context, id mesh.RunID, t *mesh.Trigger, values []mesh.Value) (ended bool, err error) {
+	request, err := r.request(ctx, t, values)
+	if err != nil {
+		return false, err
+	}
+	request.ID, request.Timeout = id, t.Timeout
+	if _, err = r.rooms.runs.Call(ctx, request); err == nil {
+		return true, nil
+	}
+	record, unknown := r.rooms.runs.Await(ctx, id, true)
+	return unknown == nil && record.State == mesh.Failed, err
+}
+
+// request asks for a run of what the trigger names.
+func (r triggerRunner) request(ctx context.Context, t *mesh.Trigger, values []mesh.Value) (run.Request, error) {
 	args := make([]run.Arg, len(values))
 	for i, v := range values {
 		args[i].Value = v
 	}
-	request := run.Request{Func: t.Func, Args: args, Options: run.Options{ID: id, Timeout: t.Timeout}}
-	if t.DAG != "" {
-		dag, err := r.rooms.catalog.DAG(ctx, t.Namespace, t.DAG)
-		if err != nil {
-			return err
-		}
-		request = run.Request{Namespace: t.Namespace, DAG: t.DAG, StageArgs: map[string][]run.Arg{}, Options: request.Options}
-		for _, stage := range dag.Stages {
-			if len(dag.Parents(stage.Name)) == 0 {
-				request.StageArgs[stage.Name] = args
-			}
+	if t.DAG == "" {
+		return run.Request{Func: t.Func, Args: args}, nil
+	}
+	dag, err := r.rooms.catalog.DAG(ctx, t.Namespace, t.DAG)
+	if err != nil {
+		return run.Request{}, err
+	}
+	request := run.Request{Namespace: t.Namespace, DAG: t.DAG, StageArgs: map[string][]run.Arg{}}
+	for _, stage := range dag.Stages {
+		if len(dag.Parents(stage.Name)) == 0 {
+			request.StageArgs[stage.Name] = args
 		}
 	}
-	_, err := r.rooms.runs.Call(ctx, request)
-	return err
+	return request, nil
 }

@@ -161,25 +161,27 @@ func (t *Triggers) status(ctx context.Context, def *mesh.Trigger) (mesh.TriggerS
 	p := readProgress(&m)
 	s.Keeper, s.Fired, s.Failed, s.LastFired = mesh.NodeID(m.Keeper), p.fired, p.failed, p.lastFired
 	s.Waiting, s.LastError = len(p.events), p.lastError
-	s.NextDue, err = nextDue(def, p)
-	return s, err
+	var schedule mesh.Schedule
+	if def.Cause.Kind == mesh.OnCron {
+		if schedule, err = mesh.ParseSchedule(def.Cause.Cron, def.Cause.Zone); err != nil {
+			return s, err
+		}
+	}
+	s.NextDue = nextDue(def, schedule, p)
+	return s, nil
 }
 
 // nextDue is when the clock fires a trigger next; zero for never.
-func nextDue(def *mesh.Trigger, p *progress) (time.Time, error) {
+func nextDue(def *mesh.Trigger, schedule mesh.Schedule, p *progress) time.Time {
 	switch def.Cause.Kind {
 	case mesh.OnCron:
-		schedule, err := mesh.ParseSchedule(def.Cause.Cron, def.Cause.Zone)
-		if err != nil {
-			return time.Time{}, err
-		}
-		return schedule.Next(time.Unix(max(p.slot, def.Created.Unix()), 0)), nil
+		return schedule.Next(time.Unix(max(p.slot, def.Created.Unix()), 0))
 	case mesh.OnTime:
 		if !p.done {
-			return def.Cause.At, nil
+			return def.Cause.At
 		}
 	}
-	return time.Time{}, nil
+	return time.Time{}
 }
 
 // List gives the triggers of a namespace whose names begin with prefix and are

@@ -39,13 +39,13 @@ func (t *Triggers) fire(ctx context.Context, def *mesh.Trigger, e event, known v
 		}
 		args = append([]mesh.Value{change}, args...)
 	}
-	o.err = t.Runner.Run(ctx, runID(def, e, o.version), def, args)
+	o.ended, o.err = t.Runner.Run(ctx, runID(def, e, o.version), def, args)
 	return o
 }
 
 // runID names the run of an event: the same wherever it is run, and whenever
-// the event is run again. Each attempt is a run, and so is each state of a key.
-// A slot is one event, whoever notices it.
+// the event is run again, until the run has ended and failed. Each state of a
+// key is a run of its own. A slot is one event, whoever notices it.
 func runID(def *mesh.Trigger, e event, v version) mesh.RunID {
 	text := append([]byte("virga trigger\x00"), def.ID[:]...)
 	if def.Cause.OnChange() {

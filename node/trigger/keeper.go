@@ -147,6 +147,9 @@ func (k *keeper) run(ctx context.Context) error {
 
 // step does all that can be done now.
 func (k *keeper) step(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err // and what ended because of that is no outcome
+	}
 	now := k.Now()
 	k.clock(now)
 	if k.progress.done && len(k.progress.events) == 0 {
@@ -212,9 +215,7 @@ func (k *keeper) patience() time.Duration {
 	if !k.unsaved.IsZero() {
 		until(k.saveAt())
 	}
-	if due, err := nextDue(k.def, k.progress); err == nil {
-		until(due)
-	}
+	until(nextDue(k.def, k.schedule, k.progress))
 	return wait
 }
 
@@ -233,7 +234,7 @@ func (k *keeper) end(o outcome) {
 		k.seen.set(o.event.key, o.version)
 	}
 	if o.err != nil {
-		k.Log.Info("a run of a trigger failed", "trigger", k.def.Name, "namespace", k.def.Namespace, "attempt", o.event.attempt, "err", o.err)
+		k.Log.Info("a run of a trigger failed", "trigger", k.def.Name, "namespace", k.def.Namespace, "try", o.event.tries, "err", o.err)
 	}
 }
 

@@ -20,15 +20,15 @@ type tally struct {
 
 func (*tally) Check(context.Context, *mesh.Trigger) error { return nil }
 
-func (r *tally) Run(ctx context.Context, id mesh.RunID, _ *mesh.Trigger, _ []mesh.Value) error {
+func (r *tally) Run(ctx context.Context, id mesh.RunID, _ *mesh.Trigger, _ []mesh.Value) (bool, error) {
 	r.mu.Lock()
 	r.runs[id]++
 	r.mu.Unlock()
 	select {
 	case <-time.After(r.took):
-		return nil
+		return true, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 }
 

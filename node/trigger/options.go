@@ -56,8 +56,9 @@ type Runner interface {
 	Check(ctx context.Context, t *mesh.Trigger) error
 	// Run runs it under an id, and returns when the run has ended, with the
 	// error that it ended with. If the id is that of a run that is known, the
-	// answer is that run's.
-	Run(ctx context.Context, id mesh.RunID, t *mesh.Trigger, args []mesh.Value) error
+	// answer is that run's. With an error ended says whether there was a run
+	// that ended with it: if not, the run may be made yet, under the same id.
+	Run(ctx context.Context, id mesh.RunID, t *mesh.Trigger, args []mesh.Value) (ended bool, err error)
 }
 
 // Options say what a node's triggers need. Fields without a default are required.

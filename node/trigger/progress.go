@@ -13,13 +13,14 @@ type event struct {
 	key      string // that changed, or
 	slot     int64  // the moment that came, in seconds of the Unix epoch
 	number   uint64 // tells the events of a trigger apart
-	attempt  uint32 // the next one, from 0
+	attempt  uint32 // how many runs of it have ended, and failed
 	failures uint32 // that count
 
 	// What the store does not hold.
 	saved   bool
 	running bool
 	again   bool      // the key changed while the event ran
+	tries   uint32    // by this keeper, that failed
 	due     time.Time // not before
 }
 
@@ -100,7 +101,7 @@ func (p *progress) came(slot int64) {
 	p.slot = slot
 	for _, e := range p.events {
 		if !e.running {
-			if e.attempt > 0 {
+			if e.tries > 0 {
 				p.failed++
 			}
 			p.remove(e)
@@ -148,6 +149,7 @@ type outcome struct {
 	read    bool    // the key was read
 	version version // what it holds then
 	same    bool    // nothing ran: the state is the last that was fired
+	ended   bool    // there was a run that ended with err
 	err     error
 }
 
@@ -157,7 +159,7 @@ func (p *progress) end(o outcome, attempts int, now time.Time) (over bool) {
 	e.running = false
 	p.running--
 	p.dirty = true
-	if o.err != nil && !p.give(e, o.err, attempts, now) {
+	if o.err != nil && !p.give(e, o, attempts, now) {
 		return false
 	}
 	if o.err == nil && !o.same {
@@ -174,10 +176,12 @@ func (p *progress) end(o outcome, attempts int, now time.Time) (over bool) {
 // give notes an attempt that failed, and reports whether the event is given up.
 // That the mesh could not run it just now does not count; a run that somebody
 // cancelled is not tried again.
-func (p *progress) give(e *event, err error, attempts int, now time.Time) (up bool) {
-	p.lastError = shorten(mesh.AsError("", err).Error())
-	e.attempt++
-	kind := mesh.KindOf(err)
+func (p *progress) give(e *event, o outcome, attempts int, now time.Time) (up bool) {
+	p.lastError = shorten(mesh.AsError("", o.err).Error())
+	if e.tries++; o.ended {
+		e.attempt++
+	}
+	kind := mesh.KindOf(o.err)
 	if !kind.Retryable() {
 		e.failures++
 	}
@@ -185,7 +189,7 @@ func (p *progress) give(e *event, err error, attempts int, now time.Time) (up bo
 		p.failed++
 		return true
 	}
-	e.due = now.Add(backoff(e.attempt))
+	e.due = now.Add(backoff(e.tries))
 	e.again = false // the next attempt reads the key
 	return false
 }
@@ -196,9 +200,9 @@ const (
 	longestPause = 30 * time.Second
 )
 
-// backoff is the pause before an attempt: it doubles.
-func backoff(attempt uint32) time.Duration {
-	return min(firstPause<<min(attempt-1, 10), longestPause)
+// backoff is the pause after so many tries: it doubles.
+func backoff(tries uint32) time.Duration {
+	return min(firstPause<<min(tries-1, 10), longestPause)
 }
 
 // shorten bounds the text of an error that is kept.

@@ -94,7 +94,7 @@ func TestAttemptsOfAnEvent(t *testing.T) {
 			if len(running) != 1 || running[0].attempt != uint32(n) {
 				t.Fatalf("%v: %d events run", test.errs, len(running))
 			}
-			if over = p.end(outcome{event: running[0], err: err}, 3, now); over {
+			if over = p.end(outcome{event: running[0], ended: true, err: err}, 3, now); over {
 				break
 			}
 			if e, at := p.next(now); e != nil || !at.After(now) {
@@ -106,6 +106,28 @@ func TestAttemptsOfAnEvent(t *testing.T) {
 		if over != test.over || p.failed != test.failed || over != (len(p.events) == 0) {
 			t.Errorf("%v: over %v, failed %d: expected %v, %d", test.errs, over, p.failed, test.over, test.failed)
 		}
+	}
+}
+
+// What may be run yet, or has run where nobody can tell now, is run under the id that it had.
+func TestARunThatDidNotEndKeepsItsID(t *testing.T) {
+	p, def := &progress{}, &mesh.Trigger{Cause: mesh.Cause{Kind: mesh.OnPrefix}}
+	p.changed("a")
+	p.saved()
+	e := ready(p, noon)[0]
+	first := runID(def, *e, version{1})
+	away := mesh.Errorf(mesh.Unavailable, "", "not known now")
+	p.end(outcome{event: e, err: away}, 3, noon)
+	if got := runID(def, *e, version{1}); got != first {
+		t.Error("its id is another after it could not be begun")
+	}
+	if runID(def, *e, version{2}) == first {
+		t.Error("another state of the key has the same id")
+	}
+	ready(p, e.due)
+	p.end(outcome{event: e, ended: true, err: away}, 3, noon)
+	if runID(def, *e, version{1}) == first {
+		t.Error("its id is the same after a run ended and failed")
 	}
 }
 

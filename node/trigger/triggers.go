@@ -14,6 +14,11 @@ type Triggers struct {
 	Options
 	held    map[string]*keeping // by record: those of which this node has a copy; for Run alone
 	keepers sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool
+	stop    context.CancelFunc // of Run, once it runs
+	running sync.WaitGroup
 }
 
 // keeping is a trigger that this node keeps, or may come to keep.
@@ -27,8 +32,34 @@ func New(o Options) *Triggers {
 	return &Triggers{Options: o.withDefaults(), held: make(map[string]*keeping)}
 }
 
-// Run keeps triggers until ctx ends, and leaves nothing running.
+// Close ends Run, and waits for it: before the runs of the node end, so that
+// none seems to have failed.
+func (t *Triggers) Close() {
+	t.mu.Lock()
+	t.closed = true
+	if t.stop != nil {
+		t.stop()
+	}
+	t.mu.Unlock()
+	t.running.Wait()
+}
+
+// Run keeps triggers until ctx ends or Close is called, and leaves nothing
+// running. It is called once.
 func (t *Triggers) Run(ctx context.Context) {
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		return
+	}
+	ctx, t.stop = context.WithCancel(ctx)
+	t.running.Add(1)
+	t.mu.Unlock()
+	defer t.running.Done()
+	t.run(ctx)
+}
+
+func (t *Triggers) run(ctx context.Context) {
 	defer t.keepers.Wait()
 	for !t.findHeld(ctx) {
 		if ctx.Err() != nil {

@@ -755,7 +755,7 @@ type TriggerEvent struct {
 	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`                            // that changed, or
 	SlotUnix      int64                  `protobuf:"varint,2,opt,name=slot_unix,json=slotUnix,proto3" json:"slot_unix,omitempty"` // the moment that came
 	Number        uint64                 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
-	Attempt       uint32                 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`   // the next one, from 0
+	Attempt       uint32                 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`   // how many runs of it have ended, and failed
 	Failures      uint32                 `protobuf:"varint,5,opt,name=failures,proto3" json:"failures,omitempty"` // that count
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
