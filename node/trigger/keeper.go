@@ -119,8 +119,8 @@ func (k *keeper) run(ctx context.Context) error {
 	defer k.runs.Wait()
 	defer cancel()
 	pages := make(chan page)
-	if k.def.Cause.OnChange() {
-		k.runs.Go(func() { k.source(ctx, k.def, k.progress.token, k.progress.rescan, pages) })
+	if token, rescan := k.progress.token, k.progress.rescan; k.def.Cause.OnChange() {
+		k.runs.Go(func() { k.source(ctx, k.def, token, rescan, pages) })
 	}
 	for {
 		if err := k.step(ctx); err != nil {
