@@ -38,10 +38,12 @@ var rooms = map[string][]string{
 	"node/sched":          {"mesh"},
 	"node/metrics":        {"mesh"},
 	"node/hotkeys":        {"mesh/wire", "mesh", "lattice"},
+	"node/elastic":        {"mesh"},
+	"node/hook":           {"mesh"},
 	"node/run":            {"mesh/wire", "mesh", "lattice"},
 	"node/trigger":        {"sdk/fn", "sdk/codec", "mesh/wire", "mesh", "lattice"},
 	"node": {
-		"node/hlc", "node/store", "node/replica", "node/cache", "node/catalog", "node/exec", "node/sched", "node/run", "node/metrics", "node/hotkeys", "node/watch", "node/trigger",
+		"node/hlc", "node/store", "node/replica", "node/cache", "node/catalog", "node/exec", "node/sched", "node/run", "node/metrics", "node/hotkeys", "node/watch", "node/trigger", "node/elastic", "node/hook",
 		"sdk/fn", "sdk/codec", "dht", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice", "internal/version", "internal/archive",
 	},
 	"sdk":        {"sdk/fn", "sdk/codec", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},
