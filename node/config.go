@@ -90,6 +90,9 @@ type Config struct {
 	// Default 15 s.
 	StatsInterval time.Duration
 
+	// Nodes says how many nodes the mesh is to have.
+	Nodes NodePolicy
+
 	// Concurrency bounds the invocations under way at once. Default 1024.
 	Concurrency int
 	// Queue bounds the invocations that wait for a place. Default 4096.
@@ -141,6 +144,7 @@ func (c Config) withDefaults() Config {
 	c.FuncTime = cmp.Or(c.FuncTime, 30*time.Second)
 	c.ResultTTL = cmp.Or(c.ResultTTL, 15*time.Minute)
 	c.HotKeys = c.HotKeys.withDefaults()
+	c.Nodes = c.Nodes.withDefaults(c.Replicas)
 	if len(c.Listen) == 0 {
 		c.Listen = []string{"0.0.0.0:0"}
 	}
@@ -224,6 +228,9 @@ func (c Config) validate() error {
 		return err
 	}
 	if err := c.HotKeys.validate(); err != nil {
+		return err
+	}
+	if err := c.Nodes.validate(c.StatsInterval > 0); err != nil {
 		return err
 	}
 	return c.validateAdmin()

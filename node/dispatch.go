@@ -75,6 +75,9 @@ func (r *rooms) getAtHand(m *pb.Get) *pb.GetReply {
 		return nil
 	}
 	r.requests.Count(metrics.Get, nil)
+	if l := r.usage.latencies; l != nil {
+		l.note(0)
+	}
 	return r.replica.ReplyAsOwner(key, value)
 }
 
@@ -96,8 +99,20 @@ func errNotRunning() error {
 	return mesh.Errorf(mesh.Unavailable, "request", "the node is not running: it starts or has stopped")
 }
 
-// serve answers a request that the peer from may make.
+// serve answers a request that the peer from may make, and notes how long that
+// takes where somebody looks at it.
 func (r *rooms) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (wire.Message, error) {
+	l := r.usage.latencies
+	if l == nil || !isTimed(req) {
+		return r.answer(ctx, from, req)
+	}
+	began := time.Now()
+	reply, err := r.answer(ctx, from, req)
+	l.note(time.Since(began))
+	return reply, err
+}
+
+func (r *rooms) answer(ctx context.Context, from mesh.NodeID, req wire.Message) (wire.Message, error) {
 	switch m := req.(type) {
 	case *pb.Get:
 		reply, err := r.replica.HandleGet(ctx, m)

@@ -13,8 +13,21 @@ func (r *rooms) figures(ctx context.Context) metrics.Figures {
 	return metrics.Figures{
 		Ready: r.notReady() == "", Peers: len(r.dht.View()) - 1,
 		Store: r.storeFigures(), Cache: r.cacheFigures(), Replication: r.replicationFigures(ctx), HotKeys: r.hotKeyFigures(), Sent: metrics.Sent(r.endpoint.Sent()),
+		Load: r.loadFigures(), Nodes: r.nodeFigures(),
 		Runs: r.runs.UnderWay(), Invocations: r.exec.Running(),
 	}
+}
+
+func (r *rooms) loadFigures() metrics.Load {
+	l := r.load(metrics.Store{})
+	return metrics.Load{
+		Places: part(l.Places), Processors: part(l.Processors), Latency: time.Duration(l.LatencyUs) * time.Microsecond, Waiting: l.Waiting,
+	}
+}
+
+func (r *rooms) nodeFigures() metrics.Nodes {
+	m := r.follower.wanted()
+	return metrics.Nodes{Wanted: uint64(m.GetNodes()), HooksRun: m.GetHooksRun(), HooksFailed: m.GetHooksFailed()}
 }
 
 func (r *rooms) storeFigures() metrics.Store {

@@ -26,8 +26,8 @@ func statsKey(node mesh.NodeID) mesh.Key {
 }
 
 // publishStats writes this node's figures into the store now and then, until
-// ctx ends: others can tell them while nobody reaches this node. What fails
-// is left to the next time.
+// ctx ends: others can tell them while nobody reaches this node, and all decide
+// from them how many nodes are wanted. What fails is left to the next time.
 func (r *rooms) publishStats(ctx context.Context) {
 	if r.cfg.StatsInterval < 0 {
 		return
@@ -40,9 +40,11 @@ func (r *rooms) publishStats(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
+		r.usage.turn(time.Now())
 		if err := r.publishStatsOnce(ctx); err != nil && ctx.Err() == nil {
 			r.log.Debug("the figures of this node were not published", "err", err)
 		}
+		r.follower.look(ctx)
 	}
 }
 
@@ -68,6 +70,11 @@ func (r *rooms) statsOf(ctx context.Context, m *pb.Stats) (*pb.StatsReply, error
 	if node == "" || node == r.self {
 		return r.stats(ctx, m)
 	}
+	return r.publishedStats(ctx, node)
+}
+
+// publishedStats reads what a node published last.
+func (r *rooms) publishedStats(ctx context.Context, node mesh.NodeID) (*pb.StatsReply, error) {
 	op := "stats of " + node.Short()
 	value, err := r.state.Get(ctx, statsKey(node))
 	if errors.Is(err, mesh.NotFound) {

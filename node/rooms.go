@@ -67,6 +67,9 @@ type rooms struct {
 	absence absence
 	left    left // messages
 
+	usage    *usage
+	follower *follower // of the load
+
 	requests metrics.Requests // for state
 	metrics  *metrics.Metrics
 
@@ -138,6 +141,7 @@ func (r *rooms) openExecutor() (err error) {
 	if err != nil {
 		return err
 	}
+	r.usage, r.follower = r.newUsage(), r.newFollower()
 	for _, native := range r.natives {
 		if err := r.exec.Handle(native.ref, native.raw, native.limits); err != nil {
 			return err
@@ -210,6 +214,7 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 	r.background(r.hot.Run)
 	r.background(r.noteAlive)
 	r.background(r.publishHoldings)
+	r.background(r.measure)
 	r.background(r.publishStats)
 	r.background(func(ctx context.Context) {
 		if err := r.join(ctx, sync.OnceFunc(func() { close(joined); ready() })); err != nil {
@@ -240,6 +245,9 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 
 // close ends background work and closes the rooms, from the top down.
 func (r *rooms) close() {
+	if r.follower != nil {
+		r.follower.close()
+	}
 	if r.dht != nil && r.endpoint != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 		if r.drain.isDone() {

@@ -25,6 +25,7 @@ func (r *rooms) stats(ctx context.Context, m *pb.Stats) (*pb.StatsReply, error) 
 		Requests: r.requestCounts(), Runs: uint64(f.Runs), Invocations: uint64(f.Invocations),
 		RaisedKeys: f.HotKeys.Raised, RaisedCopies: f.HotKeys.Copies,
 		SentToNodes: f.Sent.ToNodes, SentToClients: f.Sent.ToClients,
+		Load: r.load(f.Store), NodesWanted: r.follower.wanted(),
 	}
 	for _, debt := range f.Replication.Owed {
 		reply.Owed = append(reply.Owed, &pb.OwedPeer{

@@ -20,6 +20,7 @@ func (r *rooms) status() *pb.StatusReply {
 		Keys: uint64(stored.Keys), StoredBytes: uint64(stored.DiskBytes),
 		CachedKeys: uint64(cached.Keys), CachedBytes: uint64(cached.Bytes),
 		Running: uint64(r.exec.Running()), ResidentBytes: residentBytes(),
+		NodesWanted: r.follower.wanted(),
 	}
 	reply.Ready = reply.NotReadyReason == ""
 	for _, member := range r.dht.Known() {

@@ -39,6 +39,9 @@ type NodeStats struct {
 
 	RaisedKeys, RaisedCopies uint64 // keys with extra readers in the mesh; of them read at this node
 	HotKeys                  []HotKey
+
+	Load  NodeLoad
+	Nodes NodesWanted
 }
 
 // OwedPeer is a node that has not acknowledged all that another sent it.
@@ -90,6 +93,7 @@ func (c *Client) stats(ctx context.Context, req *pb.Stats) (NodeStats, error) {
 		Sending: m.Sending, SendingBytes: m.SendingBytes, Repairs: m.Repairs, Unsettled: m.Unsettled,
 		SentToNodes: m.SentToNodes, SentToClients: m.SentToClients,
 		Runs: m.Runs, Invocations: m.Invocations, RaisedKeys: m.RaisedKeys, RaisedCopies: m.RaisedCopies,
+		Load: toNodeLoad(m.Load), Nodes: toNodesWanted(m.NodesWanted),
 	}
 	if m.PublishedUnixMs > 0 {
 		s.Published = time.UnixMilli(m.PublishedUnixMs)

@@ -25,6 +25,7 @@ type NodeStatus struct {
 	Running        uint64 // invocations under way
 	ResidentBytes  uint64 // memory of its process
 	Draining       bool   // it hands over what it holds, to leave
+	Nodes          NodesWanted
 }
 
 // PeerStatus is what a node knows of another.
@@ -50,6 +51,7 @@ func (c *Client) Status(ctx context.Context) (NodeStatus, error) {
 		Keys: reply.Keys, StoredBytes: reply.StoredBytes,
 		CachedKeys: reply.CachedKeys, CachedBytes: reply.CachedBytes,
 		Running: reply.Running, ResidentBytes: reply.ResidentBytes, Draining: reply.Draining,
+		Nodes: toNodesWanted(reply.NodesWanted),
 	}
 	for _, peer := range reply.Peers {
 		known := PeerStatus{

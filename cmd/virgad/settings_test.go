@@ -45,6 +45,9 @@ durability: synced
 log_level: debug
 hot_keys: false
 hot_key_deviations: 2.5
+nodes_max: 5
+nodes_high: 0.6
+nodes_hook: [/opt/scale, --zone, "a,b"]
 `, map[string]string{"VIRGA_HEARTBEAT": "2s", "VIRGA_REPLICAS": "4", "VIRGA_BOOTSTRAP": "a:1, b:2"}, "--replicas", "1", "--mdns=true")
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +55,9 @@ hot_key_deviations: 2.5
 	n := s.node
 	if !n.HotKeys.Off || n.HotKeys.Deviations != 2.5 {
 		t.Errorf("hot keys are %+v", n.HotKeys)
+	}
+	if n.Nodes.Max != 5 || n.Nodes.High != 0.6 || !slices.Equal(n.Nodes.Hook, []string{"/opt/scale", "--zone", "a,b"}) {
+		t.Errorf("nodes are %+v", n.Nodes)
 	}
 	if n.DataDir != filepath.Join(dir, "data") {
 		t.Errorf("data is %q: expected it beside the file", n.DataDir)
@@ -92,6 +98,7 @@ func TestBadSettingsNameWhatIsWrong(t *testing.T) {
 		{name: "map for a list", yaml: "listen: {a: b}\n", want: []string{"listen", "list of texts"}},
 		{name: "nothing for a value", yaml: "data:\n", want: []string{"data", "expected one value"}},
 		{name: "number that is none", yaml: "hot_key_deviations: NaN\n", want: []string{"hot_key_deviations", "positive number"}},
+		{name: "number of nodes that is none", yaml: "nodes_max: many\n", want: []string{"nodes_max", "at least 1"}},
 		{name: "wrong durability", yaml: "durability: forever\n", want: []string{"durability", "logged"}},
 		{name: "wrong environment", env: map[string]string{"VIRGA_MDNS": "perhaps"}, want: []string{"environment VIRGA_MDNS", "true or false"}},
 		{name: "wrong flag", args: []string{"--log-format=xml"}, want: []string{"flag --log-format", "text or json"}},

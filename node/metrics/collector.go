@@ -61,8 +61,16 @@ var metrics = []metric{
 	gauge("virga_hot_keys", "Keys with extra readers, of all that this node knows of.", func(f *Figures) float64 { return float64(f.HotKeys.Raised) }),
 	gauge("virga_hot_key_copies", "Keys that this node serves as an extra reader.", func(f *Figures) float64 { return float64(f.HotKeys.Copies) }),
 
+	gauge("virga_nodes_wanted", "Nodes that the mesh is to have, as this node finds; 0 until it knows.", func(f *Figures) float64 { return float64(f.Nodes.Wanted) }),
+	counter("virga_hook_runs_total", "Times that this node ran its hook, to start or drain nodes.", func(f *Figures) float64 { return float64(f.Nodes.HooksRun) }),
+	counter("virga_hook_failures_total", "Times that the hook of this node failed.", func(f *Figures) float64 { return float64(f.Nodes.HooksFailed) }),
+	gauge("virga_places_utilisation_ratio", "Part of the node's places for invocations that was taken or waited for; above 1 with a queue.", func(f *Figures) float64 { return f.Load.Places }),
+	gauge("virga_processors_utilisation_ratio", "Part of the machine's processor time that the node took.", func(f *Figures) float64 { return f.Load.Processors }),
+	gauge("virga_requests_p99_seconds", "99th percentile of the time of requests for state; 0 without nodes_latency.", func(f *Figures) float64 { return f.Load.Latency.Seconds() }),
+
 	gauge("virga_runs", "Runs under way that this node coordinates.", func(f *Figures) float64 { return float64(f.Runs) }),
 	gauge("virga_invocations", "Invocations of functions under way on this node.", func(f *Figures) float64 { return float64(f.Invocations) }),
+	gauge("virga_invocations_waiting", "Invocations that wait for a place on this node.", func(f *Figures) float64 { return float64(f.Load.Waiting) }),
 }
 
 // Those with labels.

@@ -16,6 +16,8 @@ type Figures struct {
 	Replication Replication
 	HotKeys     HotKeys
 	Sent        Sent
+	Load        Load
+	Nodes       Nodes
 
 	Runs        int // coordinated by this node, under way
 	Invocations int // under way
@@ -70,6 +72,21 @@ type Debt struct {
 	Node   mesh.NodeID
 	Keys   uint64
 	Oldest time.Duration // since when, at most since this node started
+}
+
+// Load is how busy the node was on average between its last two publications.
+type Load struct {
+	Places     float64       // part of the places for invocations that was taken or waited for
+	Processors float64       // part of the machine's processor time, by this process
+	Latency    time.Duration // 99th percentile of requests; 0 where it is not measured
+	Waiting    uint64        // invocations that wait for a place now
+}
+
+// Nodes is how many the mesh is to have, and what this node did for that.
+type Nodes struct {
+	Wanted      uint64 // 0: not known yet
+	HooksRun    uint64
+	HooksFailed uint64 // of these
 }
 
 // Sent is how many bytes of frames the node sent, by who they were for.

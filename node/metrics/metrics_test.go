@@ -36,6 +36,7 @@ func busy() Figures {
 			Owed: []Debt{{Node: "n1", Keys: 8, Oldest: 1500 * time.Millisecond}},
 		},
 		Sent: Sent{ToNodes: 9, ToClients: 10},
+		Load: Load{Places: 0.75, Latency: 2500 * time.Microsecond}, Nodes: Nodes{Wanted: 4, HooksRun: 2, HooksFailed: 1},
 	}
 }
 
@@ -62,6 +63,10 @@ func TestScrapesTellTheFigures(t *testing.T) {
 		fmt.Sprintf(`virga_replication_owed_oldest_seconds{peer=%q} 1.5`, mesh.NodeID("n1")),
 		`virga_replication_unsettled_partitions 6`,
 		`virga_link_sent_bytes_total{to="nodes"} 9`,
+		`virga_nodes_wanted 4`,
+		`virga_hook_failures_total 1`,
+		`virga_places_utilisation_ratio 0.75`,
+		`virga_requests_p99_seconds 0.0025`,
 		`virga_link_sent_bytes_total{to="clients"} 10`,
 	} {
 		if !strings.Contains(text, "\n"+line+"\n") {

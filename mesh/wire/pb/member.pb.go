@@ -350,6 +350,7 @@ type StatusReply struct {
 	ResidentBytes  uint64                 `protobuf:"varint,13,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"`
 	MeshId         []byte                 `protobuf:"bytes,14,opt,name=mesh_id,json=meshId,proto3" json:"mesh_id,omitempty"`
 	Draining       bool                   `protobuf:"varint,20,opt,name=draining,proto3" json:"draining,omitempty"`
+	NodesWanted    *NodesWanted           `protobuf:"bytes,30,opt,name=nodes_wanted,json=nodesWanted,proto3" json:"nodes_wanted,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -489,6 +490,13 @@ func (x *StatusReply) GetDraining() bool {
 	return false
 }
 
+func (x *StatusReply) GetNodesWanted() *NodesWanted {
+	if x != nil {
+		return x.NodesWanted
+	}
+	return nil
+}
+
 type PeerStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          []byte                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -577,7 +585,7 @@ var File_member_proto protoreflect.FileDescriptor
 
 const file_member_proto_rawDesc = "" +
 	"\n" +
-	"\fmember.proto\x12\bvirga.v1\"'\n" +
+	"\fmember.proto\x12\bvirga.v1\x1a\relastic.proto\"'\n" +
 	"\x04Ping\x12\x1f\n" +
 	"\vview_digest\x18\x01 \x01(\fR\n" +
 	"viewDigest\"'\n" +
@@ -598,7 +606,7 @@ const file_member_proto_rawDesc = "" +
 	"\aLeaving\x12 \n" +
 	"\fgone_unix_ms\x18\x14 \x01(\x03R\n" +
 	"goneUnixMs\"\b\n" +
-	"\x06Status\"\xd8\x03\n" +
+	"\x06Status\"\x92\x04\n" +
 	"\vStatusReply\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x14\n" +
 	"\x05addrs\x18\x02 \x03(\tR\x05addrs\x12\x14\n" +
@@ -616,7 +624,8 @@ const file_member_proto_rawDesc = "" +
 	"\arunning\x18\f \x01(\x04R\arunning\x12%\n" +
 	"\x0eresident_bytes\x18\r \x01(\x04R\rresidentBytes\x12\x17\n" +
 	"\amesh_id\x18\x0e \x01(\fR\x06meshId\x12\x1a\n" +
-	"\bdraining\x18\x14 \x01(\bR\bdraining\"\xb2\x01\n" +
+	"\bdraining\x18\x14 \x01(\bR\bdraining\x128\n" +
+	"\fnodes_wanted\x18\x1e \x01(\v2\x15.virga.v1.NodesWantedR\vnodesWanted\"\xb2\x01\n" +
 	"\n" +
 	"PeerStatus\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x14\n" +
@@ -648,15 +657,17 @@ var file_member_proto_goTypes = []any{
 	(*Status)(nil),      // 5: virga.v1.Status
 	(*StatusReply)(nil), // 6: virga.v1.StatusReply
 	(*PeerStatus)(nil),  // 7: virga.v1.PeerStatus
+	(*NodesWanted)(nil), // 8: virga.v1.NodesWanted
 }
 var file_member_proto_depIdxs = []int32{
 	2, // 0: virga.v1.Members.members:type_name -> virga.v1.Member
 	7, // 1: virga.v1.StatusReply.peers:type_name -> virga.v1.PeerStatus
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	8, // 2: virga.v1.StatusReply.nodes_wanted:type_name -> virga.v1.NodesWanted
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_member_proto_init() }
@@ -664,6 +675,7 @@ func file_member_proto_init() {
 	if File_member_proto != nil {
 		return
 	}
+	file_elastic_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -118,6 +118,8 @@ type StatsReply struct {
 	SentToNodes     uint64                 `protobuf:"varint,30,opt,name=sent_to_nodes,json=sentToNodes,proto3" json:"sent_to_nodes,omitempty"`             // bytes of frames
 	SentToClients   uint64                 `protobuf:"varint,31,opt,name=sent_to_clients,json=sentToClients,proto3" json:"sent_to_clients,omitempty"`
 	Digests         []byte                 `protobuf:"bytes,32,opt,name=digests,proto3" json:"digests,omitempty"` // when asked for: of what the node holds, as in SyncDigestsReply
+	Load            *NodeLoad              `protobuf:"bytes,40,opt,name=load,proto3" json:"load,omitempty"`
+	NodesWanted     *NodesWanted           `protobuf:"bytes,41,opt,name=nodes_wanted,json=nodesWanted,proto3" json:"nodes_wanted,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -372,6 +374,20 @@ func (x *StatsReply) GetSentToClients() uint64 {
 func (x *StatsReply) GetDigests() []byte {
 	if x != nil {
 		return x.Digests
+	}
+	return nil
+}
+
+func (x *StatsReply) GetLoad() *NodeLoad {
+	if x != nil {
+		return x.Load
+	}
+	return nil
+}
+
+func (x *StatsReply) GetNodesWanted() *NodesWanted {
+	if x != nil {
+		return x.NodesWanted
 	}
 	return nil
 }
@@ -783,11 +799,11 @@ var File_stats_proto protoreflect.FileDescriptor
 const file_stats_proto_rawDesc = "" +
 	"\n" +
 	"\vstats.proto\x12\bvirga.v1\x1a\n" +
-	"core.proto\"P\n" +
+	"core.proto\x1a\relastic.proto\"P\n" +
 	"\x05Stats\x12\x19\n" +
 	"\bhot_keys\x18\x01 \x01(\rR\ahotKeys\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\fR\x04node\x12\x18\n" +
-	"\adigests\x18\x03 \x01(\bR\adigests\"\xac\b\n" +
+	"\adigests\x18\x03 \x01(\bR\adigests\"\x8e\t\n" +
 	"\n" +
 	"StatsReply\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x1b\n" +
@@ -830,7 +846,9 @@ const file_stats_proto_rawDesc = "" +
 	"\x11published_unix_ms\x18\x1d \x01(\x03R\x0fpublishedUnixMs\x12\"\n" +
 	"\rsent_to_nodes\x18\x1e \x01(\x04R\vsentToNodes\x12&\n" +
 	"\x0fsent_to_clients\x18\x1f \x01(\x04R\rsentToClients\x12\x18\n" +
-	"\adigests\x18  \x01(\fR\adigests\"O\n" +
+	"\adigests\x18  \x01(\fR\adigests\x12&\n" +
+	"\x04load\x18( \x01(\v2\x12.virga.v1.NodeLoadR\x04load\x128\n" +
+	"\fnodes_wanted\x18) \x01(\v2\x15.virga.v1.NodesWantedR\vnodesWanted\"O\n" +
 	"\bOwedPeer\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x12\n" +
 	"\x04keys\x18\x02 \x01(\x04R\x04keys\x12\x1b\n" +
@@ -885,22 +903,26 @@ var file_stats_proto_goTypes = []any{
 	(*ReportedKey)(nil),  // 6: virga.v1.ReportedKey
 	(*HotKeys)(nil),      // 7: virga.v1.HotKeys
 	(*RaisedKey)(nil),    // 8: virga.v1.RaisedKey
-	(*Key)(nil),          // 9: virga.v1.Key
+	(*NodeLoad)(nil),     // 9: virga.v1.NodeLoad
+	(*NodesWanted)(nil),  // 10: virga.v1.NodesWanted
+	(*Key)(nil),          // 11: virga.v1.Key
 }
 var file_stats_proto_depIdxs = []int32{
-	2, // 0: virga.v1.StatsReply.owed:type_name -> virga.v1.OwedPeer
-	3, // 1: virga.v1.StatsReply.requests:type_name -> virga.v1.RequestCount
-	4, // 2: virga.v1.StatsReply.hot_keys:type_name -> virga.v1.HotKeyRate
-	9, // 3: virga.v1.HotKeyRate.key:type_name -> virga.v1.Key
-	6, // 4: virga.v1.HotReport.keys:type_name -> virga.v1.ReportedKey
-	9, // 5: virga.v1.ReportedKey.key:type_name -> virga.v1.Key
-	8, // 6: virga.v1.HotKeys.keys:type_name -> virga.v1.RaisedKey
-	9, // 7: virga.v1.RaisedKey.key:type_name -> virga.v1.Key
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	2,  // 0: virga.v1.StatsReply.owed:type_name -> virga.v1.OwedPeer
+	3,  // 1: virga.v1.StatsReply.requests:type_name -> virga.v1.RequestCount
+	4,  // 2: virga.v1.StatsReply.hot_keys:type_name -> virga.v1.HotKeyRate
+	9,  // 3: virga.v1.StatsReply.load:type_name -> virga.v1.NodeLoad
+	10, // 4: virga.v1.StatsReply.nodes_wanted:type_name -> virga.v1.NodesWanted
+	11, // 5: virga.v1.HotKeyRate.key:type_name -> virga.v1.Key
+	6,  // 6: virga.v1.HotReport.keys:type_name -> virga.v1.ReportedKey
+	11, // 7: virga.v1.ReportedKey.key:type_name -> virga.v1.Key
+	8,  // 8: virga.v1.HotKeys.keys:type_name -> virga.v1.RaisedKey
+	11, // 9: virga.v1.RaisedKey.key:type_name -> virga.v1.Key
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_stats_proto_init() }
@@ -909,6 +931,7 @@ func file_stats_proto_init() {
 		return
 	}
 	file_core_proto_init()
+	file_elastic_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
