@@ -14,7 +14,7 @@ import (
 func nodeCommand(a *app) *cobra.Command {
 	return group("node", "Look at the nodes of the mesh, add and remove them",
 		"  virga node list\n  virga node drain n2\n  virga node forget 5TnqAKDV",
-		nodeListCommand(a), nodeAddCommand(a), nodeDrainCommand(a), nodeRemoveCommand(a), nodeForgetCommand(a))
+		nodeListCommand(a), nodeAddCommand(a), nodeDrainCommand(a), nodeRemoveCommand(a), nodeForgetCommand(a), nodeFollowCommand(a))
 }
 
 func nodeListCommand(a *app) *cobra.Command {

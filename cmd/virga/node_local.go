@@ -29,7 +29,9 @@ virgad with a token: see virga token create.`,
 			if len(nodes) == 0 {
 				return mesh.Errorf(mesh.NotFound, "node add", "there is no mesh of this machine in %s; virga up starts one", a.home)
 			}
-			return runUp(cmd.Context(), a, len(nodes)+1)
+			ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
+			defer cancel()
+			return startMesh(ctx, a, localmesh.Options{Home: a.home, Nodes: len(nodes) + 1}, "")
 		},
 	}
 }
@@ -61,14 +63,18 @@ func runNodeRemove(ctx context.Context, a *app, name string) error {
 		return mesh.Errorf(mesh.Conflict, "node remove", "%s does not run, so it cannot hand over what it holds; virga up starts it", name)
 	}
 	return a.withNode(ctx, name, func(ctx context.Context, client *sdk.Client, id mesh.NodeID) error {
-		if err := a.drain(ctx, client, id); err != nil {
-			return err
-		}
-		if err := localmesh.Remove(ctx, a.home, node); err != nil {
-			return err
-		}
-		return a.show(removedNode{Name: name, Node: id.String()})
+		return a.drainAndRemove(ctx, client, id, node)
 	})
+}
+
+func (a *app) drainAndRemove(ctx context.Context, client *sdk.Client, id mesh.NodeID, node localmesh.Node) error {
+	if err := a.drain(ctx, client, id); err != nil {
+		return err
+	}
+	if err := localmesh.Remove(ctx, a.home, node); err != nil {
+		return err
+	}
+	return a.show(removedNode{Name: node.Name, Node: id.String()})
 }
 
 type removedNode struct {

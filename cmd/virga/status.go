@@ -21,7 +21,8 @@ func statusCommand(a *app) *cobra.Command {
 		Use:   "status",
 		Short: "Tell how the mesh and each of its nodes stand",
 		Long: `Tell how the mesh and each of its nodes stand. Each node that is known is asked
-itself; one that does not answer in time is shown as unreachable.`,
+itself; one that does not answer in time is shown as unreachable. How many nodes
+the mesh is to have, and why, is told once they have published their load.`,
 		Example: "  virga status\n  virga status --output json",
 		Args:    exactly(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runStatus(cmd.Context(), a) },
@@ -43,7 +44,7 @@ func runStatus(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		return a.show(meshStatus{Mesh: hex.EncodeToString(first.MeshID), Nodes: nodes})
+		return a.show(meshStatus{Mesh: hex.EncodeToString(first.MeshID), Nodes: nodes, Wanted: describeWanted(first.Nodes)})
 	})
 }
 
@@ -105,8 +106,9 @@ const (
 )
 
 type meshStatus struct {
-	Mesh  string      `json:"mesh"`
-	Nodes []nodeState `json:"nodes"`
+	Mesh   string       `json:"mesh"`
+	Nodes  []nodeState  `json:"nodes"`
+	Wanted *wantedNodes `json:"wanted,omitempty"` // as the node that was asked first finds
 }
 
 type nodeState struct {
@@ -157,6 +159,7 @@ func (s meshStatus) text(w io.Writer) {
 		})
 	}
 	fmt.Fprintf(w, "mesh %s: %d nodes, %d ready\n", s.Mesh, len(s.Nodes), ready)
+	s.Wanted.text(w)
 	writeTable(w, []string{"NODE", "ADDRESS", "STATE", "PEERS", "KEYS", "RUNNING", "MEMORY"}, rows)
 }
 

@@ -24,7 +24,8 @@ interrupted. Each node that is known is asked itself; one that does not answer
 in time is shown as unreachable, with the figures that it published last, and
 when. (Nodes publish theirs as state, every stats_interval.)
 
-GETS/S and WRITES/S are what clients and functions asked of the node since it was
+LOAD is the part of the node's places for invocations, or of the machine's
+processor time, that was taken lately: above 100% with a queue. GETS/S and WRITES/S are what clients and functions asked of the node since it was
 asked before. MEMORY and CACHE are the parts of their bounds that are taken. LAG is what other
 nodes have not acknowledged: deltas on their way, and keys owed with the age of
 the oldest debt. REPAIRS are copies of keys brought up to date beside writes,

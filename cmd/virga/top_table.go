@@ -14,8 +14,9 @@ import (
 
 // topTable is how all nodes stand, and the hottest keys of the mesh.
 type topTable struct {
-	Nodes   []topNode   `json:"nodes"`
-	HotKeys []topHotKey `json:"hot_keys"`
+	Nodes   []topNode    `json:"nodes"`
+	HotKeys []topHotKey  `json:"hot_keys"`
+	Wanted  *wantedNodes `json:"wanted,omitempty"` // as one of the nodes finds
 }
 
 type topNode struct {
@@ -44,6 +45,10 @@ type topNode struct {
 	Repairs      uint64  `json:"repairs"`
 	Unsettled    uint64  `json:"unsettled_partitions"`
 	Damaged      uint64  `json:"damaged_records"`
+	Places       float64 `json:"places_utilisation"`
+	Processors   float64 `json:"processors_utilisation"`
+	Waiting      uint64  `json:"invocations_waiting"`
+	P99Micros    int64   `json:"requests_p99_us"`
 	Runs         uint64  `json:"runs"`
 	Invocations  uint64  `json:"invocations"`
 	RaisedKeys   uint64  `json:"hot_keys"`
@@ -61,6 +66,9 @@ func describeTop(s *sampler, keys int) topTable {
 	t := topTable{Nodes: []topNode{}, HotKeys: []topHotKey{}}
 	for _, n := range s.nodes {
 		t.Nodes = append(t.Nodes, describeTopNode(n))
+		if t.Wanted == nil && n.now != nil {
+			t.Wanted = describeWanted(n.now.Nodes)
+		}
 	}
 	slices.SortFunc(t.Nodes, func(a, b topNode) int {
 		return cmp.Or(cmp.Compare(strings.Join(a.Addrs, " "), strings.Join(b.Addrs, " ")), cmp.Compare(a.ID, b.ID))
@@ -90,6 +98,7 @@ func describeTopNode(n *sampled) topNode {
 	d.CacheKeys, d.Cache, d.CacheHits, d.CacheMisses = s.CacheKeys, part(s.CacheBytes, s.CacheLimit), s.CacheHits, s.CacheMisses
 	d.Pushes, d.Sending, d.Repairs, d.Unsettled, d.Damaged = s.PushesSent, s.Sending, s.Repairs, s.Unsettled, s.Damaged
 	d.Runs, d.Invocations, d.RaisedKeys, d.RaisedCopies = s.Runs, s.Invocations, s.RaisedKeys, s.RaisedCopies
+	d.Places, d.Processors, d.Waiting, d.P99Micros = s.Load.Places, s.Load.Processors, s.Load.Waiting, s.Load.Latency.Microseconds()
 	for _, peer := range s.Owed {
 		d.OwedKeys += peer.Keys
 	}
@@ -140,6 +149,7 @@ func hottest(nodes []*sampled, limit int) []topHotKey {
 }
 
 func (t topTable) text(w io.Writer) {
+	t.Wanted.text(w)
 	var rows [][]string
 	for _, n := range t.Nodes {
 		rows = append(rows, n.row())
@@ -157,7 +167,7 @@ func (t topTable) text(w io.Writer) {
 }
 
 var topHeader = []string{
-	"NODE", "ADDRESS", "STATE", "KEYS", "MEMORY", "DISK", "CACHED", "CACHE", "GETS/S", "WRITES/S", "HOT", "LAG", "REPAIRS", "UNSETTLED",
+	"NODE", "ADDRESS", "STATE", "LOAD", "KEYS", "MEMORY", "DISK", "CACHED", "CACHE", "GETS/S", "WRITES/S", "HOT", "LAG", "REPAIRS", "UNSETTLED",
 }
 
 func (n topNode) row() []string {
@@ -168,7 +178,7 @@ func (n topNode) row() []string {
 		return append(row, slices.Repeat([]string{"-"}, len(topHeader)-len(row))...)
 	}
 	return append(row,
-		fmt.Sprint(n.Keys), percent(n.Memory), mebibytes(n.DiskBytes), fmt.Sprint(n.CacheKeys), percent(n.Cache),
+		percent(max(n.Places, n.Processors)), fmt.Sprint(n.Keys), percent(n.Memory), mebibytes(n.DiskBytes), fmt.Sprint(n.CacheKeys), percent(n.Cache),
 		perSecond(n.GetRate), perSecond(n.WriteRate), fmt.Sprint(n.RaisedCopies), n.lag(), fmt.Sprint(n.Repairs), fmt.Sprint(n.Unsettled),
 	)
 }

@@ -50,6 +50,7 @@ func (m *topMesh) node(id string) answer {
 				Node: []byte(id), Ready: true, UptimeMs: 1000 * m.asked[id], Keys: 7, MemoryBytes: 32 << 20, MemoryLimit: 64 << 20,
 				Requests: []*pb.RequestCount{{Operation: "get", Outcome: "ok", Count: 100 * m.asked[id]}},
 				Owed:     []*pb.OwedPeer{{Node: []byte("c"), Keys: 3, OldestMs: 5000}}, Repairs: 9,
+				Load: &pb.NodeLoad{Places: 250, Processors: 870}, NodesWanted: &pb.NodesWanted{Nodes: 4, Live: 3, Reason: "utilisation is 87 %, above 70 %"},
 				HotKeys: []*pb.HotKeyRate{{Key: &pb.Key{Namespace: "default", Name: "popular"}, MilliReads: 50_000, Extra: 2}},
 			}, nil
 		}
@@ -95,6 +96,9 @@ func TestTopTellsAllNodesAndWhoDoesNotAnswer(t *testing.T) {
 			t.Errorf("a node is %+v", n)
 		}
 	}
+	if w := table.Wanted; w == nil || w.Nodes != 4 || w.Live != 3 || w.Reason == "" || table.Nodes[0].Places != 0.25 {
+		t.Errorf("the nodes that are wanted are %+v", w)
+	}
 	if want := (topHotKey{Key: "default/popular", Rate: 100, Nodes: 2, Extra: 2}); len(table.HotKeys) != 1 || table.HotKeys[0] != want {
 		t.Errorf("the hot keys are %+v: expected %+v", table.HotKeys, want)
 	}
@@ -123,7 +127,7 @@ func TestTopAsText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"100.0", "50%", "0 sending, 3 owed for 5s", "unreachable", "default/popular"} {
+	for _, part := range []string{"4 wanted: utilisation is 87 %, above 70 %\n", " 87% ", "100.0", "50%", "0 sending, 3 owed for 5s", "unreachable", "default/popular"} {
 		if !strings.Contains(out, part) {
 			t.Errorf("the table does not say %q:\n%s", part, out)
 		}

@@ -25,7 +25,7 @@ func Virgad(ctx context.Context, dir string) (string, error) {
 		}
 	}
 	if inClone(ctx) {
-		return build(ctx, dir)
+		return build(ctx, dir, program)
 	}
 	if path, err := exec.LookPath(program); err == nil {
 		return filepath.Abs(path)
@@ -38,7 +38,21 @@ func inClone(ctx context.Context) bool {
 	return err == nil && strings.TrimSpace(string(out)) == module
 }
 
-func build(ctx context.Context, dir string) (string, error) {
+// Self gives a file of the program that runs which stays where it is: the
+// one that go run makes does not, and is built into dir.
+func Self(ctx context.Context, dir string) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", mesh.Errorf(mesh.Internal, "find this program", "%w", err)
+	}
+	if !strings.Contains(self, string(filepath.Separator)+"go-build") || !inClone(ctx) {
+		return self, nil
+	}
+	return build(ctx, dir, filepath.Base(self))
+}
+
+// build builds one of the clone's programs into dir.
+func build(ctx context.Context, dir, program string) (string, error) {
 	path, err := filepath.Abs(filepath.Join(dir, program))
 	if err != nil {
 		return "", mesh.Errorf(mesh.Invalid, "build "+program, "%w", err)

@@ -4,6 +4,7 @@
 //
 //	root.pem                     the mesh's root key
 //	client.token, context.json   the context with which clients connect
+//	settings.yaml                what all nodes are configured with beside their own
 //	nodes/n1/virgad.yaml         configuration of the first node
 //	nodes/n1/data/               its credential and state
 //	nodes/n1/virgad.log          what it said

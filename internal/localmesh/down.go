@@ -10,15 +10,18 @@ import (
 // stop, and killed when it has not at the end of ctx or after StopTimeout.
 // Data, logs and context stay. With none running there is nothing to do.
 func Down(ctx context.Context, home string) ([]Node, error) {
-	nodes, err := Nodes(home)
-	if err != nil || len(nodes) == 0 {
+	if nodes, err := Nodes(home); err != nil || len(nodes) == 0 {
 		return nil, err
 	}
-	unlock, err := lock(home)
+	unlock, err := lock(ctx, home)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
+	nodes, err := Nodes(home) // others may have come while it was locked
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, StopTimeout)
 	defer cancel()
 	var group errgroup.Group

@@ -199,12 +199,14 @@ func TestPortsAndIdentityAreKept(t *testing.T) {
 
 func TestOneAtATime(t *testing.T) {
 	home, _ := oneNode(t)
-	unlock, err := lock(home)
+	unlock, err := lock(t.Context(), home)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unlock()
-	if _, err := Down(t.Context(), home); !errors.Is(err, mesh.Conflict) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := Down(ctx, home); !errors.Is(err, mesh.Conflict) {
 		t.Errorf("Down while another works: %v, want Conflict", err)
 	}
 }
@@ -248,5 +250,64 @@ func TestNodesTellEachOtherOfWhatStandsInFront(t *testing.T) {
 		if saved.Addrs[i] != n.Addr {
 			t.Errorf("clients are told %v: want %s", saved.Addrs, n.Addr)
 		}
+	}
+}
+
+// settingsOf reads the configurations of nodes, and those keys in them that nodes do not have of their own.
+func settingsOf(t *testing.T, home string) (all []Settings) {
+	t.Helper()
+	nodes, err := Nodes(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		config, err := ReadNodeConfig(n.config())
+		if err != nil || config.Token == "" || config.Data != data {
+			t.Fatalf("%s has %+v, %v", n.Name, config, err)
+		}
+		all = append(all, config.Settings)
+	}
+	return all
+}
+
+func TestAllNodesHaveTheSettings(t *testing.T) {
+	home, n := oneNode(t)
+	if err := n.configure(nil, Settings{"log_level": "debug"}); err != nil { // as if it was written by hand
+		t.Fatal(err)
+	}
+	prepare := func(settings Settings, missing int) {
+		t.Helper()
+		nodes, err := Nodes(home)
+		if err == nil {
+			_, _, err = Options{Settings: settings}.prepare(home, nodes, missing)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	prepare(Settings{"nodes_max": 5, "nodes_hook": []any{"virga", "node", "follow"}}, 0)
+	prepare(nil, 1) // as the last time
+	want := `[map[log_level:debug nodes_hook:[virga node follow] nodes_max:5] map[nodes_hook:[virga node follow] nodes_max:5]]`
+	if got := fmt.Sprint(settingsOf(t, home)); got != want {
+		t.Errorf("the settings are %s, expected %s", got, want)
+	}
+	prepare(Settings{"concurrency": 4}, 0)
+	if got := fmt.Sprint(settingsOf(t, home)); got != "[map[concurrency:4 log_level:debug] map[concurrency:4]]" {
+		t.Errorf("after others were given the settings are %s", got)
+	}
+	prepare(Settings{}, 0)
+	if got := fmt.Sprint(settingsOf(t, home)); got != "[map[log_level:debug] map[]]" {
+		t.Errorf("after none were given the settings are %s", got)
+	}
+	nodes, _ := Nodes(home)
+	if _, _, err := (Options{Settings: Settings{"listen": "x"}}).prepare(home, nodes, 0); !errors.Is(err, mesh.Invalid) || !strings.Contains(err.Error(), "listen") {
+		t.Errorf("a setting that nodes have of their own gave %v", err)
+	}
+}
+
+func TestAMeshThatWasStoppedDoesNotGrow(t *testing.T) {
+	home, _ := oneNode(t)
+	if _, err := Grow(t.Context(), Options{Home: home, Virgad: os.Args[0]}, 1); !errors.Is(err, mesh.Conflict) || !strings.Contains(err.Error(), "virga up") {
+		t.Errorf("Grow = %v, want Conflict", err)
 	}
 }

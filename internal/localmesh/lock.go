@@ -1,17 +1,23 @@
 package localmesh
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/virga-mesh/virga/mesh"
 )
 
+// lockTimeout is how long another process is waited for that starts or stops the mesh.
+const lockTimeout = 10 * time.Second
+
 // lock keeps other processes from starting or stopping the mesh of a home,
 // which it makes if missing, until unlock is called or this process ends.
-func lock(home string) (unlock func(), err error) {
+// While another does it waits, and then it is a Conflict.
+func lock(ctx context.Context, home string) (unlock func(), err error) {
 	fail := func(err error) (func(), error) {
 		return nil, mesh.Errorf(mesh.Internal, "local mesh", "lock %s: %w", home, err)
 	}
@@ -22,8 +28,7 @@ func lock(home string) (unlock func(), err error) {
 	if err != nil {
 		return fail(err)
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == nil {
+	if err = await(ctx, file); err == nil {
 		return func() { file.Close() }, nil
 	}
 	file.Close()
@@ -31,4 +36,23 @@ func lock(home string) (unlock func(), err error) {
 		return nil, mesh.Errorf(mesh.Conflict, "local mesh", "another process is starting or stopping the mesh in %s", home)
 	}
 	return fail(err)
+}
+
+// await tries to lock a file until the time is up.
+func await(ctx context.Context, file *os.File) error {
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-ticker.C:
+		}
+	}
 }

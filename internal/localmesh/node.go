@@ -49,6 +49,7 @@ type NodeConfig struct {
 	Advertise []string `yaml:"advertise,omitempty"`
 	Bootstrap []string `yaml:"bootstrap,omitempty"`
 	Token     string   `yaml:"token"`
+	Settings  Settings `yaml:",inline"` // all else
 }
 
 // Nodes lists the nodes of the mesh in home, running or not, by number. A
@@ -106,8 +107,7 @@ func readNode(home, name string) (Node, error) {
 	return n, nil
 }
 
-// ReadNodeConfig reads the configuration of a node that Up made. Keys that
-// it does not set are left to virgad.
+// ReadNodeConfig reads the configuration of a node that Up made.
 func ReadNodeConfig(path string) (NodeConfig, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -138,22 +138,12 @@ func (n Node) runningPID() int {
 }
 
 // create writes the configuration of a new node.
-func (n Node) create(token string, bootstrap []string) error {
-	config := NodeConfig{Data: data, Listen: []string{n.Addr}, Bootstrap: bootstrap, Token: token}
+func (n Node) create(token string, bootstrap []string, settings Settings) error {
+	config := NodeConfig{Data: data, Listen: []string{n.Addr}, Bootstrap: bootstrap, Token: token, Settings: settings}
 	if n.told != n.Addr {
 		config.Advertise = []string{n.told}
 	}
-	text, err := yaml.Marshal(config)
-	if err == nil {
-		err = os.MkdirAll(n.dir, 0o700)
-	}
-	if err == nil {
-		err = os.WriteFile(n.config(), text, 0o600)
-	}
-	if err != nil {
-		return mesh.Errorf(mesh.Internal, "local mesh", "node %s: %w", n.Name, err)
-	}
-	return nil
+	return writeYAML(n.config(), config)
 }
 
 // Nodes keep their ports over restarts, so these must not be among those that

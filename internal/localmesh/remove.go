@@ -14,7 +14,7 @@ import (
 // takes its address out of the context. When the process still runs at the
 // end of ctx nothing is removed.
 func Remove(ctx context.Context, home string, n Node) error {
-	unlock, err := lock(home)
+	unlock, err := lock(ctx, home)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,9 @@ type Options struct {
 	// Nodes is how many to run, up to MaxNodes. 0: as many as Home has, or
 	// DefaultNodes. More than Home has are added to its mesh; fewer are Invalid.
 	Nodes int
+	// Settings replace those that the nodes had beside their own the last time.
+	// Nil: as the last time. Nodes that run keep theirs until they are started again.
+	Settings Settings
 	// Virgad is the daemon's program file.
 	Virgad string
 	// Args go before --config on the daemon's command line, for a program
@@ -47,17 +50,10 @@ type Options struct {
 // those of the last time. Of a mesh that runs in part, what is missing is
 // started; one that runs whole is a Conflict. When it fails, what it started
 // is stopped again.
-func Up(ctx context.Context, o Options) (_ []Node, err error) {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, ReadyTimeout)
-		defer cancel()
-	}
-	home, err := filepath.Abs(o.Home)
-	if err != nil {
-		return nil, mesh.Errorf(mesh.Invalid, "up", "home %q: %w", o.Home, err)
-	}
-	unlock, err := lock(home)
+func Up(ctx context.Context, o Options) ([]Node, error) {
+	ctx, cancel := readyTimeout(ctx)
+	defer cancel()
+	home, unlock, err := o.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +62,27 @@ func Up(ctx context.Context, o Options) (_ []Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	return o.up(ctx, home, nodes)
+}
+
+func readyTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, ReadyTimeout)
+}
+
+// enter locks the home, and gives its absolute path.
+func (o Options) enter(ctx context.Context) (home string, unlock func(), err error) {
+	if home, err = filepath.Abs(o.Home); err != nil {
+		return "", nil, mesh.Errorf(mesh.Invalid, "up", "home %q: %w", o.Home, err)
+	}
+	unlock, err = lock(ctx, home)
+	return home, unlock, err
+}
+
+// up is Up with the home locked, whose nodes are given.
+func (o Options) up(ctx context.Context, home string, nodes []Node) (_ []Node, err error) {
 	missing, err := o.missing(nodes)
 	if err != nil {
 		return nil, err
@@ -124,6 +141,10 @@ func (o Options) prepare(home string, nodes []Node, missing int) (sdk.SavedConte
 	if err != nil {
 		return sdk.SavedContext{}, nil, err
 	}
+	settings, err := o.settle(home, nodes)
+	if err != nil {
+		return sdk.SavedContext{}, nil, err
+	}
 	fresh, err := freeAddrs(missing)
 	if err != nil {
 		return sdk.SavedContext{}, nil, err
@@ -143,7 +164,7 @@ func (o Options) prepare(home string, nodes []Node, missing int) (sdk.SavedConte
 		return sdk.SavedContext{}, nil, err
 	}
 	for _, node := range nodes[len(nodes)-missing:] {
-		if err := node.create(token.Text(), token.Bootstrap); err != nil {
+		if err := node.create(token.Text(), token.Bootstrap, settings); err != nil {
 			return sdk.SavedContext{}, nil, err
 		}
 	}
