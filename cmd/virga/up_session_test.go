@@ -18,7 +18,7 @@ import (
 // acknowledged is found.
 func TestNodesFollowTheLoad(t *testing.T) {
 	s := newSession(t)
-	s.succeeds("up", "--min", "1", "--max", "3", "--grace", "1s", "--set", "concurrency=4", "--timeout", "80s")
+	s.succeeds("up", "--min", "1", "--max", "3", "--grace", "2s", "--set", "concurrency=4", "--set", "func_time=3s", "--timeout", "80s")
 	s.succeeds("fn", "deploy", "nap", "./cmd/virga/testdata/nap")
 	client, err := sdk.Dial(t.Context(), sdk.Config{ContextDir: s.home})
 	if err != nil {
@@ -52,7 +52,7 @@ func TestNodesFollowTheLoad(t *testing.T) {
 }
 
 // followTimeout is longer than the mesh takes to follow its load by far.
-const followTimeout = 60 * time.Second
+const followTimeout = 2 * time.Minute
 
 // awaitNodes waits until the home has so many nodes, and all of them run.
 func (s *session) awaitNodes(want int) {

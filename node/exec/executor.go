@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk/fn"
@@ -30,6 +31,7 @@ type Executor struct {
 	log       *slog.Logger
 	node      gate
 	own       gates
+	loading   atomic.Int64 // invocations that wait for their module
 	functions functions
 	modules   *modules
 
@@ -92,7 +94,9 @@ func (e *Executor) invoke(ctx context.Context, inv Invocation) (mesh.Value, erro
 		return mesh.Value{}, err
 	}
 	defer e.end(r)
+	e.loading.Add(1)
 	target, err := e.target(ctx, inv.Func)
+	e.loading.Add(-1)
 	if err != nil {
 		return mesh.Value{}, err
 	}
@@ -205,13 +209,13 @@ func (e *Executor) Running() int {
 	return len(e.running)
 }
 
-// Places is how many invocations run, how many wait for a place, and how many
-// places there are. One that waits for another invocation or for a message
+// Places is how many invocations run, how many wait for a place or for their
+// module to be loaded, and how many places there are. One that waits for another invocation or for a message
 // takes none, nor does one that waits for its function's own limit.
 func (e *Executor) Places() (taken, waiting, limit int) {
 	e.node.mu.Lock()
 	defer e.node.mu.Unlock()
-	return e.node.running, e.node.waiting.Len(), e.node.limit
+	return e.node.running, e.node.waiting.Len() + int(e.loading.Load()), e.node.limit
 }
 
 // Deliver puts a message into the inbox of an invocation that runs here.
