@@ -27,7 +27,7 @@ type following struct {
 const script = `echo "$VIRGA_ACTION $VIRGA_LIVE to $VIRGA_WANTED" >> %s; %s`
 
 // grace is that of a following mesh.
-const grace = 30 * time.Second
+const grace = 15 * time.Second
 
 // follow runs a test on a simulated mesh. Its time stands still while a hook runs.
 func follow(t *testing.T, then string, test func(t *testing.T, f following)) {
@@ -91,6 +91,17 @@ func (f following) busy() (end func()) {
 	}
 }
 
+// await is until for what takes long: it looks ten times a second.
+func await(t *testing.T, d time.Duration, what string, done func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	until(t, d, what, func() bool {
+		<-ticker.C
+		return done()
+	})
+}
+
 // byID gives the numbers of the running nodes by their ids.
 func (f following) byID() []int {
 	running := f.Running()
@@ -111,10 +122,10 @@ func TestTheMeshRunsItsHookWhenLoadLasts(t *testing.T) {
 	follow(t, "true", func(t *testing.T, f following) {
 		end := f.busy()
 		defer end()
-		until(t, 2*grace, "the hook has run", func() bool { return f.hooks()[0] != "" })
+		await(t, 2*grace, "the hook has run", func() bool { return f.hooks()[0] != "" })
 		f.wantsHooks("add 3 to 5")
 		runner := f.byID()[0]
-		until(t, 10*time.Second, "all know that it has", func() bool {
+		await(t, 10*time.Second, "all know that it has", func() bool {
 			return !slices.ContainsFunc(f.Running(), func(i int) bool { return f.nodes(i).LastHook.Ended.IsZero() })
 		})
 		for _, i := range f.Running() {
@@ -133,8 +144,8 @@ func TestASuccessorKnowsThatTheHookWasRun(t *testing.T) {
 	follow(t, "exit 3", func(t *testing.T, f following) {
 		end := f.busy()
 		defer end()
-		until(t, 2*grace, "the hook has run", func() bool { return f.hooks()[0] != "" })
-		until(t, 10*time.Second, "its end is noted", func() bool { return f.nodes(f.byID()[1]).LastHook.Failed != "" })
+		await(t, 2*grace, "the hook has run", func() bool { return f.hooks()[0] != "" })
+		await(t, 10*time.Second, "its end is noted", func() bool { return f.nodes(f.byID()[1]).LastHook.Failed != "" })
 		if w := f.nodes(f.byID()[1]); !strings.Contains(w.LastHook.Failed, "exit status 3") {
 			t.Errorf("of a hook that failed others tell %+v", w)
 		}
@@ -142,7 +153,7 @@ func TestASuccessorKnowsThatTheHookWasRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		died := time.Now()
-		until(t, 3*grace, "the hook runs again", func() bool { return len(f.hooks()) > 1 })
+		await(t, 3*grace, "the hook runs again", func() bool { return len(f.hooks()) > 1 })
 		if waited := time.Since(died); waited < grace-10*time.Second {
 			t.Errorf("the successor ran the hook %v after it was run: expected it to wait for %v", waited, grace)
 		}
@@ -152,10 +163,10 @@ func TestASuccessorKnowsThatTheHookWasRun(t *testing.T) {
 
 func TestAnIdleMeshDrainsDownToItsLeast(t *testing.T) {
 	follow(t, `echo "$VIRGA_NODE" >> $0.nodes`, func(t *testing.T, f following) {
-		until(t, 2*grace, "the hook has run", func() bool { return f.hooks()[0] != "" })
+		await(t, 2*grace, "the hook has run", func() bool { return f.hooks()[0] != "" })
 		f.wantsHooks("remove 3 to 2")
 		last := f.byID()[2]
-		until(t, 10*time.Second, "its end is noted", func() bool { return !f.nodes(last).LastHook.Ended.IsZero() })
+		await(t, 10*time.Second, "its end is noted", func() bool { return !f.nodes(last).LastHook.Ended.IsZero() })
 		if w := f.nodes(last); w.LastHook.Node != f.Node(last).ID() {
 			t.Errorf("the one to go is %s: expected %s, the highest id", w.LastHook.Node.Short(), f.Node(last).ID().Short())
 		}
@@ -179,12 +190,12 @@ func TestAHookEndsWithItsNode(t *testing.T) {
 	f := following{start(t, followed(file, "exec sleep 3600", time.Second, time.Millisecond)), t, file}
 	end := f.busy()
 	defer end()
-	until(t, time.Minute, "the hook runs", func() bool { return f.hooks()[0] != "" })
+	await(t, time.Minute, "the hook runs", func() bool { return f.hooks()[0] != "" })
 	runner, other := f.byID()[0], f.byID()[1]
 	if err := f.Stop(runner); err != nil {
 		t.Fatal(err)
 	}
-	until(t, time.Minute, "the others know", func() bool { return f.nodes(other).LastHook.Failed != "" })
+	await(t, time.Minute, "the others know", func() bool { return f.nodes(other).LastHook.Failed != "" })
 	if w := f.nodes(other); !strings.Contains(w.LastHook.Failed, "Cancelled") {
 		t.Errorf("of a hook that ended with its node others tell %+v", w.LastHook)
 	}
@@ -194,11 +205,11 @@ func TestWithoutAHookTheMeshOnlyTells(t *testing.T) {
 	configure := func(_ int, cfg *node.Config) { cfg.StatsInterval, cfg.Nodes.GraceAdd = time.Second, 5*time.Second }
 	simulate(t, simmesh.Options{Nodes: 1, Configure: configure}, func(t *testing.T, m *simmesh.Mesh) {
 		f := following{m, t, ""}
-		until(t, time.Minute, "it knows", func() bool { return f.nodes(0).Wanted == 1 })
+		await(t, time.Minute, "it knows", func() bool { return f.nodes(0).Wanted == 1 })
 		if w := f.nodes(0); !strings.Contains(w.Reason, "3 are to be there at least; to be acted on in ") {
 			t.Errorf("a node that is to be one of three tells %+v", w)
 		}
-		until(t, time.Minute, "the grace time has passed", func() bool { return f.nodes(0).Wanted == 3 })
+		await(t, time.Minute, "the grace time has passed", func() bool { return f.nodes(0).Wanted == 3 })
 	})
 }
 
@@ -206,7 +217,7 @@ func TestSlowRequestsAreTold(t *testing.T) {
 	configure := func(_ int, cfg *node.Config) { cfg.StatsInterval, cfg.Nodes.Latency = 5*time.Second, time.Millisecond }
 	simulate(t, simmesh.Options{Nodes: 3, Configure: configure}, func(t *testing.T, m *simmesh.Mesh) {
 		put(t, m, 0, "k", "v") // waits for another owner, 1 ms away
-		until(t, 20*time.Second, "it is told", func() bool { return stats(t, m, 0).Load.Latency > 0 })
+		await(t, 20*time.Second, "it is told", func() bool { return stats(t, m, 0).Load.Latency > 0 })
 		if took := stats(t, m, 0).Load.Latency; took < 2*time.Millisecond || took > time.Second {
 			t.Errorf("the put took %v", took)
 		}
