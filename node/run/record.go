@@ -1,8 +1,6 @@
 package run
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -35,15 +33,23 @@ type PlannedStage struct {
 	HasArgs bool // it has arguments of the call itself
 	Options mesh.StageOptions
 	When    []mesh.Condition // by parent, of the edge from it; nil where none has one
+	Attempt uint32           // in which the stage was given to the node; 0 in a plan that did not begin
 }
 
 // StageReport says what a stage did.
 type StageReport struct {
-	Stage   int // index in the plan
-	Node    mesh.NodeID
-	Started time.Time     // by that node's clock
-	Took    time.Duration // from reading its arguments to its result
-	Bytes   int           // of the result
+	Stage      int // index in the plan
+	Node       mesh.NodeID
+	Attempt    uint32        // in which the stage was given to the node
+	Started    time.Time     // by that node's clock
+	Queued     time.Duration // from its last input on until it started
+	Took       time.Duration // from reading its arguments to its result
+	Bytes      int           // of the result
+	Moved      int64         // bytes of inputs that came from other nodes
+	Hits       int           // arguments by reference that were on the node
+	Misses     int           // that were read elsewhere
+	Executions int           // of the function
+	Skipped    bool          // it did not run: none of its edges was taken
 }
 
 // ended reports whether the record is final.
@@ -66,11 +72,8 @@ func (r *Record) Message() *pb.AwaitRunReply {
 	if r.Err != nil {
 		m.Error = wire.FromError(r.Err, "")
 	}
-	for _, report := range r.Reports {
-		m.Reports = append(m.Reports, &pb.StageReport{
-			Stage: uint32(report.Stage), Node: []byte(report.Node), StartedUs: uint64(report.Started.UnixMicro()),
-			TookUs: uint64(report.Took / time.Microsecond), ResultBytes: uint64(report.Bytes),
-		})
+	for i := range r.Reports {
+		m.Reports = append(m.Reports, r.Reports[i].message())
 	}
 	return m
 }
@@ -97,10 +100,8 @@ func ParseRecord(m *pb.AwaitRunReply) (Record, error) {
 		r.Results = append(r.Results, StageResult{sink.Stage, v})
 	}
 	for _, report := range m.Reports {
-		r.Reports = append(r.Reports, StageReport{
-			Stage: int(report.Stage), Node: mesh.NodeID(report.Node), Started: time.UnixMicro(int64(report.StartedUs)),
-			Took: time.Duration(report.TookUs) * time.Microsecond, Bytes: int(report.ResultBytes),
-		})
+		parsed := parseReport(report)
+		r.Reports = append(r.Reports, parsed.at(mesh.NodeID(report.Node)))
 	}
 	return r, nil
 }
@@ -117,7 +118,7 @@ func planMessage(plan []PlannedStage) *pb.Plan {
 	m := &pb.Plan{Stages: make([]*pb.PlannedStage, len(plan))}
 	for i, p := range plan {
 		stage := &pb.PlannedStage{
-			Name: p.Name, Func: wire.FromFuncRef(p.Func), Node: []byte(p.Node), Why: p.Why, HasArgs: p.HasArgs,
+			Name: p.Name, Func: wire.FromFuncRef(p.Func), Node: []byte(p.Node), Why: p.Why, HasArgs: p.HasArgs, Attempt: p.Attempt,
 			Options: wire.FromStageOptions(&p.Options),
 		}
 		for _, parent := range p.Parents {
@@ -163,7 +164,7 @@ func (p *PlannedStage) parse(m *pb.PlannedStage) error {
 		return err
 	}
 	*p = PlannedStage{
-		Name: m.Name, Func: fn, Placement: Placement{mesh.NodeID(m.Node), m.Why}, HasArgs: m.HasArgs, Options: options,
+		Name: m.Name, Func: fn, Placement: Placement{mesh.NodeID(m.Node), m.Why}, HasArgs: m.HasArgs, Options: options, Attempt: m.Attempt,
 	}
 	for _, parent := range m.Parents {
 		p.Parents = append(p.Parents, int(parent))
@@ -204,10 +205,11 @@ func (t *tracker) record(self mesh.NodeID, attempt uint32) Record {
 	r := Record{State: mesh.Running, Coordinator: self, Attempt: attempt}
 	if t.spec != nil {
 		r.Plan, r.Attempt = t.spec.planned(), t.spec.attempt
-		for _, report := range t.reports {
-			r.Reports = append(r.Reports, StageReport{report.stage, t.spec.places[report.stage].Node, report.started, report.took, report.bytes})
+		for i := range t.heard {
+			if t.heard[i].reported {
+				r.Reports = append(r.Reports, t.heard[i].report.at(t.spec.places[i].Node))
+			}
 		}
-		slices.SortFunc(r.Reports, func(a, b StageReport) int { return cmp.Compare(a.Stage, b.Stage) })
 	}
 	if t.phase != over {
 		return r
