@@ -19,9 +19,9 @@ func (r *Runs) HandleSurveyRun(from mesh.NodeID, m *pb.SurveyRun) (*pb.SurveyRun
 	if err != nil {
 		return nil, err
 	}
-	s, over := r.find(runKey{id, from})
+	s, forgotten := r.find(runKey{id, from})
 	if s == nil {
-		return &pb.SurveyRunReply{Over: over}, nil
+		return &pb.SurveyRunReply{Forgotten: forgotten}, nil
 	}
 	standings, reports := s.survey(nodesOf(m.Lost))
 	reply := &pb.SurveyRunReply{Reports: reportMessages(reports)}
@@ -31,11 +31,11 @@ func (r *Runs) HandleSurveyRun(from mesh.NodeID, m *pb.SurveyRun) (*pb.SurveyRun
 	return reply, nil
 }
 
-// find gives the share of a run. Over: it was here, and is forgotten.
-func (r *Runs) find(key runKey) (s *share, over bool) {
+// find gives the share of a run, and the last attempt that is forgotten here.
+func (r *Runs) find(key runKey) (s *share, forgotten uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.shares[key], r.closed || r.forgotten.has(key, 0)
+	return r.shares[key], r.forgotten.last(key)
 }
 
 func (s *share) survey(lost []mesh.NodeID) (map[int]standing, []report) {
@@ -92,15 +92,11 @@ func bytesOf(nodes []mesh.NodeID) [][]byte {
 // It may be the first that a node hears of the run: hops of an earlier
 // attempt that are still under way are then taken under this one.
 func (r *Runs) HandleAmendRun(from mesh.NodeID, m *pb.AmendRun) error {
-	id, err := wire.ToRunID(m.GetRun().GetRunId())
-	if err != nil {
+	if _, err := wire.ToRunID(m.GetRun().GetRunId()); err != nil {
 		return err
 	}
 	if coordinator := mesh.NodeID(m.Run.Coordinator); coordinator != from {
 		return mesh.Errorf(mesh.Invalid, "amend run", "from node %s: expected the run's coordinator %s", from, coordinator)
-	}
-	if s, over := r.find(runKey{id, from}); s == nil && over {
-		return nil // unless its stages get something to do, by hops
 	}
 	s, err := r.shareOf(m.Run, m.LeftUs, 0)
 	if s == nil {

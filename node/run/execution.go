@@ -19,7 +19,7 @@ type execution struct {
 	keeps  bool       // results, so that they can be sent again
 	full   bool       // only those that must be
 	lost   []mesh.NodeID
-	gone   bool // results of stages that ended here
+	gone   uint32 // the last attempt of whose stages here some are forgotten, or their results
 	// Since the last survey no plan has come yet. Until then all results are
 	// kept: where they have to go may be about to change.
 	surveyed bool
@@ -87,7 +87,7 @@ func newExecution(self mesh.NodeID, s *spec) execution {
 func (e *execution) forgot(attempt uint32) {
 	for i := range e.stages {
 		if e.spec.places[i].Node == e.self && e.spec.placed(i) <= attempt && !e.stages[i].done {
-			e.stages[i].done, e.gone = true, true
+			e.stages[i].done, e.gone = true, attempt
 			e.left--
 		}
 	}

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -127,7 +128,7 @@ func (c *coordination) awaited() (nodes []mesh.NodeID) {
 		return nil
 	}
 	for _, node := range c.tracker.spec.nodes() {
-		if c.tracker.awaits(node) {
+		if c.tracker.awaits(node, math.MaxUint32) {
 			nodes = append(nodes, node)
 		}
 	}
@@ -168,15 +169,20 @@ func heed(from mesh.NodeID, runs []*coordination, reply wire.Message) {
 		for _, node := range nodesOf(trouble.Lost) {
 			runs[i].nodeDown(node)
 		}
-		if trouble.Over {
-			runs[i].forgottenBy(from)
+		if trouble.Forgotten > 0 {
+			runs[i].forgottenBy(from, trouble.Forgotten)
 		}
 	}
 }
 
-// forgottenBy takes it that a node has forgotten its stages of the run.
-func (c *coordination) forgottenBy(node mesh.NodeID) {
+// forgottenBy takes it that a node has forgotten its stages of the run, or
+// results of theirs, up to an attempt.
+func (c *coordination) forgottenBy(node mesh.NodeID, attempt uint32) {
 	c.mu.Lock()
+	if !c.tracker.awaits(node, attempt) {
+		c.mu.Unlock()
+		return
+	}
 	if c.over == nil {
 		c.over = map[mesh.NodeID]int{}
 	}
@@ -214,13 +220,13 @@ func (r *Runs) HandleCheckRuns(from mesh.NodeID, m *pb.CheckRuns) (*pb.CheckRuns
 		if err != nil {
 			return nil, err
 		}
-		s, over := r.find(runKey{id, from})
-		trouble := &pb.RunTrouble{RunId: raw, Over: over && s == nil}
+		s, forgotten := r.find(runKey{id, from})
+		trouble := &pb.RunTrouble{RunId: raw, Forgotten: forgotten}
 		if s != nil {
 			lost, gone := s.troubles()
-			trouble.Lost, trouble.Over = bytesOf(lost), gone
+			trouble.Lost, trouble.Forgotten = bytesOf(lost), gone
 		}
-		if trouble.Over || len(trouble.Lost) > 0 {
+		if trouble.Forgotten > 0 || len(trouble.Lost) > 0 {
 			reply.Troubles = append(reply.Troubles, trouble)
 		}
 	}
@@ -236,9 +242,9 @@ func (s *share) noteCutOff(node mesh.NodeID) {
 	}
 }
 
-// troubles lists nodes of the run that this one has seen die, and reports
-// whether stages are gone that it once had.
-func (s *share) troubles() (lost []mesh.NodeID, gone bool) {
+// troubles lists nodes of the run that this one has seen die, and tells up to
+// which attempt stages or results are gone that it once had.
+func (s *share) troubles() (lost []mesh.NodeID, gone uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.cutOff), s.exec.gone

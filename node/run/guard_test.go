@@ -155,7 +155,7 @@ func TestMessagesThatMakeNoSense(t *testing.T) {
 	simulate(t, 2, 1, func(t *testing.T, c *cluster) {
 		r, id := c.nodes["n1"], mesh.NewRunID()
 		reply, err := r.HandleSurveyRun("n2", &pb.SurveyRun{RunId: id[:]})
-		if err != nil || len(reply.Stages) != 0 || reply.Over {
+		if err != nil || len(reply.Stages) != 0 || reply.Forgotten != 0 {
 			t.Errorf("the survey of an unknown run gave %v, %v", reply, err)
 		}
 		checked, err := r.HandleCheckRuns("n2", &pb.CheckRuns{RunIds: [][]byte{id[:]}})

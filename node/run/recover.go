@@ -40,7 +40,7 @@ func (c *coordination) recover() {
 
 // survey asks the nodes of a plan that live. Not complete: another one was lost.
 func (c *coordination) survey(sp *spec, lost []mesh.NodeID) (l loss, complete bool) {
-	l = loss{spec: sp, lost: lost, standing: map[int]standing{}}
+	l = loss{spec: sp, lost: lost, standing: map[int]standing{}, forgot: map[mesh.NodeID]uint32{}}
 	ctx, cancel := context.WithTimeout(c.ctx, surveyTimeout)
 	defer cancel()
 	ask := &pb.SurveyRun{RunId: sp.run[:], Lost: bytesOf(lost)}
@@ -84,9 +84,7 @@ func (c *coordination) unreachable(node mesh.NodeID) {
 }
 
 func (c *coordination) learn(l *loss, node mesh.NodeID, m *pb.SurveyRunReply) {
-	if m.Over {
-		l.over = append(l.over, node)
-	}
+	l.forgot[node] = m.Forgotten
 	for stage, st := range parseSurvey(m, l.spec, node) {
 		l.standing[stage] = st
 	}

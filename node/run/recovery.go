@@ -10,9 +10,9 @@ import (
 type loss struct {
 	spec     *spec
 	lost     []mesh.NodeID
-	standing map[int]standing // by stage, of those that live nodes have heard of
-	reported []bool           // by stage, of sinks
-	over     []mesh.NodeID    // nodes that live and have forgotten their stages
+	standing map[int]standing       // by stage, of those that live nodes have heard of
+	reported []bool                 // by stage, of sinks
+	forgot   map[mesh.NodeID]uint32 // by nodes that live, the last attempt whose stages they have forgotten
 }
 
 // again lists the stages that have to run again, in order of the DAG's
@@ -51,7 +51,7 @@ func (l *loss) isLost(node mesh.NodeID) bool { return slices.Contains(l.lost, no
 // gone reports whether all that there was of a stage is gone with its node.
 func (l *loss) gone(stage int) bool {
 	node := l.spec.places[stage].Node
-	return l.isLost(node) || slices.Contains(l.over, node)
+	return l.isLost(node) || l.spec.placed(stage) <= l.forgot[node]
 }
 
 // wanted reports whether someone waits for the result of a stage.

@@ -71,7 +71,7 @@ func (e *execution) amend(next *spec) (out outputs) {
 func (e *execution) feedAgain(out *outputs, stage, i int) {
 	st := &e.stages[stage]
 	if !st.kept {
-		e.gone = true
+		e.gone = e.spec.attempt
 		return
 	}
 	e.feed(out, stage, i, st.result)

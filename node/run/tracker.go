@@ -232,13 +232,14 @@ func (t *tracker) keepers() (nodes []mesh.NodeID) {
 	return nodes
 }
 
-// awaits reports whether the run waits for what a node has to do or keeps.
-func (t *tracker) awaits(node mesh.NodeID) bool {
+// awaits reports whether the run waits for what a node has to do, or keeps, of
+// stages that were placed there up to an attempt.
+func (t *tracker) awaits(node mesh.NodeID, attempt uint32) bool {
 	if t.phase != running || node == t.spec.coordinator || slices.Contains(t.lost, node) {
 		return false
 	}
 	for i := range t.spec.stages {
-		if t.spec.places[i].Node == node && !t.heard[i].ended {
+		if t.spec.places[i].Node == node && t.spec.placed(i) <= attempt && !t.heard[i].ended {
 			return true
 		}
 	}

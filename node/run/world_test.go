@@ -120,13 +120,13 @@ func (w *world) supply(s *spec, stage int) {
 func (w *world) look() {
 	w.tracker.hurt = false
 	t := &w.tracker
-	l := &loss{spec: t.spec, lost: slices.Clone(t.lost), standing: map[int]standing{}, reported: t.ended()}
+	l := &loss{spec: t.spec, lost: slices.Clone(t.lost), standing: map[int]standing{}, reported: t.ended(), forgot: map[mesh.NodeID]uint32{}}
 	for _, id := range t.spec.nodes() {
 		n := w.node(id)
 		switch {
 		case n.dead:
 		case n.exec == nil && n.ended > 0:
-			l.over = append(l.over, id)
+			l.forgot[id] = n.ended
 		case n.exec != nil:
 			n.exec.lose(l.lost)
 			for stage, st := range n.exec.stand() {
@@ -177,7 +177,7 @@ func (w *world) join(id mesh.NodeID, s *spec) *worldNode {
 	case n.exec != nil && n.exec.spec.attempt >= s.attempt:
 	case n.exec != nil && s.follows(n.exec.spec):
 		w.pass(id, n.exec.amend(s))
-		if n.exec != nil && n.exec.gone {
+		if n.exec != nil && n.exec.gone > 0 {
 			w.do(w.tracker.injured())
 		}
 	case s.attempt <= n.ended:
@@ -250,8 +250,7 @@ func (w *world) receive(l letter) {
 			n.exec, n.running = nil, nil
 		}
 	case l.kind == amendLetter:
-		if n.exec != nil || n.ended == 0 {
-			w.join(l.to, l.spec)
+		if w.join(l.to, l.spec) != nil {
 			w.answerAgain(l.to, l.reported)
 		}
 	default:
@@ -372,6 +371,15 @@ func (w *world) end(id mesh.NodeID, t task, under *spec, end ending) {
 			ending: end, reports: e.takeReports(),
 		})
 	}
+	w.dropIfDone(id)
+}
+
+// dropIfDone has a node forget a run of which it has ended, and keeps, nothing.
+func (w *world) dropIfDone(id mesh.NodeID) {
+	n := w.nodes[id]
+	if e := n.exec; e != nil && id != leader && e.left == 0 && !e.spec.keeps(id) {
+		n.ended, n.exec, n.running = e.spec.attempt, nil, nil
+	}
 }
 
 func (w *world) pass(id mesh.NodeID, out outputs) {
@@ -393,6 +401,7 @@ func (w *world) pass(id mesh.NodeID, out outputs) {
 
 func (w *world) failed(id mesh.NodeID, stage int, under *spec, err error) {
 	w.nodes[id].exec.close(stage, under)
+	defer w.dropIfDone(id)
 	w.post(letter{kind: resultLetter, from: id, to: leader, spec: under, port: port{stage: stage}, err: err})
 }
 
@@ -412,7 +421,7 @@ func (w *world) drop(id mesh.NodeID) {
 	n.ended = n.exec.spec.attempt
 	n.exec, n.running = nil, nil
 	w.logf("%s: forget", string(id))
-	if w.tracker.awaits(id) {
+	if w.tracker.awaits(id, n.ended) {
 		w.do(w.tracker.injured())
 	}
 }

@@ -1858,9 +1858,9 @@ func (x *SurveyRun) GetLost() [][]byte {
 
 type SurveyRunReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Stages        []*StageStanding       `protobuf:"bytes,1,rep,name=stages,proto3" json:"stages,omitempty"`   // of the node, as far as it has heard of them
-	Reports       []*StageReport         `protobuf:"bytes,2,rep,name=reports,proto3" json:"reports,omitempty"` // all that the node has
-	Over          bool                   `protobuf:"varint,3,opt,name=over,proto3" json:"over,omitempty"`      // the node has forgotten its stages, which may have run
+	Stages        []*StageStanding       `protobuf:"bytes,1,rep,name=stages,proto3" json:"stages,omitempty"`        // of the node, as far as it has heard of them
+	Reports       []*StageReport         `protobuf:"bytes,2,rep,name=reports,proto3" json:"reports,omitempty"`      // all that the node has
+	Forgotten     uint32                 `protobuf:"varint,3,opt,name=forgotten,proto3" json:"forgotten,omitempty"` // the last attempt whose stages the node has forgotten; they may have run
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1909,11 +1909,11 @@ func (x *SurveyRunReply) GetReports() []*StageReport {
 	return nil
 }
 
-func (x *SurveyRunReply) GetOver() bool {
+func (x *SurveyRunReply) GetForgotten() uint32 {
 	if x != nil {
-		return x.Over
+		return x.Forgotten
 	}
-	return false
+	return 0
 }
 
 type StageStanding struct {
@@ -2139,8 +2139,8 @@ func (x *CheckRunsReply) GetTroubles() []*RunTrouble {
 type RunTrouble struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RunId         []byte                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	Over          bool                   `protobuf:"varint,2,opt,name=over,proto3" json:"over,omitempty"` // the node has forgotten its stages
-	Lost          [][]byte               `protobuf:"bytes,3,rep,name=lost,proto3" json:"lost,omitempty"`  // nodes of the run that it cannot reach
+	Forgotten     uint32                 `protobuf:"varint,2,opt,name=forgotten,proto3" json:"forgotten,omitempty"` // the last attempt of whose stages the node has forgotten some, or their results
+	Lost          [][]byte               `protobuf:"bytes,3,rep,name=lost,proto3" json:"lost,omitempty"`            // nodes of the run that it cannot reach
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2182,11 +2182,11 @@ func (x *RunTrouble) GetRunId() []byte {
 	return nil
 }
 
-func (x *RunTrouble) GetOver() bool {
+func (x *RunTrouble) GetForgotten() uint32 {
 	if x != nil {
-		return x.Over
+		return x.Forgotten
 	}
-	return false
+	return 0
 }
 
 func (x *RunTrouble) GetLost() [][]byte {
@@ -2542,11 +2542,11 @@ const file_run_proto_rawDesc = "" +
 	"\x04runs\x18\x01 \x03(\v2\x10.virga.v1.EndRunR\x04runs\"6\n" +
 	"\tSurveyRun\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x12\n" +
-	"\x04lost\x18\x02 \x03(\fR\x04lost\"\x86\x01\n" +
+	"\x04lost\x18\x02 \x03(\fR\x04lost\"\x90\x01\n" +
 	"\x0eSurveyRunReply\x12/\n" +
 	"\x06stages\x18\x01 \x03(\v2\x17.virga.v1.StageStandingR\x06stages\x12/\n" +
-	"\areports\x18\x02 \x03(\v2\x15.virga.v1.StageReportR\areports\x12\x12\n" +
-	"\x04over\x18\x03 \x01(\bR\x04over\"e\n" +
+	"\areports\x18\x02 \x03(\v2\x15.virga.v1.StageReportR\areports\x12\x1c\n" +
+	"\tforgotten\x18\x03 \x01(\rR\tforgotten\"e\n" +
 	"\rStageStanding\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x16\n" +
 	"\x06inputs\x18\x02 \x01(\fR\x06inputs\x12\x12\n" +
@@ -2559,11 +2559,11 @@ const file_run_proto_rawDesc = "" +
 	"\tCheckRuns\x12\x17\n" +
 	"\arun_ids\x18\x01 \x03(\fR\x06runIds\"B\n" +
 	"\x0eCheckRunsReply\x120\n" +
-	"\btroubles\x18\x01 \x03(\v2\x14.virga.v1.RunTroubleR\btroubles\"K\n" +
+	"\btroubles\x18\x01 \x03(\v2\x14.virga.v1.RunTroubleR\btroubles\"U\n" +
 	"\n" +
 	"RunTrouble\x12\x15\n" +
-	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x12\n" +
-	"\x04over\x18\x02 \x01(\bR\x04over\x12\x12\n" +
+	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x1c\n" +
+	"\tforgotten\x18\x02 \x01(\rR\tforgotten\x12\x12\n" +
 	"\x04lost\x18\x03 \x03(\fR\x04lost\":\n" +
 	"\bAwaitRun\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x17\n" +
