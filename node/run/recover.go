@@ -71,7 +71,10 @@ func (c *coordination) survey(sp *spec, lost []mesh.NodeID) (l loss, complete bo
 	}
 	c.mu.Lock()
 	c.tracker.learn(reports)
-	l.reported = c.tracker.ended()
+	l.reported, l.doubted = c.tracker.ended(), map[mesh.NodeID]bool{}
+	for node, times := range c.over {
+		l.doubted[node] = times >= overTwice
+	}
 	c.mu.Unlock()
 	return l, complete
 }

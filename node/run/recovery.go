@@ -13,6 +13,7 @@ type loss struct {
 	standing map[int]standing       // by stage, of those that live nodes have heard of
 	reported []bool                 // by stage, of sinks
 	forgot   map[mesh.NodeID]uint32 // by nodes that live, the last attempt whose stages they have forgotten
+	doubted  map[mesh.NodeID]bool   // those whose sinks' results should have come by now
 }
 
 // again lists the stages that have to run again, in order of the DAG's
@@ -58,7 +59,7 @@ func (l *loss) gone(stage int) bool {
 func (l *loss) wanted(stage int, again, waits []bool) bool {
 	children := l.spec.stages[stage].children
 	if len(children) == 0 {
-		return !l.reported[stage]
+		return !l.reported[stage] && !l.onItsWay(stage)
 	}
 	return slices.ContainsFunc(children, func(child port) bool {
 		if !waits[child.stage] {
@@ -67,4 +68,11 @@ func (l *loss) wanted(stage int, again, waits []bool) bool {
 		has := l.standing[child.stage].has
 		return again[child.stage] || has == nil || !has[child.input]
 	})
+}
+
+// onItsWay reports whether a node has forgotten a sink, as it does after
+// sending its result, and that may not have arrived yet.
+func (l *loss) onItsWay(sink int) bool {
+	node := l.spec.places[sink].Node
+	return !l.isLost(node) && l.spec.placed(sink) <= l.forgot[node] && !l.doubted[node]
 }

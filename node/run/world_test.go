@@ -20,6 +20,7 @@ type world struct {
 	nodes   map[mesh.NodeID]*worldNode
 	mail    []letter // all that was ever sent, by number
 	survey  *loss    // the last
+	doubted map[mesh.NodeID]bool
 	runs    int      // invocations so far
 	value   func(s *stage, args []string) (string, error)
 	full    func() bool // whether a node keeps no more results than it must; nil: never
@@ -66,7 +67,7 @@ func newWorld(dag *mesh.DAG, args map[string][]Arg, attempts int) (*world, error
 	if err != nil {
 		return nil, err
 	}
-	w := &world{graph: g, tracker: tracker{bound: attempts}, nodes: map[mesh.NodeID]*worldNode{}}
+	w := &world{graph: g, tracker: tracker{bound: attempts}, nodes: map[mesh.NodeID]*worldNode{}, doubted: map[mesh.NodeID]bool{}}
 	w.value = func(s *stage, args []string) (string, error) { return spelled(s.name, args), nil }
 	for i := range g.stages {
 		w.args = append(w.args, args[g.stages[i].name])
@@ -120,7 +121,7 @@ func (w *world) supply(s *spec, stage int) {
 func (w *world) look() {
 	w.tracker.hurt = false
 	t := &w.tracker
-	l := &loss{spec: t.spec, lost: slices.Clone(t.lost), standing: map[int]standing{}, reported: t.ended(), forgot: map[mesh.NodeID]uint32{}}
+	l := &loss{spec: t.spec, lost: slices.Clone(t.lost), standing: map[int]standing{}, reported: t.ended(), forgot: map[mesh.NodeID]uint32{}, doubted: w.doubted}
 	for _, id := range t.spec.nodes() {
 		n := w.node(id)
 		switch {
@@ -421,7 +422,7 @@ func (w *world) drop(id mesh.NodeID) {
 	n.ended = n.exec.spec.attempt
 	n.exec, n.running = nil, nil
 	w.logf("%s: forget", string(id))
-	if w.tracker.awaits(id, n.ended) {
+	if w.doubted[id] = true; w.tracker.awaits(id, n.ended) {
 		w.do(w.tracker.injured())
 	}
 }
