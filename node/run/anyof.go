@@ -63,8 +63,8 @@ func (e *execution) reject(t task, under *spec, err error) error {
 		return nil
 	}
 	st.tries--
-	if st.failure == nil {
-		st.failure = err
+	if err != nil && st.branched().failure == nil {
+		st.branch.failure = err
 	}
 	if st.missing > 0 || st.tries > 0 {
 		return nil
@@ -81,8 +81,9 @@ func (e *execution) refutation(stage int) error {
 			came++
 		}
 	}
-	if st.failure != nil {
-		return mesh.Errorf(mesh.KindOf(st.failure), "", "none of %d results that it takes any of was valid: %w", came, st.failure)
+	if st.branch != nil && st.branch.failure != nil {
+		first := st.branch.failure
+		return mesh.Errorf(mesh.KindOf(first), "", "none of %d results that it takes any of was valid: %w", came, first)
 	}
 	return mesh.Errorf(mesh.UserError, "", "none of %d results that it takes any of was valid", came)
 }

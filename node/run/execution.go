@@ -30,16 +30,28 @@ type execution struct {
 // progress is where a stage of this node stands.
 type progress struct {
 	inputs  []slot // nil before the first
-	missing int    // inputs that are not there
+	missing int32  // inputs that are not there
+	tries   int32  // of an any-of stage, under way
 	started bool
 	done    bool
 	skipped bool
 	kept    bool       // the result is there
 	result  mesh.Value // while it is kept
-	taken   []bool     // by child, whether the edge to it is; nil: all are
 	moved   int64      // bytes of inputs that came from other nodes
-	tries   int        // of an any-of stage, under way
-	failure error      // of an any-of stage, the first
+	branch  *branch    // nil: nothing of it
+}
+
+// branch is what few stages have.
+type branch struct {
+	taken   []bool // by child, whether the edge to it is; nil: all are
+	failure error  // of an any-of stage, the first
+}
+
+func (st *progress) branched() *branch {
+	if st.branch == nil {
+		st.branch = &branch{}
+	}
+	return st.branch
 }
 
 // slot holds one input of a stage.
@@ -117,7 +129,7 @@ func (e *execution) arrive(p port, in input, ready []task) (_ []task, fresh bool
 	}
 	st, stage := &e.stages[p.stage], &e.spec.stages[p.stage]
 	if st.inputs == nil {
-		st.inputs, st.missing = make([]slot, len(stage.parents)+1), stage.inputs()
+		st.inputs, st.missing = make([]slot, len(stage.parents)+1), int32(stage.inputs())
 	}
 	if st.inputs[p.input].arrived {
 		return ready, false
@@ -222,7 +234,9 @@ func (e *execution) finish(t task, under *spec, end ending) outputs {
 	end.report.stage, end.report.attempt = t.stage, e.spec.placed(t.stage)
 	end.report.moved, end.report.skipped = st.moved, end.skipped
 	e.unsent = append(e.unsent, end.report)
-	st.skipped, st.taken = end.skipped, end.taken
+	if st.skipped = end.skipped; end.taken != nil {
+		st.branched().taken = end.taken
+	}
 	e.release(st)
 	e.keep(t.stage, end)
 	out := outputs{sink: e.spec.stages[t.stage].sink()}
@@ -235,7 +249,7 @@ func (e *execution) finish(t task, under *spec, end ending) outputs {
 // feed hands the result of a stage to its ith child.
 func (e *execution) feed(out *outputs, stage, i int, v mesh.Value) {
 	st, child := &e.stages[stage], e.spec.stages[stage].children[i]
-	absent := st.skipped || st.taken != nil && !st.taken[i]
+	absent := st.skipped || st.branch != nil && st.branch.taken != nil && !st.branch.taken[i]
 	if absent {
 		v = mesh.Value{}
 	}

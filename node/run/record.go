@@ -206,8 +206,8 @@ func (t *tracker) record(self mesh.NodeID, attempt uint32) Record {
 	if t.spec != nil {
 		r.Plan, r.Attempt = t.spec.planned(), t.spec.attempt
 		for i := range t.heard {
-			if t.heard[i].reported {
-				r.Reports = append(r.Reports, t.heard[i].report.at(t.spec.places[i].Node))
+			if at := t.heard[i].report; at > 0 {
+				r.Reports = append(r.Reports, t.reports[at-1].at(t.spec.places[i].Node))
 			}
 		}
 	}

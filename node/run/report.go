@@ -18,15 +18,15 @@ import (
 // counted; the rest is filled in where the stage ends.
 type report struct {
 	stage      int
-	attempt    uint32 // in which the stage was given to its node
 	started    time.Time
 	took       time.Duration
 	bytes      int           // of the result
 	queued     time.Duration // from the last input on until it started
 	moved      int64         // bytes of inputs that came from other nodes
-	hits       int           // arguments by reference that were on the node
-	misses     int           // that were read elsewhere
-	executions int           // of the function; 0: one
+	attempt    uint32        // in which the stage was given to its node
+	hits       uint32        // arguments by reference that were on the node
+	misses     uint32        // that were read elsewhere
+	executions uint32        // of the function; 0: one
 	skipped    bool
 }
 
@@ -42,8 +42,8 @@ func (r *report) message() *pb.StageReport {
 	return &pb.StageReport{
 		Stage: uint32(r.stage), Attempt: r.attempt, StartedUs: uint64(r.started.UnixMicro()),
 		TookUs: uint64(r.took / time.Microsecond), ResultBytes: uint64(r.bytes), QueuedUs: uint64(max(r.queued, 0) / time.Microsecond),
-		MovedBytes: uint64(r.moved), CacheHits: uint32(r.hits), CacheMisses: uint32(r.misses),
-		Executions: uint32(r.executions), Skipped: r.skipped,
+		MovedBytes: uint64(r.moved), CacheHits: r.hits, CacheMisses: r.misses,
+		Executions: r.executions, Skipped: r.skipped,
 	}
 }
 
@@ -51,8 +51,8 @@ func parseReport(m *pb.StageReport) report {
 	return report{
 		stage: int(m.Stage), attempt: m.Attempt, started: time.UnixMicro(int64(m.StartedUs)),
 		took: time.Duration(m.TookUs) * time.Microsecond, bytes: int(m.ResultBytes), queued: time.Duration(m.QueuedUs) * time.Microsecond,
-		moved: int64(m.MovedBytes), hits: int(m.CacheHits), misses: int(m.CacheMisses),
-		executions: int(m.Executions), skipped: m.Skipped,
+		moved: int64(m.MovedBytes), hits: m.CacheHits, misses: m.CacheMisses,
+		executions: m.Executions, skipped: m.Skipped,
 	}
 }
 
@@ -60,14 +60,14 @@ func parseReport(m *pb.StageReport) report {
 func (r *report) at(node mesh.NodeID) StageReport {
 	return StageReport{
 		Stage: r.stage, Node: node, Attempt: r.attempt, Started: r.started, Queued: r.queued, Took: r.took,
-		Bytes: r.bytes, Moved: r.moved, Hits: r.hits, Misses: r.misses, Executions: r.executions, Skipped: r.skipped,
+		Bytes: r.bytes, Moved: r.moved, Hits: int(r.hits), Misses: int(r.misses), Executions: int(r.executions), Skipped: r.skipped,
 	}
 }
 
 func (s *StageReport) message() *pb.StageReport {
 	r := report{
 		stage: s.Stage, attempt: s.Attempt, started: s.Started, queued: s.Queued, took: s.Took,
-		bytes: s.Bytes, moved: s.Moved, hits: s.Hits, misses: s.Misses, executions: s.Executions, skipped: s.Skipped,
+		bytes: s.Bytes, moved: s.Moved, hits: uint32(s.Hits), misses: uint32(s.Misses), executions: uint32(s.Executions), skipped: s.Skipped,
 	}
 	m := r.message()
 	m.Node = []byte(s.Node)

@@ -21,6 +21,7 @@ type tracker struct {
 	lost    []mesh.NodeID // seen to die; nothing is placed there again
 	past    []mesh.NodeID // of the plans before, but for the coordinator's own
 	heard   []heard       // by stage
+	reports []report      // at most one of each stage
 	missing int           // sinks that have not reported
 	held    int64
 	err     *mesh.Error // why it failed, once it is over
@@ -28,11 +29,10 @@ type tracker struct {
 
 // heard is what has been heard of a stage.
 type heard struct {
-	ended    bool // a sink has reported
-	skipped  bool
-	value    mesh.Value
-	reported bool // what it did
-	report   report
+	ended   bool // a sink has reported
+	skipped bool
+	report  int32 // where in reports the stage's is, from 1; 0: it has none
+	value   mesh.Value
 }
 
 type phase uint8
@@ -106,10 +106,20 @@ func (t *tracker) sinkResult(attempt uint32, stage int, end ending, reports []re
 
 // learn takes reports of the executions that count.
 func (t *tracker) learn(reports []report) {
+	if t.reports == nil {
+		t.reports = make([]report, 0, len(t.heard))
+	}
 	for i := range reports {
-		if r := &reports[i]; r.stage < len(t.heard) && r.attempt == t.spec.placed(r.stage) {
-			t.heard[r.stage].reported, t.heard[r.stage].report = true, *r
+		r := &reports[i]
+		if r.stage >= len(t.heard) || r.attempt != t.spec.placed(r.stage) {
+			continue
 		}
+		if at := t.heard[r.stage].report; at > 0 {
+			t.reports[at-1] = *r
+			continue
+		}
+		t.reports = append(t.reports, *r)
+		t.heard[r.stage].report = int32(len(t.reports))
 	}
 }
 

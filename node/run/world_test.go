@@ -21,7 +21,7 @@ type world struct {
 	mail    []letter // all that was ever sent, by number
 	survey  *loss    // the last
 	doubted map[mesh.NodeID]bool
-	runs    int      // invocations so far
+	runs    int // invocations so far
 	value   func(s *stage, args []string) (string, error)
 	full    func() bool // whether a node keeps no more results than it must; nil: never
 }
