@@ -4,14 +4,14 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages with concurrency: what the race detector is run on.
 CONCURRENT  := ./dht/... ./mesh/link/... ./node/... ./sdk ./sdk/meshtest/... ./sdk/worker/... ./internal/sim/... ./internal/simmesh/... ./internal/localmesh/...
 FUZZTIME    ?= 10s
-# How many schedules of faults make soak plays, and from which seed on. TIME bounds it, and is how long make chaos lasts.
+# How many schedules of faults make soak and make soak-runs play, and from which seed on. TIME bounds it, and is how long make chaos lasts.
 SEEDS       ?= 1000
 FIRST       ?= 1
 # How many elements make chaos-adds adds, and how many nodes it kills meanwhile.
 ADDS        ?= 100000
 KILLS       ?= 10
 
-.PHONY: all build test check race fuzz bench generate fmt-check drift-check smoke soak chaos chaos-adds
+.PHONY: all build test check race fuzz bench generate fmt-check drift-check smoke soak soak-runs chaos chaos-adds
 
 all: build
 
@@ -62,6 +62,10 @@ smoke:
 # Seeded schedules of faults on simulated meshes: see internal/soak.
 soak:
 	$(GO) test ./internal/soak -run TestSeeds -timeout 24h -seeds $(SEEDS) -first $(FIRST) -lasting $(or $(TIME),0s)
+
+# Random DAGs on simulated meshes while nodes die and are cut off: see internal/soak/dags.
+soak-runs:
+	$(GO) test ./internal/soak/dags -run TestSeeds -timeout 24h -seeds $(SEEDS) -first $(FIRST) -lasting $(or $(TIME),0s)
 
 # Processes under load, while one fault after another befalls them: see internal/nemesis.
 chaos:

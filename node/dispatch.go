@@ -47,7 +47,7 @@ func (n *Node) Serve(ctx context.Context, from *link.Conn, req wire.Message) (wi
 // what is served beside the reader.
 func (n *Node) Inline(t wire.Type) bool {
 	switch t {
-	case typeGet, typeHop, typeSinkResult, typeEndRun, typePing, typeLeaving:
+	case typeGet, typeHop, typeSinkResult, typeEndRun, typeEndRuns, typeAmendRun, typePing, typeLeaving:
 		return true
 	}
 	return false
@@ -58,6 +58,8 @@ var (
 	typeHop        = wire.TypeOf((*pb.Hop)(nil))
 	typeSinkResult = wire.TypeOf((*pb.SinkResult)(nil))
 	typeEndRun     = wire.TypeOf((*pb.EndRun)(nil))
+	typeEndRuns    = wire.TypeOf((*pb.EndRuns)(nil))
+	typeAmendRun   = wire.TypeOf((*pb.AmendRun)(nil))
 	typePing       = wire.TypeOf((*pb.Ping)(nil))
 	typeLeaving    = wire.TypeOf((*pb.Leaving)(nil))
 )
@@ -264,6 +266,14 @@ func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Messag
 		return nil, r.runs.HandleSinkResult(from, m)
 	case *pb.EndRun:
 		return nil, r.runs.HandleEndRun(from, m)
+	case *pb.EndRuns:
+		return nil, r.runs.HandleEndRuns(from, m)
+	case *pb.SurveyRun:
+		return r.runs.HandleSurveyRun(from, m)
+	case *pb.AmendRun:
+		return nil, r.runs.HandleAmendRun(from, m)
+	case *pb.CheckRuns:
+		return r.runs.HandleCheckRuns(from, m)
 	case *pb.HotReport:
 		return nil, r.hot.HandleReport(from, m)
 	case *pb.HotKeys:

@@ -71,9 +71,16 @@ type StageStatus struct {
 	Func        mesh.FuncRef // with the version
 	Node        mesh.NodeID
 	Why         string
-	Started     time.Time // zero: not reported yet
+	Attempt     int           // of the run, in which the stage was given to the node
+	Started     time.Time     // zero: not reported yet
+	Queued      time.Duration // from its last input on until it started
 	Took        time.Duration
 	ResultBytes int64
+	MovedBytes  int64 // of inputs that came from other nodes
+	CacheHits   int   // arguments by reference that were on the node
+	CacheMisses int   // that were read elsewhere
+	Executions  int   // of the function
+	Skipped     bool  // it did not run: none of its edges was taken
 }
 
 // Status tells how the run stands, without waiting.
@@ -104,7 +111,7 @@ func toStages(plan *pb.Plan) []StageStatus {
 	for _, s := range plan.GetStages() {
 		f := s.GetFunc()
 		stages = append(stages, StageStatus{
-			Name: s.Name, Node: mesh.NodeID(s.Node), Why: s.Why,
+			Name: s.Name, Node: mesh.NodeID(s.Node), Why: s.Why, Attempt: int(s.Attempt),
 			Func: mesh.FuncRef{Namespace: f.GetNamespace(), Name: f.GetName(), Version: f.GetVersion()},
 		})
 	}
@@ -123,5 +130,9 @@ func addReports(stages []StageStatus, reports []*pb.StageReport) {
 		s.Started = time.UnixMicro(int64(report.StartedUs))
 		s.Took = time.Duration(report.TookUs) * time.Microsecond
 		s.ResultBytes = int64(report.ResultBytes)
+		s.Queued = time.Duration(report.QueuedUs) * time.Microsecond
+		s.MovedBytes = int64(report.MovedBytes)
+		s.CacheHits, s.CacheMisses, s.Executions = int(report.CacheHits), int(report.CacheMisses), int(report.Executions)
+		s.Skipped = report.Skipped
 	}
 }

@@ -101,7 +101,7 @@ func TestFutureAndPlan(t *testing.T) {
 		&pb.Call{Ref: &pb.FuncRef{Namespace: "default", Name: "f"}, Options: &pb.CallOptions{DryRun: true, Place: map[string][]byte{"f": []byte(node)}}},
 		&pb.CallReply{Plan: &pb.Plan{Stages: []*pb.PlannedStage{{Name: "f", Func: &pb.FuncRef{Name: "f", Version: "0123456789abcdef"}, Node: []byte(node), Why: "asked for"}}}})
 	got := virga(t, plan, "", "call", "f", "--dry-run", "--node", node.String())
-	want := "STAGE  FUNCTION        NODE      TOOK  WHY\nf      f@0123456789ab  " + node.Short() + "        asked for\n"
+	want := "STAGE  FUNCTION        NODE      WHY\nf      f@0123456789ab  " + node.Short() + "  asked for\n"
 	if got.stdout != want {
 		t.Errorf("printed %q %q, want %q", got.stdout, got.stderr, want)
 	}
@@ -130,16 +130,21 @@ func TestRunCommands(t *testing.T) {
 	id := mesh.NewRunID()
 	reply := &pb.AwaitRunReply{
 		State: uint32(mesh.Failed), Attempt: 2, Coordinator: []byte("c"),
-		Error:   &pb.Error{Kind: uint32(mesh.UserError), Stage: "b", Message: "no luck"},
-		Plan:    &pb.Plan{Stages: []*pb.PlannedStage{{Name: "b", Func: &pb.FuncRef{Name: "g"}, Node: []byte("n"), Why: "warm there"}}},
-		Reports: []*pb.StageReport{{Stage: 0, StartedUs: 1, TookUs: 250, ResultBytes: 9}, {Stage: 7}},
+		Error: &pb.Error{Kind: uint32(mesh.UserError), Stage: "b", Message: "no luck"},
+		Plan: &pb.Plan{Stages: []*pb.PlannedStage{
+			{Name: "b", Func: &pb.FuncRef{Name: "g"}, Node: []byte("n"), Why: "warm there", Attempt: 2},
+			{Name: "c", Func: &pb.FuncRef{Name: "g"}, Node: []byte("n"), Why: "beside b", Attempt: 1},
+		}},
+		Reports: []*pb.StageReport{{
+			Stage: 0, StartedUs: 1, QueuedUs: 31, TookUs: 250, ResultBytes: 9, MovedBytes: 4711, CacheHits: 2, CacheMisses: 1, Executions: 3,
+		}, {Stage: 7}, {Stage: 1, StartedUs: 1, Skipped: true}},
 	}
 	now := expecting(t, &pb.AwaitRun{RunId: id[:], NoWait: true}, reply)
 	if got := virga(t, now, "", "run", "status", id.String()); got.stdout != "failed\nUserError: no luck\n" {
 		t.Errorf("printed %q %q", got.stdout, got.stderr)
 	}
 	explained := virga(t, now, "", "run", "explain", id.String())
-	for _, part := range []string{"attempt 2", "warm there", "250µs"} {
+	for _, part := range []string{"attempt 2", "warm there", "250µs", "31µs", "4711", "2 of 3", "skipped"} {
 		if !contains(explained.stdout, part) {
 			t.Errorf("%q does not say %q", explained.stdout, part)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -107,12 +108,19 @@ type stageExplanation struct {
 	Function string  `json:"function"`
 	Node     string  `json:"node"`
 	Why      string  `json:"why"`
+	Attempt  int     `json:"attempt,omitempty"`
+	Queued   float64 `json:"queued_us,omitempty"`
 	Micros   float64 `json:"took_us,omitempty"`
 	Bytes    int64   `json:"result_bytes,omitempty"`
+	Moved    int64   `json:"moved_bytes,omitempty"`
+	Hits     int     `json:"cache_hits,omitempty"`
+	Misses   int     `json:"cache_misses,omitempty"`
+	Runs     int     `json:"executions,omitempty"`
+	Skipped  bool    `json:"skipped,omitempty"`
 	Started  string  `json:"started,omitempty"`
 
-	took time.Duration
-	node mesh.NodeID
+	queued, took time.Duration
+	node         mesh.NodeID
 }
 
 func describeStages(stages []sdk.StageStatus) []stageExplanation {
@@ -120,7 +128,9 @@ func describeStages(stages []sdk.StageStatus) []stageExplanation {
 	for _, s := range stages {
 		e := stageExplanation{
 			Stage: s.Name, Function: shortFunc(s.Func), Node: s.Node.String(), Why: s.Why,
-			Micros: float64(s.Took) / float64(time.Microsecond), Bytes: s.ResultBytes, took: s.Took, node: s.Node,
+			Micros: float64(s.Took) / float64(time.Microsecond), Queued: float64(s.Queued) / float64(time.Microsecond),
+			Bytes: s.ResultBytes, Moved: s.MovedBytes, Hits: s.CacheHits, Misses: s.CacheMisses, Runs: s.Executions,
+			Attempt: s.Attempt, Skipped: s.Skipped, queued: s.Queued, took: s.Took, node: s.Node,
 		}
 		if !s.Started.IsZero() {
 			e.Started = s.Started.UTC().Format(time.RFC3339Nano)
@@ -143,19 +153,28 @@ func shortVersion(version string) string {
 
 func (e explanation) text(w io.Writer) {
 	fmt.Fprintf(w, "run %s %s, attempt %d, coordinated by %s\n", e.Run, e.State, e.Attempt, e.Coordinator)
-	writeStages(w, e.Stages)
+	var rows [][]string
+	for _, s := range e.Stages {
+		rows = append(rows, append([]string{s.Stage, s.Function, s.node.Short(), strconv.Itoa(max(s.Attempt, 1))}, append(s.did(), s.Why)...))
+	}
+	writeTable(w, []string{"STAGE", "FUNCTION", "NODE", "ATTEMPT", "QUEUED", "TOOK", "RUNS", "MOVED", "CACHED", "WHY"}, rows)
 }
 
-func writeStages(w io.Writer, stages []stageExplanation) {
-	var rows [][]string
-	for _, s := range stages {
-		took := ""
-		if s.Started != "" {
-			took = s.took.String()
-		}
-		rows = append(rows, []string{s.Stage, s.Function, s.node.Short(), took, s.Why})
+// did tells what the stage did: how long it waited and ran, how often the
+// function ran, the bytes that came from other nodes, and how many of its
+// references were on the node.
+func (s *stageExplanation) did() []string {
+	switch {
+	case s.Started == "":
+		return make([]string, 5)
+	case s.Skipped:
+		return []string{"", "skipped", "", "", ""}
 	}
-	writeTable(w, []string{"STAGE", "FUNCTION", "NODE", "TOOK", "WHY"}, rows)
+	cached := ""
+	if asked := s.Hits + s.Misses; asked > 0 {
+		cached = fmt.Sprintf("%d of %d", s.Hits, asked)
+	}
+	return []string{s.queued.String(), s.took.String(), strconv.Itoa(max(s.Runs, 1)), strconv.FormatInt(s.Moved, 10), cached}
 }
 
 // plan is where a run would run.
@@ -163,7 +182,13 @@ type plan struct {
 	Stages []stageExplanation `json:"stages"`
 }
 
-func (p plan) text(w io.Writer) { writeStages(w, p.Stages) }
+func (p plan) text(w io.Writer) {
+	var rows [][]string
+	for _, s := range p.Stages {
+		rows = append(rows, []string{s.Stage, s.Function, s.node.Short(), s.Why})
+	}
+	writeTable(w, []string{"STAGE", "FUNCTION", "NODE", "WHY"}, rows)
+}
 
 func (a *app) showPlan(stages []sdk.StageStatus, err error) error {
 	if err != nil {

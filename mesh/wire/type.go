@@ -76,6 +76,12 @@ var prototypes = map[Type]Message{
 	72: (*pb.AwaitRun)(nil),
 	73: (*pb.AwaitRunReply)(nil),
 	74: (*pb.CancelRun)(nil),
+	75: (*pb.EndRuns)(nil),
+	76: (*pb.SurveyRun)(nil),
+	77: (*pb.SurveyRunReply)(nil),
+	78: (*pb.AmendRun)(nil),
+	79: (*pb.CheckRuns)(nil),
+	93: (*pb.CheckRunsReply)(nil),
 
 	80: (*pb.SyncDigests)(nil),
 	81: (*pb.SyncDigestsReply)(nil),

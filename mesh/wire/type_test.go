@@ -21,6 +21,7 @@ var numbers = map[Type]protoreflect.Name{
 	60: "CreateDAG", 61: "GetDAG", 62: "GetDAGReply", 63: "ListDAGs", 64: "ListDAGsReply", 65: "DeleteDAG",
 	66: "Call", 67: "CallDAG", 68: "CallReply", 69: "Hop", 70: "SinkResult", 71: "EndRun",
 	72: "AwaitRun", 73: "AwaitRunReply", 74: "CancelRun",
+	75: "EndRuns", 76: "SurveyRun", 77: "SurveyRunReply", 78: "AmendRun", 79: "CheckRuns", 93: "CheckRunsReply",
 	95: "Touch", 96: "CompareAndSet", 97: "GetAll", 98: "PutAll", 99: "BatchReply",
 	150: "PutTrigger", 151: "GetTrigger", 152: "GetTriggerReply", 153: "ListTriggers", 154: "ListTriggersReply", 155: "DeleteTrigger",
 	100: "Watch", 101: "WatchReply", 102: "Tail", 103: "TailReply", 104: "Scan", 105: "ScanReply", 106: "GetRange", 107: "GetRangeReply",

@@ -35,6 +35,7 @@ func (r *Runs) admit(c *coordination) (*coordination, error) {
 // retire moves a run that is over to the history, without its arguments.
 func (r *Runs) retire(c *coordination) {
 	c.mu.Lock()
+	spread := c.share != nil && !c.share.alone
 	c.args, c.share = nil, nil
 	charged, size, refused := c.charged, c.tracker.held, c.refused
 	if c.settled != nil {
@@ -46,6 +47,9 @@ func (r *Runs) retire(c *coordination) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.coordinated, c.id)
+	if spread {
+		r.spread--
+	}
 	if !refused {
 		r.history.add(c, size, time.Now())
 	}

@@ -82,14 +82,22 @@ func (w *wired) Send(_ context.Context, _ mesh.NodeID, m wire.Message) error {
 	if err != nil {
 		return err
 	}
-	if hop, ok := m.(*pb.Hop); ok {
-		return w.runs.HandleHop(w.peer, hop)
+	switch m := m.(type) {
+	case *pb.Hop:
+		return w.runs.HandleHop(w.peer, m)
+	case *pb.EndRuns:
+		return w.runs.HandleEndRuns(w.peer, m)
 	}
 	return w.runs.HandleSinkResult(w.peer, m.(*pb.SinkResult))
 }
 
+func (w *wired) CallUnlessSilent(ctx context.Context, to mesh.NodeID, m wire.Message) (wire.Message, bool, error) {
+	reply, err := w.Call(ctx, to, m)
+	return reply, false, err
+}
+
 func (w *wired) Call(context.Context, mesh.NodeID, wire.Message) (wire.Message, error) {
-	return nil, mesh.Errorf(mesh.Unavailable, "call", "only one-way messages are wired")
+	return nil, mesh.Errorf(mesh.Invalid, "call", "only one-way messages are wired")
 }
 
 func BenchmarkChainHere(b *testing.B) {

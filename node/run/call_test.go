@@ -22,7 +22,7 @@ func TestSingleFunction(t *testing.T) {
 			if got := one(t, reply, err); got != "f(1 2)" || reply.ID == (mesh.RunID{}) {
 				t.Errorf("on %s: %q, run %s", string(where), got, reply.ID)
 			}
-			if synctest.Wait(); c.sent["EndRun"] != 0 || c.sent["Hop"] != c.sent["SinkResult"] {
+			if synctest.Wait(); c.messages("EndRun") != 0 || c.messages("Hop") != c.messages("SinkResult") {
 				t.Errorf("messages: %v", c.sent)
 			}
 		})
@@ -227,6 +227,6 @@ func TestWideDAG(t *testing.T) {
 		if got := one(t, reply, err); strings.Count(got, "source()") != 300 || !strings.HasPrefix(got, "sink(s0(source()) s1(source())") {
 			t.Errorf("the wide dag gave %.80s", got)
 		}
-		checkExplained(t, c.nodes["n1"], reply.ID, len(stages))
+		checkExplained(t, c.nodes["n1"], reply.ID, c.dags["d"])
 	})
 }

@@ -3,11 +3,10 @@ package run
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
+	"time"
 
 	"github.com/virga-mesh/virga/mesh"
-	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
 // coordination is a run that this node coordinates: the tracker, and what
@@ -24,7 +23,7 @@ type coordination struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	again    chan struct{} // holds a token when another attempt is due
+	again    chan struct{} // holds a token when the run is to be planned, or made up for
 	accepted chan struct{} // closed once the run's id may be told
 	done     chan struct{} // closed once it is over
 
@@ -32,13 +31,14 @@ type coordination struct {
 	first   uint32 // number of the first attempt
 	next    []Placement
 	tracker tracker
-	share   *share // of the current attempt
+	share   *share              // once it has begun
+	over    map[mesh.NodeID]int // how often a node said that it has forgotten its stages
 	settled *Record
 	refused bool // it was not taken on, or not to its end, as if never called here
 	charged int64
 }
 
-// execute makes attempts until the run is over.
+// execute begins the run, and has stages run again that were lost, until it is over.
 func (c *coordination) execute() {
 	for {
 		c.attempt()
@@ -61,8 +61,15 @@ func (c *coordination) expired() error {
 	return mesh.Errorf(mesh.Cancelled, "", "the caller of run %s gave up", c.id)
 }
 
-// attempt plans and starts the run.
+// attempt plans and starts the run; once it has begun, it makes up for what was lost.
 func (c *coordination) attempt() {
+	c.mu.Lock()
+	begun := c.share != nil
+	c.mu.Unlock()
+	if begun {
+		c.recover()
+		return
+	}
 	places, err := c.place()
 	if err != nil {
 		c.fail(err)
@@ -84,7 +91,7 @@ func (c *coordination) place() ([]Placement, error) {
 	return c.runs.place(c.graph, c.args, c.policy, c.pins, lost)
 }
 
-// begin makes a plan the current attempt. Nil: the run is over, or the plan
+// begin makes a plan the first attempt. Nil: the run is over, or the plan
 // uses a node that was lost meanwhile.
 func (c *coordination) begin(places []Placement) *share {
 	c.mu.Lock()
@@ -92,64 +99,68 @@ func (c *coordination) begin(places []Placement) *share {
 		graph: c.graph, run: c.id, attempt: c.first + uint32(c.tracker.tried),
 		coordinator: c.runs.cfg.Self, places: places,
 	}
-	s := c.lead(sp)
 	e := c.tracker.begin(sp)
 	begun := c.tracker.phase == running && c.tracker.spec == sp
 	if begun {
-		c.share = s
-		if !s.alone {
-			c.runs.register(s)
+		c.share = c.lead(sp)
+		if !c.share.alone {
+			c.runs.register(c.share)
+			c.runs.watchOver()
 		}
 	}
+	s := c.share
 	c.mu.Unlock()
 	c.do(e)
 	if !begun {
-		s.cancel()
 		return nil
 	}
 	return s
 }
 
-// lead makes the coordinator's share of an attempt.
+// lead makes the coordinator's share of the run.
 func (c *coordination) lead(sp *spec) *share {
 	ctx, cancel := c.ctx, context.CancelFunc(func() {})
 	alone := sp.stagesOn(c.runs.cfg.Self) == len(sp.stages)
 	if !alone {
 		ctx, cancel = context.WithCancel(c.ctx)
 	}
-	s := c.runs.newShare(ctx, cancel, sp)
-	s.lead, s.alone = c, alone
+	s := c.runs.newShare(ctx, cancel, sp, alone)
+	s.lead = c
 	return s
 }
 
 // begin hands the call's own arguments to the stages that have any. When no
 // other node takes part, the caller's goroutine runs the stages too.
 func (s *share) begin(args [][]Arg) {
-	var ready []int
-	for i := range s.spec.stages {
-		node := s.spec.places[i].Node
-		switch {
-		case !s.spec.stages[i].hasArgs:
-		case node != s.exec.self:
-			s.hop(delivery{port{i, 0}, node}, i, args[i], nil)
-		default:
-			starts, err := s.accept(port{i, 0}, args[i], nil)
-			if err != nil {
-				s.fail(i, err)
-				return
-			}
-			if starts {
-				ready = append(ready, i)
-			}
+	var ready []task
+	sp := s.spec()
+	for i := range sp.stages {
+		if sp.stages[i].hasArgs {
+			ready = s.supply(sp, i, args[i], ready)
 		}
 	}
-	for i, stage := range ready {
+	now := time.Now()
+	for i, t := range ready {
 		if s.alone && i == len(ready)-1 {
-			s.drive(stage)
+			s.drive(t, now)
 			return
 		}
-		s.spawn(stage)
+		s.spawn(t, now)
 	}
+}
+
+// supply hands the call's own arguments to a stage, and adds the tasks that
+// can start by it here.
+func (s *share) supply(sp *spec, stage int, args []Arg, ready []task) []task {
+	if node := sp.places[stage].Node; node != s.exec.self {
+		s.hop(&delivery{port: port{stage, 0}, node: node, from: stage}, args, nil)
+		return ready
+	}
+	ready, err := s.accept(port{stage, 0}, input{args: args}, nil, ready)
+	if err != nil {
+		s.fail(stage, sp, err)
+	}
+	return ready
 }
 
 // The inputs of the tracker. Each is followed by what it asks for, without the lock.
@@ -175,9 +186,9 @@ func (c *coordination) stageFailed(attempt uint32, stage int, err error) {
 	c.do(e)
 }
 
-func (c *coordination) sinkResult(attempt uint32, stage int, v mesh.Value, reports []report) {
+func (c *coordination) sinkResult(attempt uint32, stage int, end ending, reports []report) {
 	c.mu.Lock()
-	e := c.tracker.sinkResult(attempt, stage, v, reports)
+	e := c.tracker.sinkResult(attempt, stage, end, reports)
 	err := c.charge()
 	c.mu.Unlock()
 	if c.do(e); err != nil {
@@ -195,9 +206,6 @@ func (c *coordination) charge() error {
 }
 
 func (c *coordination) do(e effect) {
-	if e.end != nil {
-		c.end(e.end)
-	}
 	if e.replan {
 		select {
 		case c.again <- struct{}{}:
@@ -205,36 +213,36 @@ func (c *coordination) do(e effect) {
 		}
 	}
 	if e.answer {
+		c.end(e.end)
 		close(c.done)
 		c.cancel()
 	}
 }
 
-// end stops an attempt everywhere.
-func (c *coordination) end(sp *spec) {
+// end stops what still runs, here and elsewhere: at once where an attempt was
+// cut short, else soon. Nobody keeps results any more.
+func (c *coordination) end(cut *spec) {
 	c.mu.Lock()
-	s, lost := c.share, slices.Clone(c.tracker.lost)
-	c.mu.Unlock()
-	if s != nil && s.spec == sp {
-		s.drop()
-	}
-	if s != nil && s.alone {
+	s := c.share
+	if s == nil || s.alone {
+		c.mu.Unlock()
+		if s != nil {
+			s.drop()
+		}
 		return
 	}
-	c.runs.spawn(func() { c.runs.endElsewhere(sp, lost) })
-}
-
-func (r *Runs) endElsewhere(sp *spec, lost []mesh.NodeID) {
-	ctx, cancel := context.WithTimeout(r.ctx, noticeTimeout)
-	defer cancel()
-	for _, node := range sp.nodes() {
-		if node == r.cfg.Self || slices.Contains(lost, node) {
-			continue
-		}
-		err := r.cfg.Peers.Send(ctx, node, &pb.EndRun{RunId: sp.run[:], Attempt: sp.attempt})
-		if err != nil {
-			r.cfg.Log.Debug("a node was not told that a run ended", "run", sp.run, "node", node.Short(), "err", err)
-		}
+	sp, nodes := c.tracker.spec, c.tracker.keepers()
+	if cut != nil {
+		nodes = c.tracker.members()
+	}
+	c.mu.Unlock()
+	s.drop()
+	if cut != nil {
+		c.runs.spawn(func() { c.runs.endNow(nodes, sp) })
+		return
+	}
+	for _, node := range nodes {
+		c.runs.endSoon(node, sp)
 	}
 }
 

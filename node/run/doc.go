@@ -1,15 +1,16 @@
 // Package run coordinates runs and executes their stages. The node that
 // takes a call plans it and starts it; from there the results travel from
 // node to node as hops, each with the whole plan, and the coordinator hears
-// again only from the sinks. A node that dies makes the coordinator plan
-// again and start again; a run always ends, by its deadline at the latest.
+// again only from the sinks. What is lost with a node that dies runs again
+// elsewhere, and nothing else; a run always ends, by its deadline at the latest.
 //
-// A stage runs at least once: a run that was started again may have run some
-// of its stages twice, and what they wrote in between stays.
+// A stage runs at least once: it may run again when its node is lost, or
+// thought to be, and what it wrote before stays.
 //
 // Two state machines know no I/O, clock or goroutine: the tracker is the
 // coordinator's view of a run, the execution is one node's view of the
-// stages that it runs. The rest of the package moves messages between them.
+// stages that it runs. What has to run again is a function of what they know
+// (loss). The rest of the package moves messages between them.
 //
 // The package does not know how a function executes, which node is best for
 // it, how messages travel or where results are kept: it declares what it

@@ -1,75 +1,158 @@
 package run
 
 import (
+	"slices"
+
 	"github.com/virga-mesh/virga/mesh"
 )
 
-// execution is one node's view of an attempt: which inputs its stages have,
-// which of them run, and where their results go. It is a state machine
-// without I/O, clock or goroutine. An input that comes twice, or is of a
-// stage that this node does not run, changes nothing.
+// execution is one node's view of a run: which inputs its stages have, which
+// of them run, what they resulted in, and where that goes. It is a state
+// machine without I/O, clock or goroutine. An input that comes twice, or is
+// of a stage that this node does not run, changes nothing.
 type execution struct {
 	self   mesh.NodeID
 	spec   *spec
 	stages []progress // by stage
-	left   int        // stages of this node that have not finished
-	held   int64      // bytes of inputs that wait
-	unsent []report   // that no message has taken along yet
+	left   int        // stages of this node that have not ended
+	held   int64      // bytes of inputs that wait, and of results that are kept
+	keeps  bool       // results, so that they can be sent again
+	full   bool       // only those that must be
+	lost   []mesh.NodeID
+	gone   uint32 // the last attempt of whose stages here some are forgotten, or their results
+	// Since the last survey no plan has come yet. Until then all results are
+	// kept: where they have to go may be about to change.
+	surveyed bool
+	unsent   []report // that no message has taken along yet
+	told     []report // that one has, where results are kept
 }
 
 // progress is where a stage of this node stands.
 type progress struct {
-	inputs  []slot // nil before the first, and once it runs
-	missing int
+	inputs  []slot // nil before the first
+	missing int32  // inputs that are not there
+	tries   int32  // of an any-of stage, under way
 	started bool
 	done    bool
+	skipped bool
+	kept    bool       // the result is there
+	result  mesh.Value // while it is kept
+	moved   int64      // bytes of inputs that came from other nodes
+	branch  *branch    // nil: nothing of it
+}
+
+// branch is what few stages have.
+type branch struct {
+	taken   []bool // by child, whether the edge to it is; nil: all are
+	failure error  // of an any-of stage, the first
+}
+
+func (st *progress) branched() *branch {
+	if st.branch == nil {
+		st.branch = &branch{}
+	}
+	return st.branch
 }
 
 // slot holds one input of a stage.
 type slot struct {
-	args    []Arg
+	args    []Arg // until the stage starts
 	arrived bool
+	absent  bool // the edge is not taken
+	begun   bool // of an any-of stage: it runs with it, or has
 }
+
+// input is what comes to a port.
+type input struct {
+	args   []Arg
+	absent bool // the edge is not taken
+	moved  bool // it came from another node
+}
+
+// task is one execution of a stage: with all its inputs, or, of an any-of
+// stage, with one of its parents' results. Parent 0 is the whole stage.
+type task struct{ stage, parent int }
+
+// begun is how a task begins.
+type begun struct {
+	verdict verdict
+	args    []Arg
+	spec    *spec
+	err     error
+}
+
+type verdict uint8
+
+const (
+	stale  verdict = iota // there is nothing to do any more
+	invoke                // run the function
+	skip                  // none of the stage's edges is taken
+	refute                // nothing valid has come, or can
+)
 
 func newExecution(self mesh.NodeID, s *spec) execution {
 	return execution{self: self, spec: s, stages: make([]progress, len(s.stages)), left: s.stagesOn(self)}
 }
 
+// forgot says that the node has forgotten the attempts up to one: stages that
+// it had by then have ended here, and their results are not here any more.
+func (e *execution) forgot(attempt uint32) {
+	for i := range e.stages {
+		if e.spec.places[i].Node == e.self && e.spec.placed(i) <= attempt && !e.stages[i].done {
+			e.stages[i].done, e.gone = true, attempt
+			e.left--
+		}
+	}
+}
+
 // outputs are what is to be done after an input.
 type outputs struct {
-	invoke []int      // stages of this node that have all their inputs
-	send   []delivery // results for other nodes
+	invoke []task     // of stages of this node, which can start
+	send   []delivery // for other nodes
 	sink   bool       // the result is for the coordinator
 }
 
 // delivery is a result on its way to a stage of another node.
 type delivery struct {
 	port
-	node mesh.NodeID
+	node   mesh.NodeID
+	from   int // the stage whose result it is
+	value  mesh.Value
+	absent bool
 }
 
-// arrive takes an input. It reports whether the input is new, and whether
-// the stage can start with it.
-func (e *execution) arrive(p port, args []Arg) (fresh, ready bool) {
+// arrive takes an input, and adds the tasks that can start by it. It reports
+// whether the input is new.
+func (e *execution) arrive(p port, in input, ready []task) (_ []task, fresh bool) {
 	if !e.expects(p) {
-		return false, false
+		return ready, false
 	}
 	st, stage := &e.stages[p.stage], &e.spec.stages[p.stage]
 	if st.inputs == nil {
-		st.inputs, st.missing = make([]slot, len(stage.parents)+1), stage.inputs()
+		st.inputs, st.missing = make([]slot, len(stage.parents)+1), int32(stage.inputs())
 	}
 	if st.inputs[p.input].arrived {
-		return false, false
+		return ready, false
 	}
-	st.inputs[p.input] = slot{args, true}
-	e.held += sizeOf(args)
+	st.inputs[p.input] = slot{args: in.args, arrived: true, absent: in.absent}
+	e.held += sizeOf(in.args)
+	if in.moved {
+		st.moved += dataOf(in.args)
+	}
 	st.missing--
-	return true, st.missing == 0
+	if stage.anyOf() {
+		return st.readyAny(p, stage.hasArgs, ready), true
+	}
+	if st.missing == 0 {
+		ready = append(ready, task{stage: p.stage})
+	}
+	return ready, true
 }
 
-// expects reports whether the stage is this node's, has such an input, and waits.
+// expects reports whether the stage is this node's, has such an input, and
+// has not ended.
 func (e *execution) expects(p port) bool {
-	if p.stage < 0 || p.stage >= len(e.stages) || e.spec.places[p.stage].Node != e.self || e.stages[p.stage].started {
+	if p.stage < 0 || p.stage >= len(e.stages) || e.spec.places[p.stage].Node != e.self || e.stages[p.stage].done {
 		return false
 	}
 	stage := &e.spec.stages[p.stage]
@@ -79,14 +162,39 @@ func (e *execution) expects(p port) bool {
 	return p.input > 0 && p.input <= len(stage.parents)
 }
 
-// start hands over the arguments of a stage that is ready: the call's own,
-// then the parents' results in edge order, whatever the order of arrival.
-func (e *execution) start(stage int) []Arg {
-	st := &e.stages[stage]
+// start begins a task: with the call's own arguments, then the parents'
+// results in edge order, whatever the order of arrival.
+func (e *execution) start(t task) begun {
+	st := &e.stages[t.stage]
+	switch {
+	case st.done || st.inputs == nil || e.spec.places[t.stage].Node != e.self:
+		return begun{}
+	case e.spec.stages[t.stage].anyOf():
+		return e.startAny(t)
+	case st.started || st.missing > 0:
+		return begun{}
+	}
+	st.started = true
+	if st.noneTaken() {
+		return begun{verdict: skip, spec: e.spec}
+	}
 	args := joined(st.inputs)
-	e.held -= sizeOf(args)
-	st.inputs, st.started = nil, true
-	return args
+	e.release(st)
+	return begun{verdict: invoke, args: args, spec: e.spec}
+}
+
+// noneTaken reports whether the stage has parents, and no edge from one is taken.
+func (st *progress) noneTaken() bool {
+	parents := st.inputs[1:]
+	return len(parents) > 0 && !slices.ContainsFunc(parents, func(s slot) bool { return !s.absent })
+}
+
+// release lets go of the inputs that a stage holds.
+func (e *execution) release(st *progress) {
+	for i := range st.inputs {
+		e.held -= sizeOf(st.inputs[i].args)
+		st.inputs[i].args = nil
+	}
 }
 
 // joined gives the arguments of all slots in order, without a copy where one
@@ -108,31 +216,74 @@ func joined(inputs []slot) []Arg {
 	return args
 }
 
-// finish takes the result of a stage and passes it to the stages of this
-// node that wait for it.
-func (e *execution) finish(stage int, v mesh.Value, r report) outputs {
-	if !e.close(stage) {
+// ending is how a stage ended.
+type ending struct {
+	skipped bool
+	value   mesh.Value
+	taken   []bool // by child; nil: all edges are
+	report  report
+}
+
+// finish takes the end of a task that began under a spec, and passes it to
+// the stages of this node that wait for it.
+func (e *execution) finish(t task, under *spec, end ending) outputs {
+	if !e.close(t.stage, under) {
 		return outputs{}
 	}
-	e.unsent = append(e.unsent, r)
-	out := outputs{sink: e.spec.stages[stage].sink()}
-	for _, child := range e.spec.stages[stage].children {
-		node := e.spec.places[child.stage].Node
-		if node != e.self {
-			out.send = append(out.send, delivery{child, node})
-			continue
-		}
-		if _, ready := e.arrive(child, []Arg{{Value: v}}); ready {
-			out.invoke = append(out.invoke, child.stage)
-		}
+	st := &e.stages[t.stage]
+	end.report.stage, end.report.attempt = t.stage, e.spec.placed(t.stage)
+	end.report.moved, end.report.skipped = st.moved, end.skipped
+	e.unsent = append(e.unsent, end.report)
+	if st.skipped = end.skipped; end.taken != nil {
+		st.branched().taken = end.taken
+	}
+	e.release(st)
+	e.keep(t.stage, end)
+	out := outputs{sink: e.spec.stages[t.stage].sink()}
+	for i := range e.spec.stages[t.stage].children {
+		e.feed(&out, t.stage, i, end.value)
 	}
 	return out
 }
 
-// close notes that a stage has ended, with a result or an error.
-func (e *execution) close(stage int) bool {
+// feed hands the result of a stage to its ith child.
+func (e *execution) feed(out *outputs, stage, i int, v mesh.Value) {
+	st, child := &e.stages[stage], e.spec.stages[stage].children[i]
+	absent := st.skipped || st.branch != nil && st.branch.taken != nil && !st.branch.taken[i]
+	if absent {
+		v = mesh.Value{}
+	}
+	if node := e.spec.places[child.stage].Node; node != e.self {
+		out.send = append(out.send, delivery{child, node, stage, v, absent})
+		return
+	}
+	in := input{absent: absent}
+	if !absent {
+		in.args = []Arg{{Value: v}}
+	}
+	out.invoke, _ = e.arrive(child, in, out.invoke)
+}
+
+// keep holds the result of a stage that ended, until the run is over.
+func (e *execution) keep(stage int, end ending) {
 	st := &e.stages[stage]
-	if !st.started || st.done {
+	switch {
+	case !e.keeps:
+	case end.skipped:
+		st.kept = true
+	case !e.full || e.surveyed:
+		st.kept, st.result = true, end.value
+		e.held += keptSize(end.value)
+	}
+}
+
+func keptSize(v mesh.Value) int64 { return (&Arg{Value: v}).size() }
+
+// close notes that a stage has ended, with a result or an error. It reports
+// whether that concerns the execution of the stage which is under way.
+func (e *execution) close(stage int, under *spec) bool {
+	st := &e.stages[stage]
+	if !st.started || st.done || !e.spec.stays(under, stage) {
 		return false
 	}
 	st.done = true
@@ -143,6 +294,9 @@ func (e *execution) close(stage int) bool {
 // takeReports hands over the reports for a message to take along.
 func (e *execution) takeReports() []report {
 	reports := e.unsent
+	if e.keeps {
+		e.told = append(e.told, reports...)
+	}
 	e.unsent = nil
 	return reports
 }

@@ -1,6 +1,8 @@
 package run
 
 import (
+	"slices"
+
 	"github.com/virga-mesh/virga/mesh"
 )
 
@@ -20,9 +22,12 @@ type graph struct {
 type stage struct {
 	name     string
 	fn       mesh.FuncInfo // at the coordinator; elsewhere its Ref alone
-	parents  []int         // in edge order
+	options  mesh.StageOptions
+	parents  []int            // in edge order
+	when     []mesh.Condition // by parent, of the edge from it; nil where none has one
 	hasArgs  bool
 	children []port
+	branches bool // an edge that leaves it has a condition
 }
 
 // port is an input of a stage.
@@ -38,6 +43,18 @@ func (s *stage) inputs() int {
 
 func (s *stage) sink() bool { return len(s.children) == 0 }
 
+// anyOf reports whether the stage runs for each of its parents' results alone.
+func (s *stage) anyOf() bool { return s.options.Any != nil }
+
+// condition is that of the edge from the stage's parent n-1 (input n). It is
+// zero for an edge that is always taken.
+func (s *stage) condition(input int) mesh.Condition {
+	if s.when == nil || input == 0 {
+		return mesh.Condition{}
+	}
+	return s.when[input-1]
+}
+
 // link derives children and sinks from the parents. It refuses parents that
 // are no stages, and cycles, whose stages would wait for ever.
 func (g *graph) link() error {
@@ -46,8 +63,9 @@ func (g *graph) link() error {
 			if parent < 0 || parent >= len(g.stages) {
 				return mesh.Errorf(mesh.Invalid, "run", "stage %d has parent %d: expected less than %d", i, parent, len(g.stages))
 			}
-			children := &g.stages[parent].children
-			*children = append(*children, port{i, n + 1})
+			from := &g.stages[parent]
+			from.children = append(from.children, port{i, n + 1})
+			from.branches = from.branches || !g.stages[i].condition(n+1).IsZero()
 		}
 	}
 	for i := range g.stages {
@@ -61,11 +79,12 @@ func (g *graph) link() error {
 	return nil
 }
 
-// acyclic peels off stages without parents (Kahn) and looks whether any remain.
-func (g *graph) acyclic() bool {
-	if g.sorted() {
-		return true
-	}
+// acyclic reports whether there is an order of the stages.
+func (g *graph) acyclic() bool { return g.sorted() || len(g.order()) == len(g.stages) }
+
+// order lists the stages, each after its parents: it peels off stages without
+// parents (Kahn). Those of a cycle remain, and are not in it.
+func (g *graph) order() []int {
 	waiting := make([]int, len(g.stages))
 	ready := make([]int, 0, len(g.stages))
 	for i := range g.stages {
@@ -80,7 +99,7 @@ func (g *graph) acyclic() bool {
 			}
 		}
 	}
-	return len(ready) == len(g.stages)
+	return ready
 }
 
 // sorted reports whether every stage comes after its parents.
@@ -95,13 +114,20 @@ func (g *graph) sorted() bool {
 	return true
 }
 
+// sameShape reports whether results flow between the stages of both graphs alike.
+func (g *graph) sameShape(other *graph) bool {
+	return slices.EqualFunc(g.stages, other.stages, func(a, b stage) bool {
+		return a.name == b.name && a.hasArgs == b.hasArgs && slices.Equal(a.parents, b.parents)
+	})
+}
+
 // newGraph gives the graph of a DAG. Its functions are yet to be resolved.
 func newGraph(dag *mesh.DAG, args map[string][]Arg) (*graph, error) {
 	g := &graph{stages: make([]stage, len(dag.Stages))}
 	index := make(map[string]int, len(dag.Stages))
 	for i, s := range dag.Stages {
 		index[s.Name] = i
-		g.stages[i] = stage{name: s.Name, fn: mesh.FuncInfo{Ref: s.Func}}
+		g.stages[i] = stage{name: s.Name, fn: mesh.FuncInfo{Ref: s.Func}, options: s.StageOptions}
 	}
 	for name := range args {
 		if _, declared := index[name]; !declared {
@@ -111,10 +137,17 @@ func newGraph(dag *mesh.DAG, args map[string][]Arg) (*graph, error) {
 	for _, e := range dag.Edges {
 		child := &g.stages[index[e.To]]
 		child.parents = append(child.parents, index[e.From])
+		if !e.When.IsZero() {
+			child.when = append(child.when, make([]mesh.Condition, len(child.parents)-1-len(child.when))...)
+			child.when = append(child.when, e.When)
+		}
 	}
 	for i := range g.stages {
 		s := &g.stages[i]
 		s.hasArgs = len(s.parents) == 0 || len(args[s.name]) > 0
+		if s.when != nil {
+			s.when = append(s.when, make([]mesh.Condition, len(s.parents)-len(s.when))...)
+		}
 	}
 	return g, g.link()
 }

@@ -95,6 +95,9 @@ func (f *forgotten) expire(now time.Time) {
 	}
 }
 
+// last gives the last attempt of a run that is over, 0 if none is.
+func (f *forgotten) last(key runKey) uint32 { return f.attempts[key] }
+
 // has reports whether the attempt is over.
 func (f *forgotten) has(key runKey, attempt uint32) bool {
 	last, ok := f.attempts[key]

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -13,26 +14,33 @@ import (
 // does not wait for the stage. The error says that the hop makes no sense;
 // whatever else goes wrong is told to the run's coordinator.
 func (r *Runs) HandleHop(from mesh.NodeID, m *pb.Hop) error {
-	s, err := r.shareOf(m)
+	s, err := r.shareOf(m.GetRun(), m.LeftUs, int(m.Stage))
 	if s == nil {
 		return err
 	}
 	p := port{int(m.Stage), int(m.Input)}
-	if sender, ok := s.spec.sender(p); !ok || sender != from {
-		return mesh.Errorf(mesh.Invalid, "hop", "input %d of stage %d of run %s from node %s: not in its plan", m.Input, m.Stage, s.spec.run, from)
+	sp := s.spec()
+	switch sender, ok := sp.sender(p); {
+	case s.isLost(from):
+		return nil // its stages run elsewhere by now
+	case ok && sender == from:
+	case m.Run.Attempt < sp.attempt:
+		return nil // of an execution that was given up
+	default:
+		return mesh.Errorf(mesh.Invalid, "hop", "input %d of stage %d of run %s from node %s: not in its plan", m.Input, m.Stage, sp.run, from)
 	}
 	args, err := parseArgs(m.Args)
 	if err != nil {
-		r.spawn(func() { s.fail(p.stage, err) })
+		r.spawn(func() { s.fail(p.stage, sp, err) })
 		return err
 	}
-	ready, err := s.accept(p, args, parseReports(m.Reports, len(s.spec.stages)))
-	switch {
-	case err != nil:
-		r.spawn(func() { s.fail(p.stage, err) })
-	case ready:
-		s.spawn(p.stage)
+	in := input{args: args, absent: m.Absent, moved: true}
+	ready, err := s.accept(p, in, parseReports(m.Reports, len(sp.stages)), nil)
+	if err != nil {
+		r.spawn(func() { s.fail(p.stage, sp, err) })
+		return nil
 	}
+	s.spawnAll(ready)
 	return nil
 }
 
@@ -47,50 +55,54 @@ func (s *spec) sender(p port) (mesh.NodeID, bool) {
 	return s.places[s.stages[p.stage].parents[p.input-1]].Node, true
 }
 
-// shareOf finds the share of a hop's attempt, or makes it for the first hop.
-// Nil without an error: the attempt is over.
-func (r *Runs) shareOf(m *pb.Hop) (*share, error) {
-	id, err := wire.ToRunID(m.GetRun().GetRunId())
-	if err != nil {
-		return nil, err
-	}
-	key := runKey{id, mesh.NodeID(m.GetRun().GetCoordinator())}
-	if s, late := r.share(key, m.GetRun().GetAttempt()); s != nil || late {
-		return s, nil
-	}
-	spec, err := parseSpec(m.Run)
-	if err != nil {
-		return nil, err
-	}
-	if spec.coordinator == r.cfg.Self {
-		return nil, nil // a run of ours that is over
-	}
-	return r.join(spec, m), nil
+func (s *share) isLost(node mesh.NodeID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.exec.lost, node)
 }
 
-// share finds the share of an attempt. Late: the attempt is over.
+// shareOf finds the share of a run, which goes on under the spec's attempt if
+// that is a later one; or makes it. Nil without an error: the attempt is over.
+func (r *Runs) shareOf(m *pb.RunSpec, leftMicros uint64, stage int) (*share, error) {
+	id, err := wire.ToRunID(m.GetRunId())
+	if err != nil {
+		return nil, err
+	}
+	key := runKey{id, mesh.NodeID(m.GetCoordinator())}
+	s, late := r.share(key, m.GetAttempt())
+	if late || s != nil && s.spec().attempt >= m.Attempt {
+		return s, nil
+	}
+	if key.coordinator == r.cfg.Self {
+		return nil, nil // a run of ours that is over
+	}
+	sp, err := parseSpec(m)
+	switch {
+	case err != nil:
+		return nil, err
+	case s != nil && sp.follows(s.spec()):
+		s.amend(sp)
+		return s, nil
+	}
+	return r.join(sp, leftMicros, stage), nil
+}
+
+// share finds the share of a run. Late: the attempt is over.
 func (r *Runs) share(key runKey, attempt uint32) (s *share, late bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || r.forgotten.has(key, attempt) {
-		return nil, true
+	if s = r.shares[key]; s != nil && !r.closed {
+		return s, false
 	}
-	s = r.shares[key]
-	switch {
-	case s == nil || s.spec.attempt < attempt:
-		return nil, false
-	case s.spec.attempt > attempt:
-		return nil, true
-	}
-	return s, false
+	return nil, r.closed || r.forgotten.has(key, attempt)
 }
 
-// join makes the share of an attempt that another node coordinates. An
-// earlier attempt of the run ends with it.
-func (r *Runs) join(sp *spec, m *pb.Hop) *share {
-	left := time.Duration(min(m.LeftUs, uint64(MaxTimeout/time.Microsecond))) * time.Microsecond
+// join makes the share of a run that another node coordinates. One that the
+// run had here before, and has nothing to do with the attempt, ends with it.
+func (r *Runs) join(sp *spec, leftMicros uint64, stage int) *share {
+	left := time.Duration(min(leftMicros, uint64(MaxTimeout/time.Microsecond))) * time.Microsecond
 	ctx, cancel := context.WithTimeout(r.ctx, left)
-	s := r.newShare(ctx, cancel, sp)
+	s := r.newShare(ctx, cancel, sp, false)
 	current, err := r.register(s)
 	if current == s {
 		s.watch()
@@ -98,7 +110,7 @@ func (r *Runs) join(sp *spec, m *pb.Hop) *share {
 	}
 	cancel()
 	if err != nil {
-		r.refuse(sp, int(m.Stage), left, err)
+		r.refuse(sp, stage, left, err)
 	}
 	return current
 }
@@ -111,25 +123,24 @@ func (s *share) watch() {
 	s.cancel = func() { stop(); cancel() }
 }
 
-// register makes s the share of its run, unless the attempt has one already.
+// register makes s the share of its run, unless that has one already.
 func (r *Runs) register(s *share) (*share, error) {
 	r.mu.Lock()
-	key := s.spec.key()
+	sp := s.spec()
+	key := sp.key()
 	current := r.shares[key]
 	switch {
-	case r.closed || r.forgotten.has(key, s.spec.attempt):
+	case r.closed || current == nil && r.forgotten.has(key, sp.attempt):
 		r.mu.Unlock()
 		return nil, nil
-	case current != nil && current.spec.attempt >= s.spec.attempt:
+	case current != nil && current.spec().attempt >= sp.attempt:
 		r.mu.Unlock()
-		if current.spec.attempt > s.spec.attempt {
-			return nil, nil
-		}
 		return current, nil
 	case current == nil && len(r.shares) >= r.cfg.MaxRuns && s.lead == nil:
 		r.mu.Unlock()
 		return nil, mesh.Errorf(mesh.Overloaded, "", "%d runs have stages on the node: retry later", r.cfg.MaxRuns)
 	}
+	s.exec.forgot(r.forgotten.last(key)) // nobody else has the share yet
 	r.shares[key] = s
 	r.mu.Unlock()
 	if current != nil {
@@ -142,12 +153,13 @@ func (r *Runs) register(s *share) (*share, error) {
 func (r *Runs) forget(s *share) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := s.spec.key()
+	sp := s.spec()
+	key := sp.key()
 	if r.shares[key] == s {
 		delete(r.shares, key)
 	}
 	if s.lead == nil {
-		r.forgotten.add(key, s.spec.attempt, time.Now())
+		r.forgotten.add(key, sp.attempt, time.Now())
 	}
 }
 
@@ -165,20 +177,3 @@ func (r *Runs) refuse(sp *spec, stage int, left time.Duration, err error) {
 
 // noticeTimeout bounds the sending of what nobody waits for.
 const noticeTimeout = 5 * time.Second
-
-// HandleEndRun forgets the attempts of a run that its coordinator says are over.
-func (r *Runs) HandleEndRun(from mesh.NodeID, m *pb.EndRun) error {
-	id, err := wire.ToRunID(m.GetRunId())
-	if err != nil {
-		return err
-	}
-	key := runKey{id, from}
-	r.mu.Lock()
-	s := r.shares[key]
-	r.forgotten.add(key, m.Attempt, time.Now())
-	r.mu.Unlock()
-	if s != nil && s.spec.attempt <= m.Attempt {
-		s.drop()
-	}
-	return nil
-}

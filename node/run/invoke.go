@@ -20,7 +20,7 @@ func (r *Runs) invoke(ctx context.Context, s *spec, i int, args []Arg) (mesh.Val
 	if err != nil {
 		return mesh.Value{}, report{}, err
 	}
-	id := mesh.InvocationID{Node: r.cfg.Self, Run: s.run, Stage: s.stages[i].name, Attempt: s.attempt}
+	id := mesh.InvocationID{Node: r.cfg.Self, Run: s.run, Stage: s.stages[i].invocationName(ctx), Attempt: s.attempt}
 	v, err := r.cfg.Executor.Invoke(ctx, Invocation{ID: id, Func: fn, Args: values})
 	return v, report{stage: i, started: started, took: time.Since(started), bytes: len(v.Data)}, err
 }

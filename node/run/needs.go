@@ -30,7 +30,7 @@ type Catalog interface {
 }
 
 // Peers reaches other nodes. Unavailable means that the node could not be
-// reached; the run is then planned again without it.
+// reached; what the run lost with it then runs elsewhere.
 type Peers interface {
 	// Send hands over a message that is not answered. It may return before
 	// the message has arrived, and keeps the order of messages to one node
@@ -38,6 +38,9 @@ type Peers interface {
 	Send(ctx context.Context, to mesh.NodeID, m wire.Message) error
 	// Call waits for the answer.
 	Call(ctx context.Context, to mesh.NodeID, m wire.Message) (wire.Message, error)
+	// CallUnlessSilent is Call, but Unavailable at once when nothing at all is
+	// heard from the node for a moment: it may have died, or be held up.
+	CallUnlessSilent(ctx context.Context, to mesh.NodeID, m wire.Message) (reply wire.Message, silent bool, err error)
 }
 
 // Placer decides which node runs each stage, given the nodes that live.

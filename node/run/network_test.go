@@ -23,7 +23,9 @@ func (m *member) Send(ctx context.Context, to mesh.NodeID, msg wire.Message) err
 	defer m.mu.Unlock()
 	m.sent[string(msg.ProtoReflect().Descriptor().Name())]++
 	if m.sendErr != nil {
-		if err := m.sendErr(to, msg); err != nil {
+		if err := m.sendErr(to, msg); err == errDropped {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}
@@ -41,6 +43,13 @@ func (m *member) Send(ctx context.Context, to mesh.NodeID, msg wire.Message) err
 		time.AfterFunc(m.draw(), func() { m.deliver(to, frame) })
 	}
 	return nil
+}
+
+// messages counts those of a type that were sent.
+func (c *cluster) messages(of string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sent[of]
 }
 
 func (c *cluster) draw() time.Duration {
@@ -74,6 +83,10 @@ func (m *member) deliver(to mesh.NodeID, frame []byte) {
 		err = r.HandleSinkResult(m.self, msg)
 	case *pb.EndRun:
 		err = r.HandleEndRun(m.self, msg)
+	case *pb.EndRuns:
+		err = r.HandleEndRuns(m.self, msg)
+	case *pb.AmendRun:
+		err = r.HandleAmendRun(m.self, msg)
 	}
 	if err != nil {
 		m.t.Errorf("%T from %s to %s: %v", msg, string(m.self), string(to), err)
@@ -96,6 +109,32 @@ func (m *member) Call(ctx context.Context, to mesh.NodeID, msg wire.Message) (wi
 		return record.Message(), nil
 	case *pb.CancelRun:
 		return &pb.Done{}, r.Cancel(ctx, mesh.RunID(msg.RunId))
+	case *pb.SurveyRun:
+		return r.HandleSurveyRun(m.self, msg)
+	case *pb.CheckRuns:
+		return r.HandleCheckRuns(m.self, msg)
 	}
 	return nil, mesh.Errorf(mesh.Internal, "call", "%T", msg)
+}
+
+// CallUnlessSilent takes as long there and back as messages do. A node that
+// is dead, or dies meanwhile, is silent after a tenth of a second.
+func (m *member) CallUnlessSilent(ctx context.Context, to mesh.NodeID, msg wire.Message) (wire.Message, bool, error) {
+	if m.silent(to) {
+		<-time.After(100 * time.Millisecond)
+		return nil, true, mesh.Errorf(mesh.Unavailable, "call", "node %s is silent", string(to))
+	}
+	m.mu.Lock()
+	there, back := m.draw(), m.draw()
+	m.mu.Unlock()
+	<-time.After(there)
+	reply, err := m.Call(ctx, to, msg)
+	<-time.After(back)
+	return reply, false, err
+}
+
+func (m *member) silent(to mesh.NodeID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dead[to]
 }

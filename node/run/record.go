@@ -1,8 +1,6 @@
 package run
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -33,15 +31,25 @@ type PlannedStage struct {
 	Placement
 	Parents []int
 	HasArgs bool // it has arguments of the call itself
+	Options mesh.StageOptions
+	When    []mesh.Condition // by parent, of the edge from it; nil where none has one
+	Attempt uint32           // in which the stage was given to the node; 0 in a plan that did not begin
 }
 
 // StageReport says what a stage did.
 type StageReport struct {
-	Stage   int // index in the plan
-	Node    mesh.NodeID
-	Started time.Time     // by that node's clock
-	Took    time.Duration // from reading its arguments to its result
-	Bytes   int           // of the result
+	Stage      int // index in the plan
+	Node       mesh.NodeID
+	Attempt    uint32        // in which the stage was given to the node
+	Started    time.Time     // by that node's clock
+	Queued     time.Duration // from its last input on until it started
+	Took       time.Duration // from reading its arguments to its result
+	Bytes      int           // of the result
+	Moved      int64         // bytes of inputs that came from other nodes
+	Hits       int           // arguments by reference that were on the node
+	Misses     int           // that were read elsewhere
+	Executions int           // of the function
+	Skipped    bool          // it did not run: none of its edges was taken
 }
 
 // ended reports whether the record is final.
@@ -64,11 +72,8 @@ func (r *Record) Message() *pb.AwaitRunReply {
 	if r.Err != nil {
 		m.Error = wire.FromError(r.Err, "")
 	}
-	for _, report := range r.Reports {
-		m.Reports = append(m.Reports, &pb.StageReport{
-			Stage: uint32(report.Stage), Node: []byte(report.Node), StartedUs: uint64(report.Started.UnixMicro()),
-			TookUs: uint64(report.Took / time.Microsecond), ResultBytes: uint64(report.Bytes),
-		})
+	for i := range r.Reports {
+		m.Reports = append(m.Reports, r.Reports[i].message())
 	}
 	return m
 }
@@ -95,10 +100,8 @@ func ParseRecord(m *pb.AwaitRunReply) (Record, error) {
 		r.Results = append(r.Results, StageResult{sink.Stage, v})
 	}
 	for _, report := range m.Reports {
-		r.Reports = append(r.Reports, StageReport{
-			Stage: int(report.Stage), Node: mesh.NodeID(report.Node), Started: time.UnixMicro(int64(report.StartedUs)),
-			Took: time.Duration(report.TookUs) * time.Microsecond, Bytes: int(report.ResultBytes),
-		})
+		parsed := parseReport(report)
+		r.Reports = append(r.Reports, parsed.at(mesh.NodeID(report.Node)))
 	}
 	return r, nil
 }
@@ -114,9 +117,15 @@ func resultMessages(results []StageResult) []*pb.StageResult {
 func planMessage(plan []PlannedStage) *pb.Plan {
 	m := &pb.Plan{Stages: make([]*pb.PlannedStage, len(plan))}
 	for i, p := range plan {
-		stage := &pb.PlannedStage{Name: p.Name, Func: wire.FromFuncRef(p.Func), Node: []byte(p.Node), Why: p.Why, HasArgs: p.HasArgs}
+		stage := &pb.PlannedStage{
+			Name: p.Name, Func: wire.FromFuncRef(p.Func), Node: []byte(p.Node), Why: p.Why, HasArgs: p.HasArgs, Attempt: p.Attempt,
+			Options: wire.FromStageOptions(&p.Options),
+		}
 		for _, parent := range p.Parents {
 			stage.Parents = append(stage.Parents, uint32(parent))
+		}
+		for _, when := range p.When {
+			stage.When = append(stage.When, when.String())
 		}
 		m.Stages[i] = stage
 	}
@@ -132,19 +141,45 @@ func parsePlan(m *pb.Plan) ([]PlannedStage, error) {
 	plan := make([]PlannedStage, len(m.GetStages()))
 	edges := 0
 	for i, stage := range m.GetStages() {
-		fn, err := wire.ToFuncRef(stage.GetFunc())
-		if err != nil {
-			return nil, err
-		}
-		if edges += len(stage.Parents); edges > mesh.MaxEdges {
+		if edges += len(stage.GetParents()); edges > mesh.MaxEdges {
 			return nil, mesh.Errorf(mesh.Invalid, "plan", "more than %d edges", mesh.MaxEdges)
 		}
-		plan[i] = PlannedStage{Name: stage.Name, Func: fn, Placement: Placement{mesh.NodeID(stage.Node), stage.Why}, HasArgs: stage.HasArgs}
-		for _, parent := range stage.Parents {
-			plan[i].Parents = append(plan[i].Parents, int(parent))
+		if err := plan[i].parse(stage); err != nil {
+			return nil, err
 		}
 	}
 	return plan, nil
+}
+
+func (p *PlannedStage) parse(m *pb.PlannedStage) error {
+	fn, err := wire.ToFuncRef(m.GetFunc())
+	if err != nil {
+		return err
+	}
+	options, err := wire.ToStageOptions(m.Options)
+	if err == nil {
+		err = options.Validate(m.Name)
+	}
+	if err != nil {
+		return err
+	}
+	*p = PlannedStage{
+		Name: m.Name, Func: fn, Placement: Placement{mesh.NodeID(m.Node), m.Why}, HasArgs: m.HasArgs, Options: options, Attempt: m.Attempt,
+	}
+	for _, parent := range m.Parents {
+		p.Parents = append(p.Parents, int(parent))
+	}
+	if len(m.When) > 0 && len(m.When) != len(m.Parents) {
+		return mesh.Errorf(mesh.Invalid, "plan", "stage %q has %d conditions for %d parents: expected as many, or none", m.Name, len(m.When), len(m.Parents))
+	}
+	for _, text := range m.When {
+		when, err := wire.ToCondition(text)
+		if err != nil {
+			return err
+		}
+		p.When = append(p.When, when)
+	}
+	return nil
 }
 
 // encodePlan gives a plan as it travels with hops.
@@ -170,10 +205,11 @@ func (t *tracker) record(self mesh.NodeID, attempt uint32) Record {
 	r := Record{State: mesh.Running, Coordinator: self, Attempt: attempt}
 	if t.spec != nil {
 		r.Plan, r.Attempt = t.spec.planned(), t.spec.attempt
-		for _, report := range t.reports {
-			r.Reports = append(r.Reports, StageReport{report.stage, t.spec.places[report.stage].Node, report.started, report.took, report.bytes})
+		for i := range t.heard {
+			if at := t.heard[i].report; at > 0 {
+				r.Reports = append(r.Reports, t.reports[at-1].at(t.spec.places[i].Node))
+			}
 		}
-		slices.SortFunc(r.Reports, func(a, b StageReport) int { return cmp.Compare(a.Stage, b.Stage) })
 	}
 	if t.phase != over {
 		return r

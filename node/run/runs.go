@@ -35,9 +35,9 @@ type Config struct {
 	Results    Results
 
 	Timeout   time.Duration // of a run whose caller has no deadline
-	Attempts  int           // how often a run is started, at most
+	Attempts  int           // how often stages of a run are placed, at most
 	MaxRuns   int           // runs that are coordinated, and as many that have stages here
-	MaxBytes  int64         // of inputs and results that wait
+	MaxBytes  int64         // of inputs and results that wait or are kept
 	ResultTTL time.Duration // how long the record of a run is kept
 	Log       *slog.Logger
 }
@@ -56,9 +56,13 @@ type Runs struct {
 	mu          sync.Mutex
 	closed      bool
 	coordinated map[mesh.RunID]*coordination // until they are over
-	shares      map[runKey]*share            // of the latest attempt
-	history     history                      // coordinated runs that are over
-	forgotten   forgotten                    // attempts whose hops come too late
+	shares      map[runKey]*share
+	history     history   // coordinated runs that are over
+	forgotten   forgotten // attempts whose hops come too late
+	spread      int       // coordinated runs that have stages elsewhere
+	guarding    bool      // the guard runs
+
+	ends ends
 }
 
 // runKey tells apart the executions of a run whose caller, who drew its id,
@@ -136,20 +140,25 @@ func (r *Runs) charge(bytes int64) error {
 	return mesh.Errorf(mesh.Overloaded, "", "inputs and results of runs fill their %d bytes: retry later", r.cfg.MaxBytes)
 }
 
-// PeerDown tells of a node that died. Runs that planned on it are planned
-// again; stages of runs that it coordinated are dropped.
+// crowded reports whether what waits, and what is kept, fills half of the
+// bound: then no more results are kept than must be.
+func (r *Runs) crowded() bool { return r.held.Load() > r.cfg.MaxBytes/2 }
+
+// PeerDown tells of a node that died. What runs lost with it runs again;
+// stages of runs that it coordinated are dropped. Coordinators of other runs
+// that it took part in hear of it when they ask.
 func (r *Runs) PeerDown(node mesh.NodeID) {
 	r.mu.Lock()
 	coordinated := slices.Collect(maps.Values(r.coordinated))
-	var orphans []*share
-	for _, s := range r.shares {
-		if s.spec.coordinator == node {
-			orphans = append(orphans, s)
-		}
-	}
+	shares := slices.Collect(maps.Values(r.shares))
 	r.mu.Unlock()
-	for _, s := range orphans {
-		s.drop()
+	for _, s := range shares {
+		switch sp := s.spec(); {
+		case sp.coordinator == node:
+			s.drop()
+		case s.lead == nil && sp.uses(node):
+			s.noteCutOff(node)
+		}
 	}
 	for _, c := range coordinated {
 		c.nodeDown(node)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,12 +19,16 @@ var update = flag.Bool("update", false, "write what the scripts give into their 
 // gives, an empty line. Commands:
 //
 //	run STAGE... FROM:TO...        declare the DAG
+//	when FROM:TO CONDITION         of an edge
+//	any STAGE INVALID...           it takes any of its parents' results
 //	args STAGE=VALUE,VALUE...      the call's own arguments
-//	start STAGE=NODE...            begin an attempt
+//	start STAGE=NODE...            begin the run
 //	deliver N...                   deliver letters, by number
-//	finish STAGE@NODE...           end invocations
+//	finish STAGE@NODE...           end invocations; STAGE<PARENT of an any-of stage; =VALUE gives the result
 //	fail STAGE@NODE MESSAGE        end an invocation with an error
 //	down NODE                      a node dies
+//	survey                         ask how stages stand: which have to run again
+//	again STAGE=NODE...            run them again
 //	expire                         the deadline passes
 //	play SEED                      deliver and finish what is left in a random order, with duplicates
 //	reports                        the stages that the coordinator knows to have finished
@@ -62,6 +67,7 @@ func runScript(t *testing.T, file string) {
 
 type script struct {
 	stages, edges []string
+	dag           *mesh.DAG
 	args          map[string][]Arg
 	*world
 }
@@ -74,6 +80,10 @@ func (s *script) do(t *testing.T, command string) string {
 		s.declare(words[1:])
 		return ""
 	}
+	if words[0] == "when" || words[0] == "any" {
+		s.refine(t, words)
+		return ""
+	}
 	if words[0] == "args" {
 		for _, word := range words[1:] {
 			stage, list, _ := strings.Cut(word, "=")
@@ -83,7 +93,7 @@ func (s *script) do(t *testing.T, command string) string {
 	}
 	if s.world == nil {
 		var err error
-		if s.world, err = newWorld(dagOf(s.stages, s.edges), s.args, DefaultAttempts); err != nil {
+		if s.world, err = newWorld(s.dag, s.args, DefaultAttempts); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -100,6 +110,28 @@ func (s *script) declare(words []string) {
 			s.stages = append(s.stages, word)
 		}
 	}
+	s.dag = dagOf(s.stages, s.edges)
+}
+
+// refine gives an edge a condition, or has a stage take any of its parents' results.
+func (s *script) refine(t *testing.T, words []string) {
+	if words[0] == "any" {
+		any := &mesh.AnyOf{}
+		for _, invalid := range words[2:] {
+			any.Invalid = append(any.Invalid, text(invalid))
+		}
+		s.dag.Stages[s.dag.Stage(words[1])].Any = any
+		return
+	}
+	when, err := mesh.ParseCondition(strings.Join(words[2:], " "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range s.dag.Edges {
+		if e.From+":"+e.To == words[1] {
+			s.dag.Edges[i].When = when
+		}
+	}
 }
 
 func (s *script) step(t *testing.T, words []string) {
@@ -112,18 +144,26 @@ func (s *script) step(t *testing.T, words []string) {
 		}
 	case "finish":
 		for _, word := range words[1:] {
-			node, stage := s.at(word)
-			s.finish(node, stage)
+			s.finishAt(word)
 		}
 	case "fail":
-		node, stage := s.at(words[1])
-		s.fail(node, stage, strings.Join(words[2:], " "))
+		node, task := s.at(words[1])
+		s.finishWith(node, task, mesh.Value{}, mesh.Errorf(mesh.UserError, "", "%s", strings.Join(words[2:], " ")))
 	case "down":
 		s.kill(mesh.NodeID(words[1]))
+	case "survey":
+		s.look()
+		s.logf("again %v", s.names(s.survey.again()))
+	case "again":
+		var places []mesh.NodeID
+		for _, i := range s.survey.again() {
+			places = append(places, s.placesOf(words[1:])[i])
+		}
+		s.amend(places)
 	case "expire":
 		s.world.do(s.tracker.fail(mesh.Errorf(mesh.DeadlineExceeded, "", "too late")))
 	case "play":
-		s.play(rand.New(rand.NewPCG(uint64(number(t, words[1])), 0)), func() {})
+		s.play(rand.New(rand.NewPCG(uint64(number(t, words[1])), 0)), func() bool { return false })
 	case "reports":
 		for _, r := range s.tracker.record(leader, 1).Reports {
 			s.logf("%s at %s", s.graph.stages[r.Stage].name, string(r.Node))
@@ -141,9 +181,25 @@ func number(t *testing.T, word string) int {
 	return n
 }
 
-func (s *script) at(word string) (mesh.NodeID, int) {
+// finishAt ends the invocation that a word names.
+func (s *script) finishAt(word string) {
+	word, value, given := strings.Cut(word, "=")
+	node, task := s.at(word)
+	if given {
+		s.finishWith(node, task, text(value), nil)
+		return
+	}
+	s.finish(node, task)
+}
+
+func (s *script) at(word string) (mesh.NodeID, task) {
 	name, node, _ := strings.Cut(word, "@")
-	return mesh.NodeID(node), s.stage(name)
+	name, parent, _ := strings.Cut(name, "<")
+	t := task{stage: s.stage(name)}
+	if parent != "" {
+		t.parent = 1 + slices.Index(s.graph.stages[t.stage].parents, s.stage(parent))
+	}
+	return mesh.NodeID(node), t
 }
 
 func (s *script) stage(name string) int {

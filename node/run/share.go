@@ -3,21 +3,21 @@ package run
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
-	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
-// share is this node's part of one attempt: the execution, and what moves
-// its inputs and results. It ends when its stages have finished, the
-// coordinator says so or is seen dead, a later attempt begins, or at the
-// run's deadline.
+// share is this node's part of a run: the execution, and what moves its
+// inputs and results. It lasts until the coordinator says that the run is
+// over, or is seen dead, or the run's deadline; where nothing that it results
+// in is needed by other nodes, until its stages have ended.
 type share struct {
 	runs   *Runs
-	spec   *spec
-	lead   *coordination // where this node coordinates the run, else nil
+	plan   atomic.Pointer[spec] // of the latest attempt; run and coordinator never change
+	lead   *coordination        // where this node coordinates the run, else nil
 	ctx    context.Context
 	cancel context.CancelFunc
 	alone  bool // no other node takes part
@@ -26,20 +26,32 @@ type share struct {
 	exec    execution
 	charged int64
 	dropped bool
+	cutOff  []mesh.NodeID          // nodes of the run that this one has seen die
+	losers  map[int]contextOfStage // of any-of stages that run
 }
 
-func (r *Runs) newShare(ctx context.Context, cancel context.CancelFunc, s *spec) *share {
-	return &share{runs: r, spec: s, ctx: ctx, cancel: cancel, exec: newExecution(r.cfg.Self, s)}
+type contextOfStage struct {
+	context.Context
+	cancel context.CancelFunc
 }
 
-// accept takes an input, and reports whether the stage can start with it.
-func (s *share) accept(p port, args []Arg, reports []report) (ready bool, err error) {
+func (r *Runs) newShare(ctx context.Context, cancel context.CancelFunc, s *spec, alone bool) *share {
+	share := &share{runs: r, ctx: ctx, cancel: cancel, alone: alone, exec: newExecution(r.cfg.Self, s)}
+	share.exec.keeps = !alone
+	share.plan.Store(s)
+	return share
+}
+
+func (s *share) spec() *spec { return s.plan.Load() }
+
+// accept takes an input, and gives the tasks that can start by it.
+func (s *share) accept(p port, in input, reports []report, ready []task) ([]task, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dropped {
-		return false, nil
+		return ready, nil
 	}
-	fresh, ready := s.exec.arrive(p, args)
+	ready, fresh := s.exec.arrive(p, in, ready)
 	if fresh {
 		s.exec.unsent = append(s.exec.unsent, reports...)
 	}
@@ -55,93 +67,165 @@ func (s *share) charge() error {
 	return err
 }
 
-// drive runs a stage that is ready, and then the stages of this node that
-// become ready by it: one after the other here, the others in goroutines of
-// their own. A chain neither grows the stack nor changes goroutines.
-func (s *share) drive(stage int) {
+// drive runs a task that is ready, and then those of this node that become
+// ready by it: one after the other here, the others in goroutines of their
+// own. A chain neither grows the stack nor changes goroutines.
+func (s *share) drive(t task, ready time.Time) {
 	for more := true; more; {
-		stage, more = s.step(stage)
+		t, ready, more = s.step(t, ready)
 	}
 }
 
-func (s *share) step(stage int) (next int, more bool) {
-	args, ok := s.start(stage)
-	if !ok {
-		return 0, false
+func (s *share) step(t task, ready time.Time) (next task, since time.Time, more bool) {
+	b, ctx := s.start(t)
+	if b.verdict == stale {
+		return task{}, ready, false
 	}
-	v, done, err := s.runs.invoke(s.ctx, s.spec, stage, args)
+	end, err := s.end(ctx, t, b)
+	if t.parent > 0 && (err != nil || b.spec.stages[t.stage].rejects(end.value)) {
+		if err = s.reject(t, b.spec, err); err == nil {
+			return task{}, ready, false
+		}
+	}
 	if err != nil {
-		s.fail(stage, err)
-		return 0, false
+		s.fail(t.stage, b.spec, err)
+		return task{}, ready, false
 	}
-	out, reports, err := s.finish(stage, v, done)
-	if err != nil {
-		s.fail(stage, err)
-		return 0, false
-	}
-	s.pass(stage, v, out, reports)
-	if len(out.invoke) == 0 {
-		return 0, false
-	}
-	return out.invoke[0], true
+	end.report.queued = max(end.report.queued, end.report.started.Sub(ready))
+	return s.pass(t, b.spec, end)
 }
 
-func (s *share) start(stage int) ([]Arg, bool) {
+func (s *share) start(t task) (begun, context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dropped {
-		return nil, false
+		return begun{}, nil
 	}
-	args := s.exec.start(stage)
-	return args, s.charge() == nil
+	b := s.exec.start(t)
+	s.charge() // less than before
+	if b.verdict != invoke || t.parent == 0 {
+		return b, s.ctx
+	}
+	st := &b.spec.stages[t.stage]
+	return b, withBranch(s.stageContext(t.stage), b.spec.stages[st.parents[t.parent-1]].name)
 }
 
-func (s *share) finish(stage int, v mesh.Value, done report) (out outputs, reports []report, err error) {
+// end makes an end of what has begun: it runs the function, and sees which
+// edges its result takes.
+func (s *share) end(ctx context.Context, t task, b begun) (end ending, err error) {
+	switch b.verdict {
+	case refute:
+		return ending{}, b.err
+	case skip:
+		return ending{skipped: true, report: report{started: time.Now()}}, nil
+	}
+	end.value, end.report, err = s.runs.invoke(ctx, b.spec, t.stage, b.args)
+	if st := &b.spec.stages[t.stage]; err == nil && st.branches && !st.rejects(end.value) {
+		end.taken, err = b.spec.judge(t.stage, end.value)
+	}
+	return end, err
+}
+
+// stageContext is that of all executions of an any-of stage. With the lock held.
+func (s *share) stageContext(stage int) context.Context {
+	if at, ok := s.losers[stage]; ok {
+		return at
+	}
+	if s.losers == nil {
+		s.losers = map[int]contextOfStage{}
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.losers[stage] = contextOfStage{ctx, cancel}
+	return ctx
+}
+
+// giveUp cancels what still runs of an any-of stage that has ended. With the lock held.
+func (s *share) giveUp(stage int) {
+	if at, ok := s.losers[stage]; ok {
+		at.cancel()
+		delete(s.losers, stage)
+	}
+}
+
+func (s *share) reject(t task, under *spec, err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dropped {
+		return nil
+	}
+	return s.exec.reject(t, under, err)
+}
+
+// pass takes the end of a task and hands it on. It gives one of the tasks
+// that become ready by it; the others get goroutines of their own.
+func (s *share) pass(t task, under *spec, end ending) (next task, since time.Time, more bool) {
+	since = end.report.started.Add(end.report.took)
+	out, reports, err := s.finish(t, under, end)
+	if err != nil {
+		s.fail(t.stage, under, err)
+		return task{}, since, false
+	}
+	for i := 1; i < len(out.invoke); i++ {
+		s.spawn(out.invoke[i], since)
+	}
+	s.deliver(out.send, reports)
+	if out.sink {
+		s.answer(t.stage, end, reports)
+	}
+	s.dropIfDone()
+	if len(out.invoke) == 0 {
+		return task{}, since, false
+	}
+	return out.invoke[0], since, true
+}
+
+func (s *share) finish(t task, under *spec, end ending) (out outputs, reports []report, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dropped {
 		return outputs{}, nil, nil
 	}
-	out = s.exec.finish(stage, v, done)
+	s.exec.full = s.runs.crowded()
+	out = s.exec.finish(t, under, end)
 	if out.sink || len(out.send) > 0 {
 		reports = s.exec.takeReports()
+	}
+	if s.losers != nil && s.exec.stages[t.stage].done {
+		s.giveUp(t.stage)
 	}
 	return out, reports, s.charge()
 }
 
-// pass hands on a result. The reports go with the first message.
-func (s *share) pass(stage int, v mesh.Value, out outputs, reports []report) {
-	for i := 1; i < len(out.invoke); i++ {
-		s.spawn(out.invoke[i])
-	}
-	for _, d := range out.send {
-		s.hop(d, stage, []Arg{{Value: v}}, reports)
+func (s *share) spawn(t task, ready time.Time) {
+	s.runs.spawn(func() { s.drive(t, ready) })
+}
+
+// deliver sends results to other nodes. The reports go with the first.
+func (s *share) deliver(deliveries []delivery, reports []report) {
+	for i := range deliveries {
+		d := &deliveries[i]
+		var args []Arg
+		if !d.absent {
+			args = []Arg{{Value: d.value}}
+		}
+		s.hop(d, args, reports)
 		reports = nil
 	}
-	if out.sink {
-		s.answer(stage, v, reports)
-	}
-	s.dropIfDone()
 }
 
-func (s *share) spawn(stage int) {
-	s.runs.spawn(func() { s.drive(stage) })
-}
-
-// hop sends an input to a stage of another node. From is the stage whose
-// result it is, or the stage itself for the call's own arguments.
-func (s *share) hop(to delivery, from int, args []Arg, reports []report) {
+// hop sends an input to a stage of another node.
+func (s *share) hop(d *delivery, args []Arg, reports []report) {
 	m := &pb.Hop{
-		Run: s.spec.message(), Stage: uint32(to.stage), Input: uint32(to.input),
+		Run: s.spec().message(), Stage: uint32(d.stage), Input: uint32(d.input), Absent: d.absent,
 		Args: argMessages(args), Reports: reportMessages(reports), LeftUs: timeLeft(s.ctx),
 	}
-	err := s.runs.cfg.Peers.Send(s.ctx, to.node, m)
+	err := s.runs.cfg.Peers.Send(s.ctx, d.node, m)
 	switch {
 	case err == nil:
 	case mesh.KindOf(err) == mesh.Unavailable:
-		s.lost(from, to.node)
+		s.lost(d.from, d.node)
 	default:
-		s.fail(from, err)
+		s.fail(d.from, s.spec(), err)
 	}
 }
 
@@ -154,66 +238,14 @@ func timeLeft(ctx context.Context) uint64 {
 	return uint64(max(time.Until(deadline)/time.Microsecond, 1))
 }
 
-// lost tells the coordinator of a node that cannot be reached.
-func (s *share) lost(stage int, node mesh.NodeID) {
-	if s.lead != nil {
-		s.lead.nodeDown(node)
-		return
-	}
-	s.tell(&pb.SinkResult{RunId: s.spec.run[:], Attempt: s.spec.attempt, Stage: uint32(stage), Lost: []byte(node)})
-}
-
-// fail tells the coordinator that a stage failed.
-func (s *share) fail(stage int, err error) {
-	s.mu.Lock()
-	s.exec.close(stage)
-	s.mu.Unlock()
-	if s.lead != nil {
-		s.lead.stageFailed(s.spec.attempt, stage, err)
-	} else {
-		s.tell(failure(s.spec, stage, wire.FromError(err, s.runs.cfg.Self)))
-	}
-	s.dropIfDone()
-}
-
-func failure(s *spec, stage int, err *pb.Error) *pb.SinkResult {
-	return &pb.SinkResult{RunId: s.run[:], Attempt: s.attempt, Stage: uint32(stage), Error: err}
-}
-
-// answer tells the coordinator the result of a sink. A result that cannot be
-// sent is told as an error: the coordinator must not wait for it.
-func (s *share) answer(stage int, v mesh.Value, reports []report) {
-	if s.lead != nil {
-		s.lead.sinkResult(s.spec.attempt, stage, v, reports)
-		return
-	}
-	err := s.tell(&pb.SinkResult{
-		RunId: s.spec.run[:], Attempt: s.spec.attempt, Stage: uint32(stage),
-		Value: wire.FromValue(v), Reports: reportMessages(reports),
-	})
-	if err != nil && mesh.KindOf(err) != mesh.Unavailable {
-		s.tell(failure(s.spec, stage, wire.FromError(err, s.runs.cfg.Self)))
-	}
-}
-
-// tell sends to the coordinator. When that is dead nobody waits for the run.
-func (s *share) tell(m *pb.SinkResult) error {
-	if s.ctx.Err() != nil {
-		return nil
-	}
-	err := s.runs.cfg.Peers.Send(s.ctx, s.spec.coordinator, m)
-	if err != nil && s.ctx.Err() == nil {
-		s.runs.cfg.Log.Warn("a run's coordinator was not told", "run", s.spec.run, "coordinator", s.spec.coordinator.Short(), "err", err)
-	}
-	if mesh.KindOf(err) == mesh.Unavailable {
-		s.drop()
-	}
-	return err
-}
-
+// dropIfDone drops a share that nobody needs any more, and whose coordinator
+// will not say so.
 func (s *share) dropIfDone() {
+	if s.lead != nil {
+		return
+	}
 	s.mu.Lock()
-	done := s.exec.left == 0
+	done := s.exec.left == 0 && !s.exec.spec.keeps(s.exec.self)
 	s.mu.Unlock()
 	if done {
 		s.drop()

@@ -1,6 +1,8 @@
 package run
 
 import (
+	"slices"
+
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
@@ -31,23 +33,26 @@ func (r *Runs) HandleSinkResult(from mesh.NodeID, m *pb.SinkResult) error {
 	case m.Error != nil:
 		c.stageFailed(m.Attempt, stage, wire.ToError(m.Error))
 	default:
-		v, err := wire.ToValue(m.Value)
-		if err != nil {
-			c.stageFailed(m.Attempt, stage, err)
-			return err
+		end := ending{skipped: m.Skipped}
+		if !m.Skipped {
+			if end.value, err = wire.ToValue(m.Value); err != nil {
+				c.stageFailed(m.Attempt, stage, err)
+				return err
+			}
 		}
-		c.sinkResult(m.Attempt, stage, v, parseReports(m.Reports, stages))
+		c.sinkResult(m.Attempt, stage, end, parseReports(m.Reports, stages))
 	}
 	return nil
 }
 
-// expects reports whether the node runs the stage in the current attempt,
-// and how many stages that has.
+// expects reports whether the node runs the stage, as far as the attempt goes,
+// and how many stages the run has.
 func (c *coordination) expects(from mesh.NodeID, attempt uint32, stage int) (stages int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.tracker.current(attempt, stage) {
+	t := &c.tracker
+	if !t.current(attempt, stage) || slices.Contains(t.lost, from) {
 		return 0, false
 	}
-	return len(c.tracker.spec.stages), c.tracker.spec.places[stage].Node == from
+	return len(t.spec.stages), t.spec.places[stage].Node == from
 }

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -17,6 +18,7 @@ type spec struct {
 	attempt     uint32
 	coordinator mesh.NodeID
 	places      []Placement // by stage
+	since       []uint32    // by stage, the attempt in which it was placed there; nil: this one
 
 	encode  sync.Once
 	encoded *pb.RunSpec
@@ -33,6 +35,61 @@ func (s *spec) nodes() []mesh.NodeID {
 		}
 	}
 	return nodes
+}
+
+// placed gives the attempt in which a stage was given to its node. Node and
+// attempt together tell one execution of a stage from another.
+func (s *spec) placed(stage int) uint32 {
+	if s.since == nil {
+		return s.attempt
+	}
+	return s.since[stage]
+}
+
+// amended gives the next attempt, with the stages in anew placed again, in
+// that order, and all others where they are.
+func (s *spec) amended(anew []int, places []Placement) *spec {
+	next := &spec{
+		graph: s.graph, run: s.run, attempt: s.attempt + 1, coordinator: s.coordinator,
+		places: slices.Clone(s.places), since: make([]uint32, len(s.stages)),
+	}
+	for i := range next.since {
+		next.since[i] = s.placed(i)
+	}
+	for n, stage := range anew {
+		next.places[stage], next.since[stage] = places[n], next.attempt
+	}
+	return next
+}
+
+// follows reports whether the attempt goes on with what an earlier one has
+// done: some stage is where it was.
+func (s *spec) follows(earlier *spec) bool {
+	if s.attempt <= earlier.attempt || !s.sameShape(earlier.graph) {
+		return false
+	}
+	for i := range s.stages {
+		if s.stays(earlier, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// stays reports whether a stage is where it was in another attempt.
+func (s *spec) stays(other *spec, stage int) bool {
+	return s.placed(stage) == other.placed(stage) && s.places[stage].Node == other.places[stage].Node
+}
+
+// keeps reports whether a node keeps results after its stages have ended, and
+// so has to be told when the run is over.
+func (s *spec) keeps(node mesh.NodeID) bool {
+	for i := range s.stages {
+		if s.places[i].Node == node && !s.stages[i].sink() {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *spec) uses(node mesh.NodeID) bool { return s.stagesOn(node) > 0 }
@@ -56,6 +113,9 @@ func (s *spec) message() *pb.RunSpec {
 		plan := s.planned()
 		for i := range plan {
 			plan[i].Why = ""
+			if plan[i].Attempt == s.attempt {
+				plan[i].Attempt = 0
+			}
 		}
 		s.encoded = &pb.RunSpec{RunId: s.run[:], Attempt: s.attempt, Coordinator: []byte(s.coordinator), Plan: encodePlan(plan)}
 	})
@@ -67,7 +127,10 @@ func (s *spec) planned() []PlannedStage {
 	plan := make([]PlannedStage, len(s.stages))
 	for i := range s.stages {
 		st := &s.stages[i]
-		plan[i] = PlannedStage{Name: st.name, Func: st.fn.Ref, Placement: s.places[i], Parents: st.parents, HasArgs: st.hasArgs}
+		plan[i] = PlannedStage{
+			Name: st.name, Func: st.fn.Ref, Placement: s.places[i], Parents: st.parents, HasArgs: st.hasArgs,
+			Options: st.options, When: st.when, Attempt: s.placed(i),
+		}
 	}
 	return plan
 }
@@ -87,11 +150,30 @@ func parseSpec(m *pb.RunSpec) (*spec, error) {
 	}
 	s := &spec{graph: &graph{stages: make([]stage, len(plan))}, run: id, attempt: m.Attempt, coordinator: mesh.NodeID(m.Coordinator), encoded: m}
 	for i, p := range plan {
-		s.stages[i] = stage{name: p.Name, fn: mesh.FuncInfo{Ref: p.Func}, parents: p.Parents, hasArgs: p.HasArgs}
+		s.stages[i] = stage{
+			name: p.Name, fn: mesh.FuncInfo{Ref: p.Func}, options: p.Options,
+			parents: p.Parents, when: p.When, hasArgs: p.HasArgs,
+		}
 		s.places = append(s.places, p.Placement)
+		if p.Attempt > m.Attempt {
+			return nil, mesh.Errorf(mesh.Invalid, "run", "stage %q was placed in attempt %d of %d", p.Name, p.Attempt, m.Attempt)
+		}
+		s.placeAt(i, p.Attempt)
 		if s.stages[i].inputs() == 0 {
 			return nil, mesh.Errorf(mesh.Invalid, "run", "stage %q has no input: expected parents or arguments", p.Name)
 		}
 	}
 	return s, s.link()
+}
+
+// placeAt notes the attempt in which a stage was placed; 0: this one.
+func (s *spec) placeAt(stage int, attempt uint32) {
+	attempt = cmp.Or(attempt, s.attempt)
+	if s.since == nil && attempt == s.attempt {
+		return
+	}
+	if s.since == nil {
+		s.since = slices.Repeat([]uint32{s.attempt}, len(s.stages))
+	}
+	s.since[stage] = attempt
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 )
 
-// world drives the two state machines of a run by hand: a tracker at node
-// n1, an execution on every node, and the messages between them, each of
-// which is delivered when, and as often as, a test says.
+// world drives the state machines of a run by hand: a tracker at node n1, an
+// execution on every node, and the messages between them, each of which is
+// delivered when, and as often as, a test says.
 type world struct {
 	out     strings.Builder // what happened, one line each
 	graph   *graph
@@ -19,27 +19,46 @@ type world struct {
 	tracker tracker
 	nodes   map[mesh.NodeID]*worldNode
 	mail    []letter // all that was ever sent, by number
-	value   func(stage string, args []string) string
+	survey  *loss    // the last
+	doubted map[mesh.NodeID]bool
+	runs    int // invocations so far
+	value   func(s *stage, args []string) (string, error)
+	full    func() bool // whether a node keeps no more results than it must; nil: never
 }
 
 type worldNode struct {
 	exec    *execution
 	ended   uint32
-	running map[int][]Arg // stages that were invoked
+	running map[task]invocation
 	dead    bool
+}
+
+type invocation struct {
+	args []Arg
+	spec *spec
 }
 
 // letter is a message between the machines.
 type letter struct {
+	kind     letterKind
 	from, to mesh.NodeID
 	spec     *spec
-	port     port // of a hop
-	args     []Arg
-	sink     bool // a result for the coordinator, of port.stage
-	end      bool // forget the attempt
-	value    mesh.Value
+	port     port // of a hop; of a result, the stage alone
+	in       input
+	ending   ending
+	err      error  // of a result
+	reported []bool // of an amendment
 	reports  []report
 }
+
+type letterKind int
+
+const (
+	hopLetter letterKind = iota
+	resultLetter
+	endLetter
+	amendLetter
+)
 
 const leader = mesh.NodeID("n1")
 
@@ -48,7 +67,8 @@ func newWorld(dag *mesh.DAG, args map[string][]Arg, attempts int) (*world, error
 	if err != nil {
 		return nil, err
 	}
-	w := &world{graph: g, tracker: tracker{bound: attempts}, nodes: map[mesh.NodeID]*worldNode{}, value: spelled}
+	w := &world{graph: g, tracker: tracker{bound: attempts}, nodes: map[mesh.NodeID]*worldNode{}, doubted: map[mesh.NodeID]bool{}}
+	w.value = func(s *stage, args []string) (string, error) { return spelled(s.name, args), nil }
 	for i := range g.stages {
 		w.args = append(w.args, args[g.stages[i].name])
 	}
@@ -71,12 +91,9 @@ func (w *world) node(id mesh.NodeID) *worldNode {
 	return w.nodes[id]
 }
 
-// start begins an attempt with a stage on each node of places.
+// start begins the run with a stage on each node of places.
 func (w *world) start(places []mesh.NodeID) {
-	s := &spec{graph: w.graph, attempt: uint32(w.tracker.tried) + 1, coordinator: leader}
-	for _, node := range places {
-		s.places = append(s.places, Placement{Node: node})
-	}
+	s := &spec{graph: w.graph, attempt: uint32(w.tracker.tried) + 1, coordinator: leader, places: placesOf(places)}
 	w.do(w.tracker.begin(s))
 	if w.tracker.phase != running || w.tracker.spec != s {
 		return
@@ -84,19 +101,93 @@ func (w *world) start(places []mesh.NodeID) {
 	w.join(leader, s)
 	for i := range s.stages {
 		if s.stages[i].hasArgs {
-			w.post(letter{from: leader, to: s.places[i].Node, spec: s, port: port{i, 0}, args: w.args[i]})
+			w.supply(s, i)
 		}
 	}
 }
 
+func placesOf(nodes []mesh.NodeID) (places []Placement) {
+	for _, node := range nodes {
+		places = append(places, Placement{Node: node})
+	}
+	return places
+}
+
+func (w *world) supply(s *spec, stage int) {
+	w.post(letter{from: leader, to: s.places[stage].Node, spec: s, port: port{stage, 0}, in: input{args: w.args[stage]}})
+}
+
+// look asks the nodes that live how their stages stand.
+func (w *world) look() {
+	w.tracker.hurt = false
+	t := &w.tracker
+	l := &loss{spec: t.spec, lost: slices.Clone(t.lost), standing: map[int]standing{}, reported: t.ended(), forgot: map[mesh.NodeID]uint32{}, doubted: w.doubted}
+	for _, id := range t.spec.nodes() {
+		n := w.node(id)
+		switch {
+		case n.dead:
+		case n.exec == nil && n.ended > 0:
+			l.forgot[id] = n.ended
+		case n.exec != nil:
+			n.exec.lose(l.lost)
+			for stage, st := range n.exec.stand() {
+				l.standing[stage] = st
+			}
+			t.learn(slices.Concat(n.exec.told, n.exec.unsent))
+		}
+	}
+	w.survey = l
+}
+
+// names lists stages by name.
+func (w *world) names(stages []int) (names []string) {
+	for _, i := range stages {
+		names = append(names, w.graph.stages[i].name)
+	}
+	return names
+}
+
+// amend has the stages that the last survey found lacking run on other nodes.
+func (w *world) amend(places []mesh.NodeID) {
+	anew := w.survey.again()
+	next := w.tracker.spec
+	if len(anew) > 0 {
+		next = next.amended(anew, placesOf(places))
+		w.do(w.tracker.amend(next))
+		if w.tracker.phase != running {
+			return
+		}
+	}
+	w.join(leader, next)
+	for _, id := range next.nodes() {
+		if id != leader && !w.survey.isLost(id) {
+			w.post(letter{kind: amendLetter, from: leader, to: id, spec: next, reported: w.survey.reported})
+		}
+	}
+	for _, stage := range anew {
+		if next.stages[stage].hasArgs {
+			w.supply(next, stage)
+		}
+	}
+}
+
+// join finds a node's execution, which goes on under s if that is later.
 func (w *world) join(id mesh.NodeID, s *spec) *worldNode {
 	n := w.node(id)
-	if s.attempt <= n.ended || n.exec != nil && n.exec.spec.attempt > s.attempt {
+	switch {
+	case n.exec != nil && n.exec.spec.attempt >= s.attempt:
+	case n.exec != nil && s.follows(n.exec.spec):
+		w.pass(id, n.exec.amend(s))
+		if n.exec != nil && n.exec.gone > 0 {
+			w.do(w.tracker.injured())
+		}
+	case s.attempt <= n.ended:
 		return nil
-	}
-	if n.exec == nil || n.exec.spec.attempt < s.attempt {
+	default:
 		exec := newExecution(id, s)
-		n.exec, n.running = &exec, map[int][]Arg{}
+		exec.keeps = s.stagesOn(leader) < len(s.stages)
+		exec.forgot(n.ended)
+		n.exec, n.running = &exec, map[task]invocation{}
 	}
 	return n
 }
@@ -114,12 +205,20 @@ func (w *world) post(l letter) {
 func (l *letter) describe() string {
 	name := func() string { return l.spec.stages[l.port.stage].name }
 	switch {
-	case l.end:
+	case l.kind == endLetter:
 		return fmt.Sprintf("end attempt %d", l.spec.attempt)
-	case l.sink:
-		return fmt.Sprintf("result of %s %s%s", name(), l.value.Data, reported(l))
+	case l.kind == amendLetter:
+		return fmt.Sprintf("plan of attempt %d", l.spec.attempt)
+	case l.kind == resultLetter && l.err != nil:
+		return fmt.Sprintf("error of %s", name())
+	case l.kind == resultLetter && l.ending.skipped:
+		return fmt.Sprintf("%s was skipped%s", name(), reported(l))
+	case l.kind == resultLetter:
+		return fmt.Sprintf("result of %s %s%s", name(), l.ending.value.Data, reported(l))
+	case l.in.absent:
+		return fmt.Sprintf("hop to %s input %d not taken%s", name(), l.port.input, reported(l))
 	}
-	return fmt.Sprintf("hop to %s input %d %v%s", name(), l.port.input, texts(l.args), reported(l))
+	return fmt.Sprintf("hop to %s input %d %v%s", name(), l.port.input, texts(l.in.args), reported(l))
 }
 
 func reported(l *letter) string {
@@ -142,58 +241,169 @@ func texts(args []Arg) []string {
 }
 
 func (w *world) receive(l letter) {
+	n := w.node(l.to)
 	switch {
-	case w.node(l.to).dead:
-	case l.sink:
-		w.do(w.tracker.sinkResult(l.spec.attempt, l.port.stage, l.value, l.reports))
-	case l.end:
-		n := w.node(l.to)
+	case n.dead:
+	case l.kind == resultLetter:
+		w.receiveResult(l)
+	case l.kind == endLetter:
 		if n.ended = max(n.ended, l.spec.attempt); n.exec != nil && n.exec.spec.attempt <= n.ended {
 			n.exec, n.running = nil, nil
 		}
+	case l.kind == amendLetter:
+		if w.join(l.to, l.spec) != nil {
+			w.answerAgain(l.to, l.reported)
+		}
 	default:
-		if n := w.join(l.to, l.spec); n != nil {
-			fresh, ready := n.exec.arrive(l.port, l.args)
-			if fresh {
-				n.exec.unsent = append(n.exec.unsent, l.reports...)
-			}
-			if ready {
-				w.invoke(l.to, l.port.stage)
+		w.receiveHop(l)
+	}
+}
+
+func (w *world) receiveResult(l letter) {
+	t := &w.tracker
+	if !t.current(l.spec.attempt, l.port.stage) || slices.Contains(t.lost, l.from) || t.spec.places[l.port.stage].Node != l.from {
+		return
+	}
+	if l.err != nil {
+		w.do(t.stageFailed(l.spec.attempt, l.port.stage, l.err))
+		return
+	}
+	w.do(t.sinkResult(l.spec.attempt, l.port.stage, l.ending, l.reports))
+}
+
+func (w *world) receiveHop(l letter) {
+	n := w.join(l.to, l.spec)
+	if n == nil || slices.Contains(n.exec.lost, l.from) {
+		return
+	}
+	if sender, ok := n.exec.spec.sender(l.port); !ok || sender != l.from {
+		return
+	}
+	ready, fresh := n.exec.arrive(l.port, l.in, nil)
+	if fresh {
+		n.exec.unsent = append(n.exec.unsent, l.reports...)
+	}
+	for _, t := range ready { // the run may end by any
+		w.begin(l.to, t)
+	}
+}
+
+func (w *world) answerAgain(id mesh.NodeID, reported []bool) {
+	e := w.nodes[id].exec
+	for _, sink := range e.unreported(reported) {
+		st := &e.stages[sink]
+		w.post(letter{kind: resultLetter, from: id, to: leader, spec: e.spec, port: port{stage: sink}, ending: ending{skipped: st.skipped, value: st.result}})
+	}
+}
+
+// begin starts a task.
+func (w *world) begin(id mesh.NodeID, t task) {
+	n := w.nodes[id]
+	if n.exec == nil {
+		return
+	}
+	b := n.exec.start(t)
+	switch b.verdict {
+	case invoke:
+		w.runs++
+		n.running[t] = invocation{b.args, b.spec}
+		w.logf("%s: invoke %s %v", string(id), w.taskName(t), texts(b.args))
+	case skip:
+		w.logf("%s: skip %s", string(id), w.taskName(t))
+		w.end(id, t, b.spec, ending{skipped: true})
+	case refute:
+		w.failed(id, t.stage, b.spec, b.err)
+	}
+}
+
+// taskName is the name of a stage, or "stage<parent" of an any-of stage.
+func (w *world) taskName(t task) string {
+	s := &w.graph.stages[t.stage]
+	if t.parent == 0 {
+		return s.name
+	}
+	return s.name + "<" + w.graph.stages[s.parents[t.parent-1]].name
+}
+
+// finish ends an invocation with the value that it computes.
+func (w *world) finish(id mesh.NodeID, t task) {
+	v, err := w.value(&w.graph.stages[t.stage], texts(w.nodes[id].running[t].args))
+	w.finishWith(id, t, text(v), err)
+}
+
+// finishWith ends an invocation with a value or an error.
+func (w *world) finishWith(id mesh.NodeID, t task, v mesh.Value, err error) {
+	n := w.nodes[id]
+	under := n.running[t].spec
+	delete(n.running, t)
+	st := &w.graph.stages[t.stage]
+	if t.parent > 0 && (err != nil || st.rejects(v)) {
+		if err = n.exec.reject(t, under, err); err == nil {
+			return
+		}
+	}
+	end := ending{value: v}
+	if err == nil && st.branches {
+		end.taken, err = under.judge(t.stage, v)
+	}
+	if err != nil {
+		w.failed(id, t.stage, under, err)
+		return
+	}
+	w.end(id, t, under, end)
+}
+
+// end passes on how a task ended.
+func (w *world) end(id mesh.NodeID, t task, under *spec, end ending) {
+	e := w.nodes[id].exec
+	e.full = w.full != nil && w.full()
+	out := e.finish(t, under, end)
+	if e.stages[t.stage].done {
+		for other := range w.nodes[id].running {
+			if other.stage == t.stage { // those that are given up
+				delete(w.nodes[id].running, other)
 			}
 		}
 	}
+	w.pass(id, out)
+	if out.sink {
+		w.post(letter{
+			kind: resultLetter, from: id, to: leader, spec: e.spec, port: port{stage: t.stage},
+			ending: end, reports: e.takeReports(),
+		})
+	}
+	w.dropIfDone(id)
 }
 
-func (w *world) invoke(id mesh.NodeID, stage int) {
+// dropIfDone has a node forget a run of which it has ended, and keeps, nothing.
+func (w *world) dropIfDone(id mesh.NodeID) {
 	n := w.nodes[id]
-	n.running[stage] = n.exec.start(stage)
-	w.logf("%s: invoke %s %v", string(id), w.graph.stages[stage].name, texts(n.running[stage]))
+	if e := n.exec; e != nil && id != leader && e.left == 0 && !e.spec.keeps(id) {
+		n.ended, n.exec, n.running = e.spec.attempt, nil, nil
+	}
 }
 
-// finish ends an invocation with its value.
-func (w *world) finish(id mesh.NodeID, stage int) {
-	n := w.nodes[id]
-	v := text(w.value(w.graph.stages[stage].name, texts(n.running[stage])))
-	delete(n.running, stage)
-	e := n.exec
-	out := e.finish(stage, v, report{stage: stage})
+func (w *world) pass(id mesh.NodeID, out outputs) {
+	e := w.nodes[id].exec
 	for _, ready := range out.invoke {
-		w.invoke(id, ready)
+		w.begin(id, ready)
+	}
+	if w.nodes[id].exec != e { // the run ended by that
+		return
 	}
 	for _, d := range out.send {
-		w.post(letter{from: id, to: d.node, spec: e.spec, port: d.port, args: []Arg{{Value: v}}, reports: e.takeReports()})
-	}
-	if out.sink {
-		w.post(letter{from: id, to: leader, spec: e.spec, port: port{stage: stage}, sink: true, value: v, reports: e.takeReports()})
+		l := letter{from: id, to: d.node, spec: e.spec, port: d.port, in: input{absent: d.absent, moved: true}, reports: e.takeReports()}
+		if !d.absent {
+			l.in.args = []Arg{{Value: d.value}}
+		}
+		w.post(l)
 	}
 }
 
-// fail ends an invocation with an error that reaches the coordinator at once.
-func (w *world) fail(id mesh.NodeID, stage int, msg string) {
-	n := w.nodes[id]
-	delete(n.running, stage)
-	n.exec.close(stage)
-	w.do(w.tracker.stageFailed(n.exec.spec.attempt, stage, mesh.Errorf(mesh.UserError, "", "%s", msg)))
+func (w *world) failed(id mesh.NodeID, stage int, under *spec, err error) {
+	w.nodes[id].exec.close(stage, under)
+	defer w.dropIfDone(id)
+	w.post(letter{kind: resultLetter, from: id, to: leader, spec: under, port: port{stage: stage}, err: err})
 }
 
 // kill ends a node. What it has sent is still under way; what is under way to it is lost.
@@ -203,25 +413,45 @@ func (w *world) kill(id mesh.NodeID) {
 	w.do(w.tracker.nodeDown(id))
 }
 
-func (w *world) do(e effect) {
-	if e.end != nil {
-		for _, node := range e.end.nodes() {
-			w.post(letter{from: leader, to: node, spec: e.end, end: true})
-		}
+// drop has a node forget the run, as when it believes the coordinator dead.
+func (w *world) drop(id mesh.NodeID) {
+	n := w.node(id)
+	if n.exec == nil || id == leader {
+		return
 	}
-	if e.replan {
+	n.ended = n.exec.spec.attempt
+	n.exec, n.running = nil, nil
+	w.logf("%s: forget", string(id))
+	if w.doubted[id] = true; w.tracker.awaits(id, n.ended) {
+		w.do(w.tracker.injured())
+	}
+}
+
+func (w *world) do(e effect) {
+	if e.replan && w.tracker.phase == planning {
 		w.logf("plan again without %v", w.tracker.lostNames())
+	} else if e.replan {
+		w.logf("lost %v", w.tracker.lostNames())
 	}
 	if !e.answer {
 		return
 	}
 	if w.tracker.err != nil {
 		w.logf("answer %v", w.tracker.err)
-		return
+	} else {
+		for _, r := range w.tracker.answers() {
+			w.logf("answer %s = %s", r.Stage, r.Value.Data)
+		}
 	}
-	for _, r := range w.tracker.answers() {
-		w.logf("answer %s = %s", r.Stage, r.Value.Data)
+	nodes := w.tracker.keepers()
+	if e.end != nil {
+		nodes = w.tracker.members()
 	}
+	for _, node := range nodes {
+		w.post(letter{kind: endLetter, from: leader, to: node, spec: w.tracker.spec})
+	}
+	n := w.node(leader)
+	n.exec, n.running, n.ended = nil, nil, w.tracker.spec.attempt
 }
 
 func (t *tracker) lostNames() (names []string) {
@@ -232,8 +462,9 @@ func (t *tracker) lostNames() (names []string) {
 }
 
 // play delivers letters in any order, some twice, and finishes invocations
-// in any order, until nothing is left to do. Step is called in between.
-func (w *world) play(r *rand.Rand, step func()) {
+// in any order, until nothing is left to do. Step is called in between; it
+// reports whether it did something itself.
+func (w *world) play(r *rand.Rand, step func() bool) {
 	delivered := 0
 	pending := make([]int, 0, len(w.mail))
 	for {
@@ -245,6 +476,9 @@ func (w *world) play(r *rand.Rand, step func()) {
 		}
 		running := w.running()
 		if len(pending)+len(running) == 0 {
+			if step() {
+				continue
+			}
 			return
 		}
 		if at := r.IntN(len(pending) + len(running)); at < len(pending) {
@@ -252,29 +486,32 @@ func (w *world) play(r *rand.Rand, step func()) {
 			pending = slices.Delete(pending, at, at+1)
 			w.receive(l)
 		} else {
-			w.finish(running[at-len(pending)].node, running[at-len(pending)].stage)
+			w.finish(running[at-len(pending)].node, running[at-len(pending)].task)
 		}
 		step()
 	}
 }
 
 type invoked struct {
-	node  mesh.NodeID
-	stage int
+	node mesh.NodeID
+	task
 }
 
 // running lists what runs, in a fixed order.
 func (w *world) running() (list []invoked) {
 	for id, n := range w.nodes {
-		for stage := range n.running {
-			list = append(list, invoked{id, stage})
+		for t := range n.running {
+			list = append(list, invoked{id, t})
 		}
 	}
 	slices.SortFunc(list, func(a, b invoked) int {
 		if a.node != b.node {
 			return strings.Compare(string(a.node), string(b.node))
 		}
-		return a.stage - b.stage
+		if a.stage != b.stage {
+			return a.stage - b.stage
+		}
+		return a.parent - b.parent
 	})
 	return list
 }

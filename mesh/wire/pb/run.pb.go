@@ -1206,7 +1206,8 @@ type PlannedStage struct {
 	Parents       []uint32               `protobuf:"varint,5,rep,packed,name=parents,proto3" json:"parents,omitempty"`         // stages whose results are arguments, in order
 	HasArgs       bool                   `protobuf:"varint,6,opt,name=has_args,json=hasArgs,proto3" json:"has_args,omitempty"` // the call's own arguments come first, in a hop of their own
 	Options       *StageOptions          `protobuf:"bytes,7,opt,name=options,proto3" json:"options,omitempty"`
-	When          []string               `protobuf:"bytes,8,rep,name=when,proto3" json:"when,omitempty"` // by parent, the condition of the edge; none at all where no edge has one
+	When          []string               `protobuf:"bytes,8,rep,name=when,proto3" json:"when,omitempty"`        // by parent, the condition of the edge; none at all where no edge has one
+	Attempt       uint32                 `protobuf:"varint,9,opt,name=attempt,proto3" json:"attempt,omitempty"` // in which the stage was given to the node; 0: the plan's own
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1297,12 +1298,19 @@ func (x *PlannedStage) GetWhen() []string {
 	return nil
 }
 
+func (x *PlannedStage) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
 // RunSpec is what every executor of a run needs to know. It travels with each
-// hop, so that any may come first; a node decodes the plan of the first only.
+// hop, so that any may come first; a node decodes the first plan of an attempt only.
 type RunSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RunId         []byte                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	Attempt       uint32                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"` // raised when the coordinator starts the run again
+	Attempt       uint32                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"` // raised when the coordinator has stages run again
 	Coordinator   []byte                 `protobuf:"bytes,3,opt,name=coordinator,proto3" json:"coordinator,omitempty"`
 	Plan          []byte                 `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"` // an encoded Plan
 	unknownFields protoimpl.UnknownFields
@@ -1376,6 +1384,7 @@ type Hop struct {
 	Args          []*Arg                 `protobuf:"bytes,4,rep,name=args,proto3" json:"args,omitempty"`
 	Reports       []*StageReport         `protobuf:"bytes,5,rep,name=reports,proto3" json:"reports,omitempty"`              // not yet told to anyone else
 	LeftUs        uint64                 `protobuf:"varint,6,opt,name=left_us,json=leftUs,proto3" json:"left_us,omitempty"` // time left of the run when this was sent
+	Absent        bool                   `protobuf:"varint,7,opt,name=absent,proto3" json:"absent,omitempty"`               // no input: the edge is not taken
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1452,6 +1461,13 @@ func (x *Hop) GetLeftUs() uint64 {
 	return 0
 }
 
+func (x *Hop) GetAbsent() bool {
+	if x != nil {
+		return x.Absent
+	}
+	return false
+}
+
 // StageReport says what a stage did, for explain.
 type StageReport struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1460,6 +1476,13 @@ type StageReport struct {
 	StartedUs     uint64                 `protobuf:"varint,3,opt,name=started_us,json=startedUs,proto3" json:"started_us,omitempty"` // Unix time
 	TookUs        uint64                 `protobuf:"varint,4,opt,name=took_us,json=tookUs,proto3" json:"took_us,omitempty"`
 	ResultBytes   uint64                 `protobuf:"varint,5,opt,name=result_bytes,json=resultBytes,proto3" json:"result_bytes,omitempty"`
+	Attempt       uint32                 `protobuf:"varint,6,opt,name=attempt,proto3" json:"attempt,omitempty"`                             // in which the stage was given to the node
+	QueuedUs      uint64                 `protobuf:"varint,7,opt,name=queued_us,json=queuedUs,proto3" json:"queued_us,omitempty"`           // from its last input on until it began
+	MovedBytes    uint64                 `protobuf:"varint,8,opt,name=moved_bytes,json=movedBytes,proto3" json:"moved_bytes,omitempty"`     // of inputs that came from other nodes
+	CacheHits     uint32                 `protobuf:"varint,9,opt,name=cache_hits,json=cacheHits,proto3" json:"cache_hits,omitempty"`        // arguments by reference that were on the node
+	CacheMisses   uint32                 `protobuf:"varint,10,opt,name=cache_misses,json=cacheMisses,proto3" json:"cache_misses,omitempty"` // that were read elsewhere
+	Executions    uint32                 `protobuf:"varint,11,opt,name=executions,proto3" json:"executions,omitempty"`                      // of the function, those that failed and were repeated included
+	Skipped       bool                   `protobuf:"varint,12,opt,name=skipped,proto3" json:"skipped,omitempty"`                            // it did not run: none of its edges was taken
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1529,6 +1552,55 @@ func (x *StageReport) GetResultBytes() uint64 {
 	return 0
 }
 
+func (x *StageReport) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *StageReport) GetQueuedUs() uint64 {
+	if x != nil {
+		return x.QueuedUs
+	}
+	return 0
+}
+
+func (x *StageReport) GetMovedBytes() uint64 {
+	if x != nil {
+		return x.MovedBytes
+	}
+	return 0
+}
+
+func (x *StageReport) GetCacheHits() uint32 {
+	if x != nil {
+		return x.CacheHits
+	}
+	return 0
+}
+
+func (x *StageReport) GetCacheMisses() uint32 {
+	if x != nil {
+		return x.CacheMisses
+	}
+	return 0
+}
+
+func (x *StageReport) GetExecutions() uint32 {
+	if x != nil {
+		return x.Executions
+	}
+	return 0
+}
+
+func (x *StageReport) GetSkipped() bool {
+	if x != nil {
+		return x.Skipped
+	}
+	return false
+}
+
 // SinkResult tells the coordinator how a sink, or a failed stage, ended, or
 // that a node could not be reached. One way.
 type SinkResult struct {
@@ -1539,7 +1611,8 @@ type SinkResult struct {
 	Value         *Value                 `protobuf:"bytes,4,opt,name=value,proto3" json:"value,omitempty"`
 	Error         *Error                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
 	Reports       []*StageReport         `protobuf:"bytes,6,rep,name=reports,proto3" json:"reports,omitempty"`
-	Lost          []byte                 `protobuf:"bytes,7,opt,name=lost,proto3" json:"lost,omitempty"` // the node to which the stage's result could not be sent
+	Lost          []byte                 `protobuf:"bytes,7,opt,name=lost,proto3" json:"lost,omitempty"`        // the node to which the stage's result could not be sent
+	Skipped       bool                   `protobuf:"varint,8,opt,name=skipped,proto3" json:"skipped,omitempty"` // the sink did not run and has no value
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1623,9 +1696,15 @@ func (x *SinkResult) GetLost() []byte {
 	return nil
 }
 
+func (x *SinkResult) GetSkipped() bool {
+	if x != nil {
+		return x.Skipped
+	}
+	return false
+}
+
 // EndRun makes an executor forget the attempts of a run up to this one, and
-// stop what still runs of them. One way. A run that succeeded needs none:
-// all its executors have nothing left to do.
+// stop what still runs of them. One way.
 type EndRun struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RunId         []byte                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
@@ -1678,6 +1757,445 @@ func (x *EndRun) GetAttempt() uint32 {
 	return 0
 }
 
+// EndRuns is EndRun for runs that succeeded, several at once. One way.
+type EndRuns struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Runs          []*EndRun              `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndRuns) Reset() {
+	*x = EndRuns{}
+	mi := &file_run_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndRuns) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndRuns) ProtoMessage() {}
+
+func (x *EndRuns) ProtoReflect() protoreflect.Message {
+	mi := &file_run_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndRuns.ProtoReflect.Descriptor instead.
+func (*EndRuns) Descriptor() ([]byte, []int) {
+	return file_run_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *EndRuns) GetRuns() []*EndRun {
+	if x != nil {
+		return x.Runs
+	}
+	return nil
+}
+
+// SurveyRun asks a node how its stages of a run stand, when another node of
+// the run was lost. From then on the node takes nothing of this run from those lost.
+type SurveyRun struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RunId         []byte                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	Lost          [][]byte               `protobuf:"bytes,2,rep,name=lost,proto3" json:"lost,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SurveyRun) Reset() {
+	*x = SurveyRun{}
+	mi := &file_run_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SurveyRun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SurveyRun) ProtoMessage() {}
+
+func (x *SurveyRun) ProtoReflect() protoreflect.Message {
+	mi := &file_run_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SurveyRun.ProtoReflect.Descriptor instead.
+func (*SurveyRun) Descriptor() ([]byte, []int) {
+	return file_run_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *SurveyRun) GetRunId() []byte {
+	if x != nil {
+		return x.RunId
+	}
+	return nil
+}
+
+func (x *SurveyRun) GetLost() [][]byte {
+	if x != nil {
+		return x.Lost
+	}
+	return nil
+}
+
+type SurveyRunReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stages        []*StageStanding       `protobuf:"bytes,1,rep,name=stages,proto3" json:"stages,omitempty"`        // of the node, as far as it has heard of them
+	Reports       []*StageReport         `protobuf:"bytes,2,rep,name=reports,proto3" json:"reports,omitempty"`      // all that the node has
+	Forgotten     uint32                 `protobuf:"varint,3,opt,name=forgotten,proto3" json:"forgotten,omitempty"` // the last attempt whose stages the node has forgotten; they may have run
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SurveyRunReply) Reset() {
+	*x = SurveyRunReply{}
+	mi := &file_run_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SurveyRunReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SurveyRunReply) ProtoMessage() {}
+
+func (x *SurveyRunReply) ProtoReflect() protoreflect.Message {
+	mi := &file_run_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SurveyRunReply.ProtoReflect.Descriptor instead.
+func (*SurveyRunReply) Descriptor() ([]byte, []int) {
+	return file_run_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *SurveyRunReply) GetStages() []*StageStanding {
+	if x != nil {
+		return x.Stages
+	}
+	return nil
+}
+
+func (x *SurveyRunReply) GetReports() []*StageReport {
+	if x != nil {
+		return x.Reports
+	}
+	return nil
+}
+
+func (x *SurveyRunReply) GetForgotten() uint32 {
+	if x != nil {
+		return x.Forgotten
+	}
+	return 0
+}
+
+type StageStanding struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stage         uint32                 `protobuf:"varint,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	Inputs        []byte                 `protobuf:"bytes,2,opt,name=inputs,proto3" json:"inputs,omitempty"` // those that are there: bit n%8 of byte n/8 for input n
+	Done          bool                   `protobuf:"varint,3,opt,name=done,proto3" json:"done,omitempty"`    // it has ended with a result, or was skipped
+	Kept          bool                   `protobuf:"varint,4,opt,name=kept,proto3" json:"kept,omitempty"`    // and the result is there to be sent again
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StageStanding) Reset() {
+	*x = StageStanding{}
+	mi := &file_run_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StageStanding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StageStanding) ProtoMessage() {}
+
+func (x *StageStanding) ProtoReflect() protoreflect.Message {
+	mi := &file_run_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StageStanding.ProtoReflect.Descriptor instead.
+func (*StageStanding) Descriptor() ([]byte, []int) {
+	return file_run_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *StageStanding) GetStage() uint32 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
+}
+
+func (x *StageStanding) GetInputs() []byte {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *StageStanding) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *StageStanding) GetKept() bool {
+	if x != nil {
+		return x.Kept
+	}
+	return false
+}
+
+// AmendRun gives a node the plan of a later attempt: stages that it keeps go
+// on, and what it kept for stages that have moved it sends again. One way.
+type AmendRun struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           *RunSpec               `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	LeftUs        uint64                 `protobuf:"varint,2,opt,name=left_us,json=leftUs,proto3" json:"left_us,omitempty"` // time left of the run when this was sent
+	Reported      []uint32               `protobuf:"varint,3,rep,packed,name=reported,proto3" json:"reported,omitempty"`    // sinks whose result the coordinator has
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AmendRun) Reset() {
+	*x = AmendRun{}
+	mi := &file_run_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AmendRun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AmendRun) ProtoMessage() {}
+
+func (x *AmendRun) ProtoReflect() protoreflect.Message {
+	mi := &file_run_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AmendRun.ProtoReflect.Descriptor instead.
+func (*AmendRun) Descriptor() ([]byte, []int) {
+	return file_run_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *AmendRun) GetRun() *RunSpec {
+	if x != nil {
+		return x.Run
+	}
+	return nil
+}
+
+func (x *AmendRun) GetLeftUs() uint64 {
+	if x != nil {
+		return x.LeftUs
+	}
+	return 0
+}
+
+func (x *AmendRun) GetReported() []uint32 {
+	if x != nil {
+		return x.Reported
+	}
+	return nil
+}
+
+// CheckRuns asks a node for a sign of life, and whether something is wrong
+// with runs that it has stages of, which the sender coordinates.
+type CheckRuns struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RunIds        [][]byte               `protobuf:"bytes,1,rep,name=run_ids,json=runIds,proto3" json:"run_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckRuns) Reset() {
+	*x = CheckRuns{}
+	mi := &file_run_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckRuns) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckRuns) ProtoMessage() {}
+
+func (x *CheckRuns) ProtoReflect() protoreflect.Message {
+	mi := &file_run_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckRuns.ProtoReflect.Descriptor instead.
+func (*CheckRuns) Descriptor() ([]byte, []int) {
+	return file_run_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *CheckRuns) GetRunIds() [][]byte {
+	if x != nil {
+		return x.RunIds
+	}
+	return nil
+}
+
+type CheckRunsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Troubles      []*RunTrouble          `protobuf:"bytes,1,rep,name=troubles,proto3" json:"troubles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckRunsReply) Reset() {
+	*x = CheckRunsReply{}
+	mi := &file_run_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckRunsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckRunsReply) ProtoMessage() {}
+
+func (x *CheckRunsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_run_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckRunsReply.ProtoReflect.Descriptor instead.
+func (*CheckRunsReply) Descriptor() ([]byte, []int) {
+	return file_run_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *CheckRunsReply) GetTroubles() []*RunTrouble {
+	if x != nil {
+		return x.Troubles
+	}
+	return nil
+}
+
+type RunTrouble struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RunId         []byte                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	Forgotten     uint32                 `protobuf:"varint,2,opt,name=forgotten,proto3" json:"forgotten,omitempty"` // the last attempt of whose stages the node has forgotten some, or their results
+	Lost          [][]byte               `protobuf:"bytes,3,rep,name=lost,proto3" json:"lost,omitempty"`            // nodes of the run that it cannot reach
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunTrouble) Reset() {
+	*x = RunTrouble{}
+	mi := &file_run_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunTrouble) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunTrouble) ProtoMessage() {}
+
+func (x *RunTrouble) ProtoReflect() protoreflect.Message {
+	mi := &file_run_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunTrouble.ProtoReflect.Descriptor instead.
+func (*RunTrouble) Descriptor() ([]byte, []int) {
+	return file_run_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *RunTrouble) GetRunId() []byte {
+	if x != nil {
+		return x.RunId
+	}
+	return nil
+}
+
+func (x *RunTrouble) GetForgotten() uint32 {
+	if x != nil {
+		return x.Forgotten
+	}
+	return 0
+}
+
+func (x *RunTrouble) GetLost() [][]byte {
+	if x != nil {
+		return x.Lost
+	}
+	return nil
+}
+
 // AwaitRun waits for a run until the frame's deadline.
 type AwaitRun struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1689,7 +2207,7 @@ type AwaitRun struct {
 
 func (x *AwaitRun) Reset() {
 	*x = AwaitRun{}
-	mi := &file_run_proto_msgTypes[25]
+	mi := &file_run_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1701,7 +2219,7 @@ func (x *AwaitRun) String() string {
 func (*AwaitRun) ProtoMessage() {}
 
 func (x *AwaitRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[25]
+	mi := &file_run_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1714,7 +2232,7 @@ func (x *AwaitRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitRun.ProtoReflect.Descriptor instead.
 func (*AwaitRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{25}
+	return file_run_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *AwaitRun) GetRunId() []byte {
@@ -1747,7 +2265,7 @@ type AwaitRunReply struct {
 
 func (x *AwaitRunReply) Reset() {
 	*x = AwaitRunReply{}
-	mi := &file_run_proto_msgTypes[26]
+	mi := &file_run_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1759,7 +2277,7 @@ func (x *AwaitRunReply) String() string {
 func (*AwaitRunReply) ProtoMessage() {}
 
 func (x *AwaitRunReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[26]
+	mi := &file_run_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1772,7 +2290,7 @@ func (x *AwaitRunReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitRunReply.ProtoReflect.Descriptor instead.
 func (*AwaitRunReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{26}
+	return file_run_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AwaitRunReply) GetState() uint32 {
@@ -1833,7 +2351,7 @@ type CancelRun struct {
 
 func (x *CancelRun) Reset() {
 	*x = CancelRun{}
-	mi := &file_run_proto_msgTypes[27]
+	mi := &file_run_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1845,7 +2363,7 @@ func (x *CancelRun) String() string {
 func (*CancelRun) ProtoMessage() {}
 
 func (x *CancelRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[27]
+	mi := &file_run_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1858,7 +2376,7 @@ func (x *CancelRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRun.ProtoReflect.Descriptor instead.
 func (*CancelRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{27}
+	return file_run_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CancelRun) GetRunId() []byte {
@@ -1964,7 +2482,7 @@ const file_run_proto_rawDesc = "" +
 	"\aresults\x18\x02 \x03(\v2\x15.virga.v1.StageResultR\aresults\x12\"\n" +
 	"\x04plan\x18\x03 \x01(\v2\x0e.virga.v1.PlanR\x04plan\"6\n" +
 	"\x04Plan\x12.\n" +
-	"\x06stages\x18\x01 \x03(\v2\x16.virga.v1.PlannedStageR\x06stages\"\xea\x01\n" +
+	"\x06stages\x18\x01 \x03(\v2\x16.virga.v1.PlannedStageR\x06stages\"\x84\x02\n" +
 	"\fPlannedStage\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
 	"\x04func\x18\x02 \x01(\v2\x11.virga.v1.FuncRefR\x04func\x12\x12\n" +
@@ -1973,26 +2491,40 @@ const file_run_proto_rawDesc = "" +
 	"\aparents\x18\x05 \x03(\rR\aparents\x12\x19\n" +
 	"\bhas_args\x18\x06 \x01(\bR\ahasArgs\x120\n" +
 	"\aoptions\x18\a \x01(\v2\x16.virga.v1.StageOptionsR\aoptions\x12\x12\n" +
-	"\x04when\x18\b \x03(\tR\x04when\"p\n" +
+	"\x04when\x18\b \x03(\tR\x04when\x12\x18\n" +
+	"\aattempt\x18\t \x01(\rR\aattempt\"p\n" +
 	"\aRunSpec\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\x12 \n" +
 	"\vcoordinator\x18\x03 \x01(\fR\vcoordinator\x12\x12\n" +
-	"\x04plan\x18\x04 \x01(\fR\x04plan\"\xc3\x01\n" +
+	"\x04plan\x18\x04 \x01(\fR\x04plan\"\xdb\x01\n" +
 	"\x03Hop\x12#\n" +
 	"\x03run\x18\x01 \x01(\v2\x11.virga.v1.RunSpecR\x03run\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\rR\x05stage\x12\x14\n" +
 	"\x05input\x18\x03 \x01(\rR\x05input\x12!\n" +
 	"\x04args\x18\x04 \x03(\v2\r.virga.v1.ArgR\x04args\x12/\n" +
 	"\areports\x18\x05 \x03(\v2\x15.virga.v1.StageReportR\areports\x12\x17\n" +
-	"\aleft_us\x18\x06 \x01(\x04R\x06leftUs\"\x92\x01\n" +
+	"\aleft_us\x18\x06 \x01(\x04R\x06leftUs\x12\x16\n" +
+	"\x06absent\x18\a \x01(\bR\x06absent\"\xe6\x02\n" +
 	"\vStageReport\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\fR\x04node\x12\x1d\n" +
 	"\n" +
 	"started_us\x18\x03 \x01(\x04R\tstartedUs\x12\x17\n" +
 	"\atook_us\x18\x04 \x01(\x04R\x06tookUs\x12!\n" +
-	"\fresult_bytes\x18\x05 \x01(\x04R\vresultBytes\"\xe6\x01\n" +
+	"\fresult_bytes\x18\x05 \x01(\x04R\vresultBytes\x12\x18\n" +
+	"\aattempt\x18\x06 \x01(\rR\aattempt\x12\x1b\n" +
+	"\tqueued_us\x18\a \x01(\x04R\bqueuedUs\x12\x1f\n" +
+	"\vmoved_bytes\x18\b \x01(\x04R\n" +
+	"movedBytes\x12\x1d\n" +
+	"\n" +
+	"cache_hits\x18\t \x01(\rR\tcacheHits\x12!\n" +
+	"\fcache_misses\x18\n" +
+	" \x01(\rR\vcacheMisses\x12\x1e\n" +
+	"\n" +
+	"executions\x18\v \x01(\rR\n" +
+	"executions\x12\x18\n" +
+	"\askipped\x18\f \x01(\bR\askipped\"\x80\x02\n" +
 	"\n" +
 	"SinkResult\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
@@ -2001,10 +2533,38 @@ const file_run_proto_rawDesc = "" +
 	"\x05value\x18\x04 \x01(\v2\x0f.virga.v1.ValueR\x05value\x12%\n" +
 	"\x05error\x18\x05 \x01(\v2\x0f.virga.v1.ErrorR\x05error\x12/\n" +
 	"\areports\x18\x06 \x03(\v2\x15.virga.v1.StageReportR\areports\x12\x12\n" +
-	"\x04lost\x18\a \x01(\fR\x04lost\"9\n" +
+	"\x04lost\x18\a \x01(\fR\x04lost\x12\x18\n" +
+	"\askipped\x18\b \x01(\bR\askipped\"9\n" +
 	"\x06EndRun\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
-	"\aattempt\x18\x02 \x01(\rR\aattempt\":\n" +
+	"\aattempt\x18\x02 \x01(\rR\aattempt\"/\n" +
+	"\aEndRuns\x12$\n" +
+	"\x04runs\x18\x01 \x03(\v2\x10.virga.v1.EndRunR\x04runs\"6\n" +
+	"\tSurveyRun\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x12\n" +
+	"\x04lost\x18\x02 \x03(\fR\x04lost\"\x90\x01\n" +
+	"\x0eSurveyRunReply\x12/\n" +
+	"\x06stages\x18\x01 \x03(\v2\x17.virga.v1.StageStandingR\x06stages\x12/\n" +
+	"\areports\x18\x02 \x03(\v2\x15.virga.v1.StageReportR\areports\x12\x1c\n" +
+	"\tforgotten\x18\x03 \x01(\rR\tforgotten\"e\n" +
+	"\rStageStanding\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x16\n" +
+	"\x06inputs\x18\x02 \x01(\fR\x06inputs\x12\x12\n" +
+	"\x04done\x18\x03 \x01(\bR\x04done\x12\x12\n" +
+	"\x04kept\x18\x04 \x01(\bR\x04kept\"d\n" +
+	"\bAmendRun\x12#\n" +
+	"\x03run\x18\x01 \x01(\v2\x11.virga.v1.RunSpecR\x03run\x12\x17\n" +
+	"\aleft_us\x18\x02 \x01(\x04R\x06leftUs\x12\x1a\n" +
+	"\breported\x18\x03 \x03(\rR\breported\"$\n" +
+	"\tCheckRuns\x12\x17\n" +
+	"\arun_ids\x18\x01 \x03(\fR\x06runIds\"B\n" +
+	"\x0eCheckRunsReply\x120\n" +
+	"\btroubles\x18\x01 \x03(\v2\x14.virga.v1.RunTroubleR\btroubles\"U\n" +
+	"\n" +
+	"RunTrouble\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x1c\n" +
+	"\tforgotten\x18\x02 \x01(\rR\tforgotten\x12\x12\n" +
+	"\x04lost\x18\x03 \x03(\fR\x04lost\":\n" +
 	"\bAwaitRun\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x17\n" +
 	"\ano_wait\x18\x02 \x01(\bR\x06noWait\"\x8e\x02\n" +
@@ -2031,86 +2591,99 @@ func file_run_proto_rawDescGZIP() []byte {
 	return file_run_proto_rawDescData
 }
 
-var file_run_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_run_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_run_proto_goTypes = []any{
-	(*Arg)(nil),           // 0: virga.v1.Arg
-	(*Stage)(nil),         // 1: virga.v1.Stage
-	(*StageOptions)(nil),  // 2: virga.v1.StageOptions
-	(*AnyOf)(nil),         // 3: virga.v1.AnyOf
-	(*Edge)(nil),          // 4: virga.v1.Edge
-	(*DAG)(nil),           // 5: virga.v1.DAG
-	(*CreateDAG)(nil),     // 6: virga.v1.CreateDAG
-	(*GetDAG)(nil),        // 7: virga.v1.GetDAG
-	(*GetDAGReply)(nil),   // 8: virga.v1.GetDAGReply
-	(*ListDAGs)(nil),      // 9: virga.v1.ListDAGs
-	(*ListDAGsReply)(nil), // 10: virga.v1.ListDAGsReply
-	(*DeleteDAG)(nil),     // 11: virga.v1.DeleteDAG
-	(*CallOptions)(nil),   // 12: virga.v1.CallOptions
-	(*Call)(nil),          // 13: virga.v1.Call
-	(*StageArgs)(nil),     // 14: virga.v1.StageArgs
-	(*CallDAG)(nil),       // 15: virga.v1.CallDAG
-	(*StageResult)(nil),   // 16: virga.v1.StageResult
-	(*CallReply)(nil),     // 17: virga.v1.CallReply
-	(*Plan)(nil),          // 18: virga.v1.Plan
-	(*PlannedStage)(nil),  // 19: virga.v1.PlannedStage
-	(*RunSpec)(nil),       // 20: virga.v1.RunSpec
-	(*Hop)(nil),           // 21: virga.v1.Hop
-	(*StageReport)(nil),   // 22: virga.v1.StageReport
-	(*SinkResult)(nil),    // 23: virga.v1.SinkResult
-	(*EndRun)(nil),        // 24: virga.v1.EndRun
-	(*AwaitRun)(nil),      // 25: virga.v1.AwaitRun
-	(*AwaitRunReply)(nil), // 26: virga.v1.AwaitRunReply
-	(*CancelRun)(nil),     // 27: virga.v1.CancelRun
-	nil,                   // 28: virga.v1.StageOptions.LabelsEntry
-	nil,                   // 29: virga.v1.CallOptions.PlaceEntry
-	nil,                   // 30: virga.v1.CallDAG.ArgsEntry
-	(*Value)(nil),         // 31: virga.v1.Value
-	(*Key)(nil),           // 32: virga.v1.Key
-	(*FuncRef)(nil),       // 33: virga.v1.FuncRef
-	(*Error)(nil),         // 34: virga.v1.Error
+	(*Arg)(nil),            // 0: virga.v1.Arg
+	(*Stage)(nil),          // 1: virga.v1.Stage
+	(*StageOptions)(nil),   // 2: virga.v1.StageOptions
+	(*AnyOf)(nil),          // 3: virga.v1.AnyOf
+	(*Edge)(nil),           // 4: virga.v1.Edge
+	(*DAG)(nil),            // 5: virga.v1.DAG
+	(*CreateDAG)(nil),      // 6: virga.v1.CreateDAG
+	(*GetDAG)(nil),         // 7: virga.v1.GetDAG
+	(*GetDAGReply)(nil),    // 8: virga.v1.GetDAGReply
+	(*ListDAGs)(nil),       // 9: virga.v1.ListDAGs
+	(*ListDAGsReply)(nil),  // 10: virga.v1.ListDAGsReply
+	(*DeleteDAG)(nil),      // 11: virga.v1.DeleteDAG
+	(*CallOptions)(nil),    // 12: virga.v1.CallOptions
+	(*Call)(nil),           // 13: virga.v1.Call
+	(*StageArgs)(nil),      // 14: virga.v1.StageArgs
+	(*CallDAG)(nil),        // 15: virga.v1.CallDAG
+	(*StageResult)(nil),    // 16: virga.v1.StageResult
+	(*CallReply)(nil),      // 17: virga.v1.CallReply
+	(*Plan)(nil),           // 18: virga.v1.Plan
+	(*PlannedStage)(nil),   // 19: virga.v1.PlannedStage
+	(*RunSpec)(nil),        // 20: virga.v1.RunSpec
+	(*Hop)(nil),            // 21: virga.v1.Hop
+	(*StageReport)(nil),    // 22: virga.v1.StageReport
+	(*SinkResult)(nil),     // 23: virga.v1.SinkResult
+	(*EndRun)(nil),         // 24: virga.v1.EndRun
+	(*EndRuns)(nil),        // 25: virga.v1.EndRuns
+	(*SurveyRun)(nil),      // 26: virga.v1.SurveyRun
+	(*SurveyRunReply)(nil), // 27: virga.v1.SurveyRunReply
+	(*StageStanding)(nil),  // 28: virga.v1.StageStanding
+	(*AmendRun)(nil),       // 29: virga.v1.AmendRun
+	(*CheckRuns)(nil),      // 30: virga.v1.CheckRuns
+	(*CheckRunsReply)(nil), // 31: virga.v1.CheckRunsReply
+	(*RunTrouble)(nil),     // 32: virga.v1.RunTrouble
+	(*AwaitRun)(nil),       // 33: virga.v1.AwaitRun
+	(*AwaitRunReply)(nil),  // 34: virga.v1.AwaitRunReply
+	(*CancelRun)(nil),      // 35: virga.v1.CancelRun
+	nil,                    // 36: virga.v1.StageOptions.LabelsEntry
+	nil,                    // 37: virga.v1.CallOptions.PlaceEntry
+	nil,                    // 38: virga.v1.CallDAG.ArgsEntry
+	(*Value)(nil),          // 39: virga.v1.Value
+	(*Key)(nil),            // 40: virga.v1.Key
+	(*FuncRef)(nil),        // 41: virga.v1.FuncRef
+	(*Error)(nil),          // 42: virga.v1.Error
 }
 var file_run_proto_depIdxs = []int32{
-	31, // 0: virga.v1.Arg.value:type_name -> virga.v1.Value
-	32, // 1: virga.v1.Arg.ref:type_name -> virga.v1.Key
-	33, // 2: virga.v1.Stage.func:type_name -> virga.v1.FuncRef
+	39, // 0: virga.v1.Arg.value:type_name -> virga.v1.Value
+	40, // 1: virga.v1.Arg.ref:type_name -> virga.v1.Key
+	41, // 2: virga.v1.Stage.func:type_name -> virga.v1.FuncRef
 	2,  // 3: virga.v1.Stage.options:type_name -> virga.v1.StageOptions
 	3,  // 4: virga.v1.StageOptions.any:type_name -> virga.v1.AnyOf
-	28, // 5: virga.v1.StageOptions.labels:type_name -> virga.v1.StageOptions.LabelsEntry
-	31, // 6: virga.v1.AnyOf.invalid:type_name -> virga.v1.Value
+	36, // 5: virga.v1.StageOptions.labels:type_name -> virga.v1.StageOptions.LabelsEntry
+	39, // 6: virga.v1.AnyOf.invalid:type_name -> virga.v1.Value
 	1,  // 7: virga.v1.DAG.stages:type_name -> virga.v1.Stage
 	4,  // 8: virga.v1.DAG.edges:type_name -> virga.v1.Edge
 	5,  // 9: virga.v1.CreateDAG.dag:type_name -> virga.v1.DAG
 	5,  // 10: virga.v1.GetDAGReply.dag:type_name -> virga.v1.DAG
 	5,  // 11: virga.v1.ListDAGsReply.dags:type_name -> virga.v1.DAG
-	29, // 12: virga.v1.CallOptions.place:type_name -> virga.v1.CallOptions.PlaceEntry
-	33, // 13: virga.v1.Call.ref:type_name -> virga.v1.FuncRef
+	37, // 12: virga.v1.CallOptions.place:type_name -> virga.v1.CallOptions.PlaceEntry
+	41, // 13: virga.v1.Call.ref:type_name -> virga.v1.FuncRef
 	0,  // 14: virga.v1.Call.args:type_name -> virga.v1.Arg
 	12, // 15: virga.v1.Call.options:type_name -> virga.v1.CallOptions
 	0,  // 16: virga.v1.StageArgs.args:type_name -> virga.v1.Arg
-	30, // 17: virga.v1.CallDAG.args:type_name -> virga.v1.CallDAG.ArgsEntry
+	38, // 17: virga.v1.CallDAG.args:type_name -> virga.v1.CallDAG.ArgsEntry
 	12, // 18: virga.v1.CallDAG.options:type_name -> virga.v1.CallOptions
-	31, // 19: virga.v1.StageResult.value:type_name -> virga.v1.Value
+	39, // 19: virga.v1.StageResult.value:type_name -> virga.v1.Value
 	16, // 20: virga.v1.CallReply.results:type_name -> virga.v1.StageResult
 	18, // 21: virga.v1.CallReply.plan:type_name -> virga.v1.Plan
 	19, // 22: virga.v1.Plan.stages:type_name -> virga.v1.PlannedStage
-	33, // 23: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
+	41, // 23: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
 	2,  // 24: virga.v1.PlannedStage.options:type_name -> virga.v1.StageOptions
 	20, // 25: virga.v1.Hop.run:type_name -> virga.v1.RunSpec
 	0,  // 26: virga.v1.Hop.args:type_name -> virga.v1.Arg
 	22, // 27: virga.v1.Hop.reports:type_name -> virga.v1.StageReport
-	31, // 28: virga.v1.SinkResult.value:type_name -> virga.v1.Value
-	34, // 29: virga.v1.SinkResult.error:type_name -> virga.v1.Error
+	39, // 28: virga.v1.SinkResult.value:type_name -> virga.v1.Value
+	42, // 29: virga.v1.SinkResult.error:type_name -> virga.v1.Error
 	22, // 30: virga.v1.SinkResult.reports:type_name -> virga.v1.StageReport
-	16, // 31: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
-	34, // 32: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
-	22, // 33: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
-	18, // 34: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
-	14, // 35: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	24, // 31: virga.v1.EndRuns.runs:type_name -> virga.v1.EndRun
+	28, // 32: virga.v1.SurveyRunReply.stages:type_name -> virga.v1.StageStanding
+	22, // 33: virga.v1.SurveyRunReply.reports:type_name -> virga.v1.StageReport
+	20, // 34: virga.v1.AmendRun.run:type_name -> virga.v1.RunSpec
+	32, // 35: virga.v1.CheckRunsReply.troubles:type_name -> virga.v1.RunTrouble
+	16, // 36: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
+	42, // 37: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
+	22, // 38: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
+	18, // 39: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
+	14, // 40: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_run_proto_init() }
@@ -2130,7 +2703,7 @@ func file_run_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_run_proto_rawDesc), len(file_run_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

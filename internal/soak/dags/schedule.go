@@ -1,0 +1,149 @@
+package dags
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Bounds of a schedule.
+const (
+	fewestNodes = 3
+	mostNodes   = 6
+	callsInAll  = 20
+	mostFaults  = 3
+	lasting     = 10 * time.Second // until the last call
+)
+
+// Schedule is what happens to one mesh. It follows from its seed.
+type Schedule struct {
+	Seed   uint64
+	Nodes  int
+	Calls  []Call
+	Faults []Fault // one after the other
+}
+
+// Call runs a DAG through a node.
+type Call struct {
+	At     time.Duration // since the start
+	Node   int
+	Policy string
+	// Named calls have an id, and are repeated at another node when the one
+	// that was called is gone.
+	Named bool
+	job   job
+}
+
+// Fault takes nodes away for a while.
+type Fault struct {
+	At, Lasts time.Duration
+	Verb      Verb
+	Nodes     []int
+}
+
+// Verb is what befalls nodes.
+type Verb string
+
+// The verbs.
+const (
+	Kill Verb = "kill" // as kill -9 does; they are started again
+	Stop Verb = "stop" // in order, as a signal does
+	Cut  Verb = "cut"  // they do not hear the others, nor the others them
+)
+
+// Generate gives the schedule of a seed.
+func Generate(seed uint64) Schedule {
+	chance := rand.New(rand.NewPCG(seed, 7))
+	s := Schedule{Seed: seed, Nodes: fewestNodes + chance.IntN(mostNodes-fewestNodes+1)}
+	for i := range callsInAll {
+		s.Calls = append(s.Calls, Call{
+			At: millis(chance, lasting), Node: chance.IntN(s.Nodes), Named: chance.IntN(4) == 0,
+			Policy: []string{"random", "random", "round-robin", "locality"}[chance.IntN(4)],
+			job:    randomJob(chance, fmt.Sprintf("d%d", i)),
+		})
+	}
+	at := millis(chance, 4*time.Second)
+	for range chance.IntN(mostFaults + 1) {
+		f := Fault{
+			At: at, Lasts: 100*time.Millisecond + millis(chance, 5*time.Second),
+			Verb: []Verb{Kill, Kill, Stop, Cut, Cut}[chance.IntN(5)], Nodes: []int{chance.IntN(s.Nodes)},
+		}
+		if chance.IntN(4) == 0 {
+			f.Nodes = chance.Perm(s.Nodes)[:2]
+		}
+		s.Faults = append(s.Faults, f)
+		at += f.Lasts + millis(chance, 3*time.Second)
+	}
+	return s
+}
+
+// millis draws a time in whole milliseconds.
+func millis(chance *rand.Rand, below time.Duration) time.Duration {
+	return time.Duration(chance.Int64N(below.Milliseconds())) * time.Millisecond
+}
+
+// aftermath is how long after a fault the mesh may still be busy with it.
+const aftermath = 10 * time.Second
+
+// excuses reports whether faults explain that a call had no result: the node
+// that was called is a victim, or more than one node was away about then.
+func (s *Schedule) excuses(node int, from, to time.Duration) bool {
+	victims := 0
+	for _, f := range s.Faults {
+		if f.about(from, to) {
+			victims += len(f.Nodes)
+			if slices.Contains(f.Nodes, node) {
+				return true
+			}
+		}
+	}
+	return victims > 1
+}
+
+// quiet reports whether nothing befell any node about then.
+func (s *Schedule) quiet(from, to time.Duration) bool {
+	return !slices.ContainsFunc(s.Faults, func(f Fault) bool { return f.about(from, to) })
+}
+
+func (f Fault) about(from, to time.Duration) bool {
+	return f.At <= to && from <= f.At+f.Lasts+aftermath
+}
+
+// String prints the whole schedule.
+func (s *Schedule) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d: %d nodes\n", s.Seed, s.Nodes)
+	for _, f := range s.Faults {
+		fmt.Fprintf(&b, "+%-6s %s nodes %v for %v\n", f.At, f.Verb, f.Nodes, f.Lasts)
+	}
+	for _, c := range s.Calls {
+		named := ""
+		if c.Named {
+			named = ", named"
+		}
+		fmt.Fprintf(&b, "+%-6s call %s through node %d, %s%s: %s\n", c.At, c.job.dag.Name, c.Node, c.Policy, named, c.job)
+	}
+	return b.String()
+}
+
+// String spells the DAG: stages, any-of stages with a "?", and edges.
+func (j job) String() string {
+	var words []string
+	for _, s := range j.dag.Stages {
+		word := s.Name
+		if s.Any != nil {
+			word += "?"
+		}
+		words = append(words, word+strings.Join(j.args[s.Name], ","))
+	}
+	for _, e := range j.dag.Edges {
+		word := e.From + ":" + e.To
+		if !e.When.IsZero() {
+			word += "[" + e.When.String() + "]"
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
+}
