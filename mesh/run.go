@@ -2,13 +2,15 @@ package mesh
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
 )
 
-// RunID names one execution of a function or DAG. It is drawn at random.
+// RunID names one execution of a function or DAG. It is drawn at random, or
+// follows from one that was.
 type RunID [16]byte
 
 // NewRunID draws an id.
@@ -16,6 +18,13 @@ func NewRunID() RunID {
 	var id RunID
 	rand.Read(id[:]) // never fails: crypto/rand ends the program instead
 	return id
+}
+
+// Next is the id of the run that continues with the result of this one.
+func (r RunID) Next() (next RunID) {
+	sum := sha256.Sum256(append([]byte("next of "), r[:]...))
+	copy(next[:], sum[:])
+	return next
 }
 
 // String is the id in hexadecimal.

@@ -74,6 +74,7 @@ const (
 	MaxBatch     = 1024
 	MaxBatchWait = 10 * time.Second
 	MaxParallel  = 1024
+	MaxElements  = 10_000 // of the list that a stage is mapped over
 	MaxRetries   = 100
 	MaxBackoff   = time.Minute
 	MaxLabels    = 16

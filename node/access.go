@@ -152,6 +152,9 @@ func allowCall(peer admission.Member, m *pb.Call) error {
 	if err := peer.Allow(admission.Call, m.GetRef().GetNamespace(), m.GetRef().GetName()); err != nil {
 		return err
 	}
+	if err := allowAfter(peer, m.GetOptions()); err != nil {
+		return err
+	}
 	return allowReferences(peer, m.Args)
 }
 
@@ -159,10 +162,27 @@ func allowCallDAG(peer admission.Member, m *pb.CallDAG) error {
 	if err := peer.Allow(admission.Call, m.Namespace, m.Name); err != nil {
 		return err
 	}
+	if err := allowAfter(peer, m.GetOptions()); err != nil {
+		return err
+	}
 	for _, stage := range m.Args {
 		if err := allowReferences(peer, stage.GetArgs()); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// allowAfter lets a caller have the result stored where it may write itself,
+// and continued with by what it may call itself.
+func allowAfter(peer admission.Member, o *pb.CallOptions) error {
+	if key := o.GetOutput(); key != nil {
+		if err := peer.Allow(admission.Write, key.GetNamespace(), key.GetName()); err != nil {
+			return err
+		}
+	}
+	if then := o.GetThen(); then != nil {
+		return peer.Allow(admission.Call, then.GetNamespace(), then.GetName())
 	}
 	return nil
 }

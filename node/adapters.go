@@ -5,6 +5,7 @@ import (
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/effects"
 	"github.com/virga-mesh/virga/node/exec"
 	"github.com/virga-mesh/virga/node/replica"
 	"github.com/virga-mesh/virga/node/run"
@@ -43,9 +44,22 @@ type executor struct{ rooms *rooms }
 
 func (e executor) Invoke(ctx context.Context, v run.Invocation) (mesh.Value, error) {
 	return e.rooms.exec.Invoke(ctx, exec.Invocation{
-		ID: v.ID, Func: v.Func, Args: v.Args,
-		Library: &library{rooms: e.rooms, id: v.ID, in: v.Func.Ref.Namespace},
+		ID: v.ID, Func: v.Func, Args: v.Args, Work: v.Work,
+		Library: &library{rooms: e.rooms, id: v.ID, in: v.Func.Ref.Namespace, ledger: effects.NewLedger(v.Work)},
 	})
+}
+
+// outputs lets runs store their results under keys.
+type outputs struct{ replica *replica.Replica }
+
+// Put implements run.Outputs. No value is stored as null.
+func (o outputs) Put(ctx context.Context, key mesh.Key, v mesh.Value, id string) error {
+	if v.IsZero() {
+		v = mesh.Value{Format: mesh.JSON, Data: []byte("null")}
+	}
+	payload := v.AppendBinary(make([]byte, 0, 1+len(v.Data)))
+	_, err := o.replica.Put(ctx, key, lattice.LWWKind, lattice.SetOp(payload), replica.WriteOptions{ID: id})
+	return err
 }
 
 // references lets runs read keys that are arguments.

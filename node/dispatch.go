@@ -274,6 +274,8 @@ func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Messag
 		return nil, r.runs.HandleAmendRun(from, m)
 	case *pb.CheckRuns:
 		return r.runs.HandleCheckRuns(from, m)
+	case *pb.Invoke:
+		return r.runs.HandleInvoke(ctx, m)
 	case *pb.HotReport:
 		return nil, r.hot.HandleReport(from, m)
 	case *pb.HotKeys:

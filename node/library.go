@@ -5,6 +5,7 @@ import (
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/effects"
 	"github.com/virga-mesh/virga/node/metrics"
 	"github.com/virga-mesh/virga/node/run"
 	"github.com/virga-mesh/virga/sdk/fn"
@@ -17,6 +18,8 @@ type library struct {
 	id    mesh.InvocationID
 	in    string // namespace
 	sent  correspondence
+	// ledger names what the function does, where it may be executed again.
+	ledger *effects.Ledger
 }
 
 var _ fn.Library = (*library)(nil)
@@ -38,7 +41,8 @@ func (l *library) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op l
 	if err := l.mayTouch(key); err != nil {
 		return err
 	}
-	err := l.rooms.state.Put(ctx, key, kind, op)
+	write, age := l.ledger.Write(key, kind, op)
+	err := l.rooms.state.PutOnce(ctx, key, kind, op, write, age)
 	l.rooms.requests.Count(metrics.Put, err)
 	return err
 }
@@ -61,13 +65,38 @@ func (l *library) mayTouch(key mesh.Key) error {
 }
 
 func (l *library) Call(ctx context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.Value, error) {
-	request := run.Request{Func: ref, Args: make([]run.Arg, len(args))}
-	for i, arg := range args {
-		request.Args[i].Value = arg
-	}
+	request := requestOf(ref, args)
+	request.Work = l.ledger.Call(ref, args)
 	reply, err := l.rooms.runs.Call(ctx, request)
 	if err != nil || len(reply.Results) == 0 {
 		return mesh.Value{}, err
 	}
 	return reply.Results[0].Value, nil
+}
+
+func requestOf(ref mesh.FuncRef, args []mesh.Value) run.Request {
+	request := run.Request{Func: ref, Args: make([]run.Arg, len(args))}
+	for i, arg := range args {
+		request.Args[i].Value = arg
+	}
+	return request
+}
+
+// Start gives the run an id that follows from the work: another execution of
+// it starts the same run.
+func (l *library) Start(ctx context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.RunID, error) {
+	request := requestOf(ref, args)
+	request.Future, request.Work = true, l.ledger.Start(ref, args)
+	request.ID = request.Work.ID
+	request.First = request.Work.Age() == 0
+	reply, err := l.rooms.runs.Call(ctx, request)
+	return reply.ID, err
+}
+
+func (l *library) Await(ctx context.Context, id mesh.RunID, noWait bool) (mesh.RunState, mesh.Value, error) {
+	record, err := l.rooms.runs.Await(ctx, id, noWait)
+	if err != nil {
+		return 0, mesh.Value{}, err
+	}
+	return record.Outcome()
 }

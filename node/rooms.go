@@ -194,7 +194,8 @@ func (r *rooms) openState() error {
 	r.runs = run.New(run.Config{
 		Self: r.self, Catalog: r.catalog, Executor: executor{r}, Peers: r.peers,
 		Placer:     &placer{self: r.self, live: r.staying, owners: r.dht.Owners, n: r.cfg.Replicas, cached: r.published.Holders},
-		References: references{r.replica}, Results: results{r.state}, ResultTTL: r.cfg.ResultTTL, Log: r.log,
+		References: references{r.replica}, Results: results{r.state}, Outputs: outputs{r.replica},
+		Room: r.exec.Room, ResultTTL: r.cfg.ResultTTL, Log: r.log,
 	})
 	r.openTriggers()
 	return nil

@@ -53,6 +53,13 @@ func (s *state) PutFor(ctx context.Context, key mesh.Key, kind lattice.Kind, op 
 	return err
 }
 
+// PutOnce puts on behalf of a function. A write with an id takes effect once,
+// however often it comes; age is how long ago it may have come first.
+func (s *state) PutOnce(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, id string, age time.Duration) error {
+	_, err := s.replica.Put(ctx, key, kind, op, replica.WriteOptions{ID: id, RetryAge: age})
+	return err
+}
+
 // Delete implements catalog.State.
 func (s *state) Delete(ctx context.Context, key mesh.Key) error {
 	_, err := s.replica.Delete(ctx, key, replica.WriteOptions{})

@@ -20,6 +20,9 @@ var _ exec.Worker = worker{}
 // Invoke implements exec.Worker.
 func (w worker) Invoke(ctx context.Context, inv exec.Invocation) (mesh.Value, error) {
 	request := &pb.Invoke{Ref: wire.FromFuncRef(inv.Func.Ref), Invocation: inv.ID.String()}
+	if inv.Work.Named() {
+		request.Work, request.WorkAgeUs = inv.Work.ID[:], uint64(inv.Work.Age()/time.Microsecond)
+	}
 	for _, arg := range inv.Args {
 		request.Args = append(request.Args, wire.FromValue(arg))
 	}

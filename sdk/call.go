@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/effects"
+	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 	"github.com/virga-mesh/virga/sdk/fn"
 )
@@ -22,6 +24,17 @@ type CallOptions struct {
 	// Timeout bounds a run that is started and not waited for. 0: the node's
 	// default. A run that is waited for ends with the context.
 	Timeout time.Duration
+	// Stage says how a function that is called alone runs, as in a DAG: how
+	// often it is retried, how long it may take, over which list it is mapped.
+	Stage mesh.StageOptions
+	// Output is a key of the client's namespace under which the result is
+	// stored, as a register, before it is told: that of a DAG with several
+	// sinks as an object by stage. Empty: none.
+	Output string
+	// Then is a DAG, or else a function, of the client's namespace that is run
+	// with the result, as the first argument of each stage without parents.
+	// The run has the id Next of this one's. Empty: none.
+	Then string
 }
 
 // mode says what a call waits for.
@@ -33,7 +46,7 @@ const (
 	forPlan
 )
 
-func (o CallOptions) message(m mode) *pb.CallOptions {
+func (o CallOptions) message(ctx context.Context, namespace string, m mode) (*pb.CallOptions, error) {
 	options := &pb.CallOptions{Future: m == forFuture, DryRun: m == forPlan, Policy: o.Policy}
 	if o.RunID != (mesh.RunID{}) {
 		options.RunId = o.RunID[:]
@@ -47,7 +60,32 @@ func (o CallOptions) message(m mode) *pb.CallOptions {
 			options.Place[stage] = []byte(node)
 		}
 	}
-	return options
+	if !o.Stage.IsZero() {
+		options.Stage = wire.FromStageOptions(&o.Stage)
+	}
+	if work := effects.Called(ctx); work.Named() {
+		options.Work, options.WorkAgeUs = work.ID[:], uint64(work.Age()/time.Microsecond)
+	}
+	return options, o.addAfter(options, namespace)
+}
+
+// addAfter says what is to be done with the result.
+func (o CallOptions) addAfter(options *pb.CallOptions, namespace string) error {
+	if o.Output != "" {
+		key := mesh.Key{Namespace: namespace, Name: o.Output}
+		if err := key.Validate(); err != nil {
+			return err
+		}
+		options.Output = wire.FromKey(key)
+	}
+	if o.Then != "" {
+		ref, err := mesh.ParseFuncRef(namespace, o.Then)
+		if err != nil {
+			return err
+		}
+		options.Then = wire.FromFuncRef(ref)
+	}
+	return nil
 }
 
 // Call runs a function on any arguments, which may be Refs, and gives its

@@ -30,11 +30,22 @@ func (c *Client) DAG(name string) *DAG { return &DAG{client: c, name: name} }
 // Call runs the DAG and waits for the results of its sinks. The error of a
 // stage carries the stage's name.
 func (d *DAG) Call(ctx context.Context, args Args) (Results, error) {
+	results, _, err := d.CallThen(ctx, args)
+	return results, err
+}
+
+// CallThen is Call for a DAG whose Options.Then says what continues with the
+// results: it gives that run, too, else nil.
+func (d *DAG) CallThen(ctx context.Context, args Args) (results Results, next *Run, err error) {
 	reply, err := d.send(ctx, args, forResult)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return toResults(reply.Results)
+	if next, err = d.client.next(reply); err != nil {
+		return nil, nil, err
+	}
+	results, err = toResults(reply.Results)
+	return results, next, err
 }
 
 // Start runs the DAG and waits for nothing but that it was taken.
@@ -60,9 +71,13 @@ func (d *DAG) Plan(ctx context.Context, args Args) ([]StageStatus, error) {
 }
 
 func (d *DAG) send(ctx context.Context, args Args, m mode) (*pb.CallReply, error) {
+	options, err := d.Options.message(ctx, d.client.namespace, m)
+	if err != nil {
+		return nil, mesh.AsError(d.op(), err)
+	}
 	req := &pb.CallDAG{
 		Namespace: d.client.namespace, Name: d.name,
-		Args: make(map[string]*pb.StageArgs, len(args)), Options: d.Options.message(m),
+		Args: make(map[string]*pb.StageArgs, len(args)), Options: options,
 	}
 	for stage, list := range args {
 		encoded, err := encodeList(list)

@@ -30,19 +30,29 @@ func Func[In, Out any](c *Client, name string) *Function[In, Out] {
 // Call runs the function and waits for its result. What the function
 // returned as an error is UserError.
 func (f *Function[In, Out]) Call(ctx context.Context, in In) (Out, error) {
-	var none Out
+	out, _, err := f.CallThen(ctx, in)
+	return out, err
+}
+
+// CallThen is Call for a function whose Options.Then says what continues with
+// the result: it gives that run, too, else nil.
+func (f *Function[In, Out]) CallThen(ctx context.Context, in In) (out Out, next *Run, err error) {
 	reply, err := f.send(ctx, in, forResult)
 	if err != nil {
-		return none, err
+		return out, nil, err
 	}
 	if len(reply.Results) != 1 {
-		return none, mesh.Errorf(mesh.Internal, f.op(), "the node gave %d results: expected one", len(reply.Results))
+		return out, nil, mesh.Errorf(mesh.Internal, f.op(), "the node gave %d results: expected one", len(reply.Results))
+	}
+	if next, err = f.client.next(reply); err != nil {
+		return out, nil, err
 	}
 	v, err := wire.ToValue(reply.Results[0].Value)
 	if err != nil {
-		return none, err
+		return out, next, err
 	}
-	return decode[Out](v)
+	out, err = decode[Out](v)
+	return out, next, err
 }
 
 // Start runs the function and waits for nothing but that it was taken. The
@@ -78,9 +88,11 @@ func (f *Function[In, Out]) send(ctx context.Context, in In, m mode) (*pb.CallRe
 	if err != nil {
 		return nil, mesh.AsError(f.op(), err)
 	}
-	return do[*pb.CallReply](ctx, f.client, f.op(), &pb.Call{
-		Ref: wire.FromFuncRef(ref), Args: args, Options: f.Options.message(m),
-	})
+	options, err := f.Options.message(ctx, f.client.namespace, m)
+	if err != nil {
+		return nil, mesh.AsError(f.op(), err)
+	}
+	return do[*pb.CallReply](ctx, f.client, f.op(), &pb.Call{Ref: wire.FromFuncRef(ref), Args: args, Options: options})
 }
 
 func (f *Function[In, Out]) op() string { return "call " + f.name }

@@ -2,8 +2,10 @@ package sdk
 
 import (
 	"context"
+	"time"
 
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/effects"
 	"github.com/virga-mesh/virga/mesh/link"
 	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
@@ -100,6 +102,13 @@ func (r *remote) Serve(ctx context.Context, _ *link.Conn, req wire.Message) (wir
 	args, err := convert(invoke.Args, wire.ToValue)
 	if err != nil {
 		return nil, err
+	}
+	if len(invoke.Work) > 0 {
+		work, err := wire.ToRunID(invoke.Work)
+		if err != nil {
+			return nil, err
+		}
+		ctx = effects.Executing(ctx, effects.Aged(work, time.Duration(invoke.WorkAgeUs)*time.Microsecond))
 	}
 	result, err := (*offer)(ctx, ref, args, id)
 	if err != nil {

@@ -74,6 +74,18 @@ func asRetry(req wire.Message, age time.Duration) wire.Message {
 			put.RetryAgeMs += max(1, retryAge(age))
 		}
 		return again
+	case *pb.Call:
+		if req.GetOptions().GetFirst() {
+			again := proto.Clone(req).(*pb.Call)
+			again.Options.First = false
+			return again
+		}
+	case *pb.CallDAG:
+		if req.GetOptions().GetFirst() {
+			again := proto.Clone(req).(*pb.CallDAG)
+			again.Options.First = false
+			return again
+		}
 	}
 	return req
 }
@@ -81,7 +93,7 @@ func asRetry(req wire.Message, age time.Duration) wire.Message {
 func nameFuture(o *pb.CallOptions) {
 	if o.GetFuture() && len(o.RunId) == 0 {
 		id := mesh.NewRunID()
-		o.RunId = id[:]
+		o.RunId, o.First = id[:], true
 	}
 }
 

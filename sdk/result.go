@@ -36,6 +36,19 @@ func Only[Out any](results Results) (Out, error) {
 	return decode[Out](results[0].Value)
 }
 
+// Whole gives the results as one value: that of a sole sink as it is, those of
+// several as an object by stage.
+func (r Results) Whole() (mesh.Value, error) {
+	if len(r) == 1 {
+		return r[0].Value, nil
+	}
+	members := make([]codec.Member, len(r))
+	for i, result := range r {
+		members[i] = codec.Member{Name: result.Stage, Value: result.Value}
+	}
+	return codec.Map(members)
+}
+
 func decode[T any](v mesh.Value) (T, error) {
 	var out T
 	if err := codec.Decode(v, &out); err != nil {

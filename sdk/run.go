@@ -24,7 +24,9 @@ func (r *Run) ID() mesh.RunID { return r.id }
 // Wait waits for the run to end and gives the results of its sinks, or the
 // error that it ended with. The mesh tells when it ends: nothing polls. With
 // the run still going at the deadline the error is DeadlineExceeded, and
-// waiting again is fine. After the nodes' result TTL it is NotFound.
+// waiting again is fine. After the nodes' result TTL it is NotFound. Results
+// that were not stored or continued with as the call asked are an error, too:
+// see RunStatus.Undelivered.
 func (r *Run) Wait(ctx context.Context) (Results, error) {
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
@@ -46,7 +48,19 @@ func (r *Run) outcome(reply *pb.AwaitRunReply) (Results, error) {
 	if reply.Error != nil {
 		return nil, wire.ToError(reply.Error)
 	}
+	if reply.Undelivered != nil {
+		return nil, wire.ToError(reply.Undelivered)
+	}
 	return toResults(reply.Results)
+}
+
+// next gives the run that continues with the results of a call; nil: none does.
+func (c *Client) next(reply *pb.CallReply) (*Run, error) {
+	if len(reply.Next) == 0 {
+		return nil, nil
+	}
+	id, err := wire.ToRunID(reply.Next)
+	return c.Run(id), err
 }
 
 // Cancel ends the run where it stands. A run that has ended stays as it is.
@@ -63,6 +77,10 @@ type RunStatus struct {
 	Stages      []StageStatus
 	Coordinator mesh.NodeID // the node that plans the run
 	Attempt     int         // how often it was started, from 1
+	// Undelivered is why the results, which are there, were not stored or not
+	// continued with as the call asked: calling again with the run's id tries again.
+	Undelivered error
+	Next        mesh.RunID // the run that continues with the results; zero: none
 }
 
 // StageStatus says where a stage runs, why there, and what it did.
@@ -99,6 +117,14 @@ func (r *Run) Status(ctx context.Context) (RunStatus, error) {
 	}
 	if reply.Error != nil {
 		status.Err = wire.ToError(reply.Error)
+	}
+	if reply.Undelivered != nil {
+		status.Undelivered = wire.ToError(reply.Undelivered)
+	}
+	if len(reply.Next) > 0 {
+		if status.Next, err = wire.ToRunID(reply.Next); err != nil {
+			return RunStatus{}, err
+		}
 	}
 	addReports(status.Stages, reply.Reports)
 	return status, nil

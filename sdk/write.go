@@ -27,6 +27,17 @@ func (c *Client) Write(name string, kind lattice.Kind, op lattice.Op) *Write {
 	return &Write{client: c, name: name, kind: kind, op: op, id: drawID()}
 }
 
+// Rewrite makes a write with an id that another execution of the same work
+// gives it, too: whoever sends one with that id, it takes effect once. Age is
+// how long ago it may have been sent first; 0: it never was.
+func (c *Client) Rewrite(name string, kind lattice.Kind, op lattice.Op, id []byte, age time.Duration) *Write {
+	w := &Write{client: c, name: name, kind: kind, op: op, id: id}
+	if age > 0 {
+		w.began = time.Now().Add(-age)
+	}
+	return w
+}
+
 // Do sends the write, as Client.Put does. After Unavailable, Overloaded or
 // DeadlineExceeded it may be called again, and again later, through any node.
 // Where a node was started since the first attempt and cannot tell whether it

@@ -22,6 +22,8 @@ type runOptions struct {
 	policy  string
 	runID   string
 	expires time.Duration
+	output  string
+	then    string
 }
 
 func (o *runOptions) addFlags(flags *pflag.FlagSet) {
@@ -29,11 +31,13 @@ func (o *runOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print where it would run, and why, and run nothing")
 	flags.StringVar(&o.policy, "policy", "", "placement: locality, random or round-robin")
 	flags.StringVar(&o.runID, "run-id", "", "id of the run; calling again with it gives the same run")
+	flags.StringVar(&o.output, "output-key", "", "key under which the result is stored before it is told")
+	flags.StringVar(&o.then, "then", "", "DAG, or function, that is run with the result; its run's id is told")
 	flags.DurationVar(&o.expires, "run-timeout", 0, "longest time of a run with --future (default: the node's)")
 }
 
 func (o runOptions) callOptions() (sdk.CallOptions, error) {
-	options := sdk.CallOptions{Policy: o.policy, Timeout: o.expires}
+	options := sdk.CallOptions{Policy: o.policy, Timeout: o.expires, Output: o.output, Then: o.then}
 	if o.future && o.dryRun {
 		return options, usagef("--future and --dry-run: expected one of them")
 	}
@@ -69,7 +73,8 @@ A version may follow the function's name, as in square@v.`,
   virga call sum 1 2 3 --output json
   virga call square --future 2
   virga call square -- -2
-  virga call resize - < photo.json`,
+  virga call resize - < photo.json
+  virga call square 2 --output-key four --then incr`,
 		Args: atLeast("FUNCTION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name, o.args = args[0], args[1:]
@@ -107,11 +112,11 @@ func runCall(ctx context.Context, a *app, o callOptions) error {
 			}
 			return a.show(started{future.ID().String()})
 		}
-		v, err := function.Call(ctx, args)
+		v, next, err := function.CallThen(ctx, args)
 		if err != nil {
 			return err
 		}
-		return a.showValue(v)
+		return a.showValue(v, next)
 	})
 }
 
@@ -131,12 +136,30 @@ func placeFunction(name, node string) (map[string]mesh.NodeID, error) {
 // called is the result of a function.
 type called struct {
 	Result json.RawMessage `json:"result"`
+	Next   string          `json:"next,omitempty"` // the run that continues with it
 	plain  string
 }
 
-func (c called) text(w io.Writer) { fmt.Fprintln(w, c.plain) }
+func (c called) text(w io.Writer) {
+	fmt.Fprintln(w, c.plain)
+	tellNext(w, c.Next)
+}
 
-func (a *app) showValue(v mesh.Value) error {
+// tellNext tells people which run continues with a result.
+func tellNext(w io.Writer, id string) {
+	if id != "" {
+		fmt.Fprintf(w, "continued by run %s\n", id)
+	}
+}
+
+func idOf(run *sdk.Run) string {
+	if run == nil {
+		return ""
+	}
+	return run.ID().String()
+}
+
+func (a *app) showValue(v mesh.Value, next *sdk.Run) error {
 	asJSON, err := valueJSON(v)
 	if err != nil {
 		return err
@@ -145,7 +168,7 @@ func (a *app) showValue(v mesh.Value) error {
 	if err != nil {
 		return err
 	}
-	return a.show(called{asJSON, plain})
+	return a.show(called{asJSON, idOf(next), plain})
 }
 
 // started is a run that goes on.

@@ -29,7 +29,8 @@ func dagCallCommand(a *app) *cobra.Command {
 by stage. A stage that takes several arguments is repeated, in their order.`,
 		Example: `  virga dag call pipeline incr=1
   virga dag call totals sum=1 sum=2
-  virga dag call pipeline incr=1 --dry-run`,
+  virga dag call pipeline incr=1 --dry-run
+  virga dag call pipeline incr=1 --output-key latest --then report`,
 		Args: atLeast("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name, o.args = args[0], args[1:]
@@ -67,11 +68,11 @@ func runDAGCall(ctx context.Context, a *app, o dagCallOptions) error {
 			}
 			return a.show(started{run.ID().String()})
 		}
-		results, err := dag.Call(ctx, args)
+		results, next, err := dag.CallThen(ctx, args)
 		if err != nil {
 			return err
 		}
-		return a.showResults(results)
+		return a.showResults(results, next)
 	})
 }
 
@@ -108,11 +109,11 @@ func placeStages(texts []string) (map[string]mesh.NodeID, error) {
 }
 
 // showResults prints the value of a sole sink alone, and those of several as an object by stage.
-func (a *app) showResults(results sdk.Results) error {
+func (a *app) showResults(results sdk.Results, next *sdk.Run) error {
 	if len(results) == 1 {
-		return a.showValue(results[0].Value)
+		return a.showValue(results[0].Value, next)
 	}
-	bySink := sinkResults{Results: map[string]json.RawMessage{}}
+	bySink := sinkResults{Results: map[string]json.RawMessage{}, Next: idOf(next)}
 	for _, r := range results {
 		text, err := valueJSON(r.Value)
 		if err != nil {
@@ -125,6 +126,7 @@ func (a *app) showResults(results sdk.Results) error {
 
 type sinkResults struct {
 	Results map[string]json.RawMessage `json:"results"`
+	Next    string                     `json:"next,omitempty"`
 }
 
 func (s sinkResults) text(w io.Writer) {
@@ -133,4 +135,5 @@ func (s sinkResults) text(w io.Writer) {
 		panic(fmt.Sprintf("values that were JSON are none: %v", err))
 	}
 	fmt.Fprintf(w, "%s\n", object)
+	tellNext(w, s.Next)
 }

@@ -42,7 +42,7 @@ func runWaitCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.showResults(results)
+			return a.showResults(results, nil)
 		})
 }
 
@@ -53,7 +53,7 @@ func runStatusCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.show(runState{run.ID().String(), status.State.String(), toErrorJSON(status.Err)})
+			return a.show(describeRun(run.ID(), status))
 		})
 }
 
@@ -61,6 +61,21 @@ type runState struct {
 	Run   string     `json:"run"`
 	State string     `json:"state"`
 	Error *errorJSON `json:"error,omitempty"`
+	Next  string     `json:"next,omitempty"` // the run that continues with its result
+}
+
+// describeRun tells as the error of a run that succeeded why its result is
+// not where the call wanted it.
+func describeRun(id mesh.RunID, status sdk.RunStatus) runState {
+	err := status.Err
+	if err == nil {
+		err = status.Undelivered
+	}
+	s := runState{Run: id.String(), State: status.State.String(), Error: toErrorJSON(err)}
+	if status.Next != (mesh.RunID{}) {
+		s.Next = status.Next.String()
+	}
+	return s
 }
 
 func (s runState) text(w io.Writer) {
@@ -68,6 +83,7 @@ func (s runState) text(w io.Writer) {
 	if s.Error != nil {
 		fmt.Fprintf(w, "%s: %s\n", s.Error.Kind, s.Error.Message)
 	}
+	tellNext(w, s.Next)
 }
 
 func runCancelCommand(a *app) *cobra.Command {

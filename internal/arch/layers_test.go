@@ -22,6 +22,7 @@ var rooms = map[string][]string{
 	"lattice/latticetest": {"lattice"},
 	"mesh":                {"lattice"},
 	"mesh/admission":      {"mesh"},
+	"mesh/effects":        {"mesh", "lattice"},
 	"mesh/wire":           {"mesh", "lattice"},
 	"mesh/link":           {"mesh/wire", "mesh/admission", "mesh", "internal/version"},
 	"dht":                 {"mesh/link", "mesh/wire", "mesh/admission", "mesh"},
@@ -34,20 +35,20 @@ var rooms = map[string][]string{
 	"node/cache":          {"node/cellmap", "mesh/wire", "mesh", "lattice"},
 	"node/watch":          {"mesh/wire", "mesh", "lattice"},
 	"node/catalog":        {"mesh/wire", "mesh", "lattice"},
-	"node/exec":           {"sdk/fn", "sdk/codec", "mesh/wire", "mesh", "lattice"},
+	"node/exec":           {"sdk/fn", "sdk/codec", "mesh/effects", "mesh/wire", "mesh", "lattice"},
 	"node/sched":          {"mesh"},
 	"node/metrics":        {"mesh"},
 	"node/hotkeys":        {"mesh/wire", "mesh", "lattice"},
 	"node/elastic":        {"mesh"},
 	"node/hook":           {"mesh"},
-	"node/run":            {"sdk/codec", "mesh/wire", "mesh", "lattice"},
+	"node/run":            {"sdk/codec", "mesh/effects", "mesh/wire", "mesh", "lattice"},
 	"node/trigger":        {"sdk/fn", "sdk/codec", "mesh/wire", "mesh", "lattice"},
 	"node": {
 		"node/hlc", "node/store", "node/replica", "node/cache", "node/catalog", "node/exec", "node/sched", "node/run", "node/metrics", "node/hotkeys", "node/watch", "node/trigger", "node/elastic", "node/hook",
-		"sdk/fn", "sdk/codec", "dht", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice", "internal/version", "internal/archive",
+		"sdk/fn", "sdk/codec", "dht", "mesh/link", "mesh/admission", "mesh/effects", "mesh/wire", "mesh", "lattice", "internal/version", "internal/archive",
 	},
-	"sdk":        {"sdk/fn", "sdk/codec", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},
-	"sdk/worker": {"sdk", "sdk/fn", "sdk/codec", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},
+	"sdk":        {"sdk/fn", "sdk/codec", "mesh/effects", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},
+	"sdk/worker": {"sdk", "sdk/fn", "sdk/codec", "mesh/effects", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},
 }
 
 // outside lists what a room must not reach even through other modules, by prefix of the import path.

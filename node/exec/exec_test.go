@@ -229,6 +229,14 @@ func (s *state) Call(ctx context.Context, ref mesh.FuncRef, args []mesh.Value) (
 	return s.bench.Invoke(ctx, exec.Invocation{Func: info, Args: args, Library: s})
 }
 
+func (s *state) Start(context.Context, mesh.FuncRef, []mesh.Value) (mesh.RunID, error) {
+	return mesh.RunID{}, mesh.Errorf(mesh.Unavailable, "start", "no runs here")
+}
+
+func (s *state) Await(context.Context, mesh.RunID, bool) (mesh.RunState, mesh.Value, error) {
+	return 0, mesh.Value{}, mesh.Errorf(mesh.NotFound, "await", "no runs here")
+}
+
 func (s *state) Send(_ context.Context, to mesh.InvocationID, body mesh.Value) error {
 	return s.bench.Deliver(to, exec.Message{Message: fn.Message{From: to, Body: body}})
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/effects"
 	"github.com/virga-mesh/virga/sdk/fn"
 )
 
@@ -20,6 +21,8 @@ type Invocation struct {
 	Func mesh.FuncInfo
 	// Args are shared with the caller and are not changed.
 	Args []mesh.Value
+	// Work is from what the effects have their ids, for workers to know.
+	Work effects.Work
 	// Library is what the function can reach. Its ID, Namespace and Recv are
 	// not used: the executor answers these itself. May be nil.
 	Library fn.Library
@@ -133,7 +136,7 @@ func (e *Executor) startClock(ctx context.Context, r *running) error {
 }
 
 func (e *Executor) newRunning(inv Invocation) *running {
-	r := &running{Library: inv.Library, id: inv.ID, function: inv.Func, node: &e.node}
+	r := &running{Library: inv.Library, id: inv.ID, function: inv.Func, work: inv.Work, node: &e.node}
 	if r.Library == nil {
 		r.Library = noLibrary{}
 	}

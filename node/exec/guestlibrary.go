@@ -33,6 +33,8 @@ var exchanges = map[string]func(request, context.Context) ([]byte, error){
 	abi.Update:    request.update,
 	abi.Delete:    request.delete,
 	abi.Call:      request.call,
+	abi.Start:     request.start,
+	abi.Await:     request.await,
 	abi.ID:        request.identify,
 	abi.Namespace: request.namespace,
 	abi.Send:      request.send,
@@ -198,16 +200,49 @@ func (q request) delete(ctx context.Context) ([]byte, error) {
 	return nil, q.Library.Delete(ctx, key)
 }
 
-func (q request) call(ctx context.Context) ([]byte, error) {
+// called gives the function that a names, and the arguments in b.
+func (q request) called() (mesh.FuncRef, []mesh.Value, error) {
 	namespace, name := q.Namespace(), string(q.a)
 	if before, after, other := strings.Cut(name, "/"); other {
 		namespace, name = before, after
 	}
 	ref, err := mesh.ParseFuncRef(namespace, name)
 	if err != nil {
-		return nil, err
+		return ref, nil, err
 	}
 	args, err := abi.ReadArgs(q.b)
+	return ref, args, err
+}
+
+func (q request) start(ctx context.Context) ([]byte, error) {
+	ref, args, err := q.called()
+	if err != nil {
+		return nil, err
+	}
+	id, err := q.running.Start(ctx, ref, args)
+	return []byte(id.String()), err
+}
+
+func (q request) await(ctx context.Context) ([]byte, error) {
+	id, err := mesh.ParseRunID(string(q.a))
+	if err != nil {
+		return nil, err
+	}
+	if len(q.b) > 0 && string(q.b) != abi.AwaitEnd {
+		return nil, mesh.Errorf(mesh.Invalid, "", "%.20q: expected %q, to wait for the end, or nothing", q.b, abi.AwaitEnd)
+	}
+	state, result, err := q.running.Await(ctx, id, len(q.b) == 0)
+	if err != nil {
+		return nil, err
+	}
+	if result, err = readableValue(result, q.formats); err != nil {
+		return nil, err
+	}
+	return abi.AppendValue([]byte{byte(state)}, result), nil
+}
+
+func (q request) call(ctx context.Context) ([]byte, error) {
+	ref, args, err := q.called()
 	if err != nil {
 		return nil, err
 	}

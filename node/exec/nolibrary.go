@@ -30,6 +30,14 @@ func (noLibrary) Call(context.Context, mesh.FuncRef, []mesh.Value) (mesh.Value, 
 	return mesh.Value{}, errNoLibrary
 }
 
+func (noLibrary) Start(context.Context, mesh.FuncRef, []mesh.Value) (mesh.RunID, error) {
+	return mesh.RunID{}, errNoLibrary
+}
+
+func (noLibrary) Await(context.Context, mesh.RunID, bool) (mesh.RunState, mesh.Value, error) {
+	return 0, mesh.Value{}, errNoLibrary
+}
+
 func (noLibrary) Send(context.Context, mesh.InvocationID, mesh.Value) error { return errNoLibrary }
 
 func (noLibrary) Recv(context.Context, time.Duration) ([]fn.Message, error) { return nil, errNoLibrary }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/effects"
 	"github.com/virga-mesh/virga/sdk/fn"
 )
 
@@ -15,6 +16,7 @@ type running struct {
 	fn.Library
 	id       mesh.InvocationID
 	function mesh.FuncInfo
+	work     effects.Work
 	limits   mesh.Limits
 	inbox    inbox
 	node     *gate
@@ -55,6 +57,16 @@ func (r *running) Call(ctx context.Context, ref mesh.FuncRef, args []mesh.Value)
 	r.leave()
 	defer r.reenter()
 	return r.Library.Call(ctx, ref, args)
+}
+
+// Await does not count against the limits while it waits.
+func (r *running) Await(ctx context.Context, id mesh.RunID, noWait bool) (mesh.RunState, mesh.Value, error) {
+	if noWait {
+		return r.Library.Await(ctx, id, true)
+	}
+	r.leave()
+	defer r.reenter()
+	return r.Library.Await(ctx, id, false)
 }
 
 // Recv does not count against the limits while it waits, either: the sender

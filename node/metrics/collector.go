@@ -71,6 +71,12 @@ var metrics = []metric{
 	gauge("virga_runs", "Runs under way that this node coordinates.", func(f *Figures) float64 { return float64(f.Runs) }),
 	gauge("virga_invocations", "Invocations of functions under way on this node.", func(f *Figures) float64 { return float64(f.Invocations) }),
 	gauge("virga_invocations_waiting", "Invocations that wait for a place on this node.", func(f *Figures) float64 { return float64(f.Load.Waiting) }),
+	counter("virga_stage_retries_total", "Attempts of stages after their first.", func(f *Figures) float64 { return float64(f.Stages.Retries) }),
+	counter("virga_stage_hedges_total", "Second copies of stages that took long.", func(f *Figures) float64 { return float64(f.Stages.Hedges) }),
+	counter("virga_stage_hedges_won_total", "Second copies whose result came first.", func(f *Figures) float64 { return float64(f.Stages.HedgesWon) }),
+	counter("virga_stage_batches_total", "Invocations of functions for several calls at once.", func(f *Figures) float64 { return float64(f.Stages.Batches) }),
+	counter("virga_stage_batched_calls_total", "Calls that were made together with others.", func(f *Figures) float64 { return float64(f.Stages.Batched) }),
+	counter("virga_stage_elements_elsewhere_total", "Elements of lists that other nodes ran for a stage of this one.", func(f *Figures) float64 { return float64(f.Stages.Elsewhere) }),
 }
 
 // Those with labels.

@@ -21,6 +21,17 @@ type Figures struct {
 
 	Runs        int // coordinated by this node, under way
 	Invocations int // under way
+	Stages      Stages
+}
+
+// Stages is what stages with options cost.
+type Stages struct {
+	Retries   uint64 // attempts after the first
+	Hedges    uint64 // second copies
+	HedgesWon uint64 // whose result came first
+	Batches   uint64 // invocations for several calls
+	Batched   uint64 // calls in them
+	Elsewhere uint64 // elements of lists that other nodes ran for this one
 }
 
 // Store is this node's own copies.

@@ -41,7 +41,7 @@ func (c *coordination) await(ctx context.Context, noWait bool) (Record, error) {
 		return c.record(), nil
 	}
 	select {
-	case <-c.done:
+	case <-c.ended():
 		return c.final()
 	case <-ctx.Done():
 		return Record{}, mesh.Errorf(mesh.KindOf(ctx.Err()), "", "the run goes on: %w", ctx.Err())

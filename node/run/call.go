@@ -31,6 +31,9 @@ func (r *Runs) call(ctx context.Context, q *Request) (Reply, error) {
 			return c.attach(ctx, q)
 		}
 	}
+	if err := r.checkAfter(ctx, q.After); err != nil {
+		return Reply{}, err
+	}
 	if q.DAG != "" {
 		return r.callDAG(ctx, q)
 	}
@@ -46,10 +49,26 @@ func (r *Runs) callFunc(ctx context.Context, q *Request) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	if places[0].Node == r.cfg.Self && !q.kept() && !q.DryRun {
+	if places[0].Node == r.cfg.Self && !q.kept() && !q.DryRun && q.Stage == nil {
 		return r.callHere(ctx, q, fn)
 	}
-	return r.run(ctx, q, singleGraph(fn), [][]Arg{q.Args}, places)
+	g := singleGraph(fn)
+	if err := g.stages[0].take(q.Stage); err != nil {
+		return Reply{}, err
+	}
+	return r.run(ctx, q, g, [][]Arg{q.Args}, places)
+}
+
+// take gives a function that is called alone the options of a call.
+func (s *stage) take(o *mesh.StageOptions) error {
+	if o == nil {
+		return nil
+	}
+	if o.Any != nil {
+		return mesh.Errorf(mesh.Invalid, "", "any of the parents' results, for a function that is called alone: expected a stage of a dag")
+	}
+	s.options = *o
+	return o.Validate(s.name)
 }
 
 // callHere runs a function on this node, with nothing of a run but its id.
@@ -61,11 +80,24 @@ func (r *Runs) callHere(ctx context.Context, q *Request, fn mesh.FuncInfo) (Repl
 		return Reply{}, err
 	}
 	id := mesh.InvocationID{Node: r.cfg.Self, Run: mesh.NewRunID(), Stage: fn.Ref.Name, Attempt: 1}
-	v, err := r.cfg.Executor.Invoke(ctx, Invocation{ID: id, Func: fn, Args: args})
+	v, err := r.cfg.Executor.Invoke(ctx, Invocation{ID: id, Func: fn, Args: args, Work: q.Work.Part(fn.Ref.Name)})
 	if err != nil {
 		return Reply{}, err
 	}
-	return Reply{ID: id.Run, Results: []StageResult{{fn.Ref.Name, v}}}, nil
+	return r.tell(ctx, q, Reply{ID: id.Run, Results: []StageResult{{fn.Ref.Name, v}}})
+}
+
+// tell answers with a result, after what is to be done with it.
+func (r *Runs) tell(ctx context.Context, q *Request, reply Reply) (Reply, error) {
+	after := concludes(q)
+	if after == nil {
+		return reply, nil
+	}
+	if err := r.conclude(ctx, after, reply.ID, reply.Results); err != nil {
+		return Reply{}, err
+	}
+	reply.Next = after.next
+	return reply, nil
 }
 
 // bounded gives the run a deadline: the one asked for, else that of the
@@ -132,6 +164,7 @@ func (r *Runs) run(ctx context.Context, q *Request, g *graph, args [][]Arg, plac
 	}
 	c := r.newCoordination(q, g, args, places)
 	if q.kept() {
+		c.after = concludes(q)
 		return r.keep(ctx, q, c)
 	}
 	c.accepted = c.done
@@ -142,7 +175,11 @@ func (r *Runs) run(ctx context.Context, q *Request, g *graph, args [][]Arg, plac
 	}
 	c.execute()
 	r.retire(c)
-	return c.reply()
+	reply, err := c.reply()
+	if err != nil {
+		return Reply{}, err
+	}
+	return r.tell(ctx, q, reply)
 }
 
 func (r *Runs) newCoordination(q *Request, g *graph, args [][]Arg, places []Placement) *coordination {
@@ -150,8 +187,14 @@ func (r *Runs) newCoordination(q *Request, g *graph, args [][]Arg, places []Plac
 		runs: r, id: q.ID, graph: g, args: args, policy: q.Policy, pins: q.Place, named: q.named(), first: 1, next: places,
 		again: make(chan struct{}, 1), done: make(chan struct{}), tracker: tracker{bound: r.cfg.Attempts},
 	}
-	if !c.named {
+	if c.began = time.Now(); !c.named {
 		c.id = mesh.NewRunID()
+	}
+	if c.work = q.Work; !c.work.Named() {
+		c.work.ID = c.id
+	}
+	if c.named && !q.First {
+		c.work = c.work.Again(c.began) // as far as is known here
 	}
 	return c
 }
@@ -163,10 +206,16 @@ func (c *coordination) reply() (Reply, error) {
 	switch {
 	case c.settled != nil && c.settled.Err != nil:
 		return Reply{}, c.settled.Err
-	case c.settled != nil:
-		return Reply{ID: c.id, Results: c.settled.Results}, nil
-	case c.tracker.err != nil:
+	case c.settled != nil && c.settled.Undelivered != nil && c.after == nil:
+		return Reply{}, c.settled.Undelivered
+	case c.settled == nil && c.tracker.err != nil:
 		return Reply{}, c.tracker.err
 	}
-	return Reply{ID: c.id, Results: c.tracker.answers()}, nil
+	reply := Reply{ID: c.id}
+	if c.settled != nil {
+		reply.Results, reply.Next = c.settled.Results, c.settled.Next
+	} else {
+		reply.Results = c.tracker.answers()
+	}
+	return c.after.complete(reply)
 }

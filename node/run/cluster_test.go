@@ -39,6 +39,8 @@ type cluster struct {
 	keys      map[mesh.Key]mesh.Value
 	records   map[mesh.RunID]savedRecord
 	saveErr   error
+	outputErr error
+	written   map[string]int                             // outputs by id
 	sendErr   func(to mesh.NodeID, m wire.Message) error // if any
 	turn      uint64
 	sent      map[string]int // messages by type
@@ -73,7 +75,7 @@ func newCluster(t *testing.T, nodes int, seed uint64, cfg Config) *cluster {
 		t: t, nodes: map[mesh.NodeID]*Runs{}, rand: rand.New(rand.NewPCG(seed, 5)),
 		dead: map[mesh.NodeID]bool{}, seenDead: map[mesh.NodeID]bool{},
 		functions: map[string]function{}, hosts: map[string][]mesh.NodeID{}, dags: map[string]*mesh.DAG{},
-		keys: map[mesh.Key]mesh.Value{}, records: map[mesh.RunID]savedRecord{}, sent: map[string]int{},
+		keys: map[mesh.Key]mesh.Value{}, records: map[mesh.RunID]savedRecord{}, sent: map[string]int{}, written: map[string]int{},
 	}
 	for i := range nodes {
 		c.add(mesh.NodeID(fmt.Sprintf("n%d", i+1)), cfg)
@@ -85,7 +87,7 @@ func (c *cluster) add(id mesh.NodeID, cfg Config) *Runs {
 	m := &member{c, id}
 	cfg.Self, cfg.Catalog, cfg.Executor, cfg.Peers = id, m, m, m
 	cfg.Log = slog.New(slog.DiscardHandler)
-	cfg.Placer, cfg.References, cfg.Results = m, keyReader{c}, results{c}
+	cfg.Placer, cfg.References, cfg.Results, cfg.Outputs = m, keyReader{c}, results{c}, keyWriter{c}
 	if c.nodes[id] == nil {
 		c.ids = append(c.ids, id)
 	}
@@ -194,6 +196,19 @@ func (r keyReader) Get(_ context.Context, key mesh.Key) (mesh.Value, error) {
 		return mesh.Value{}, mesh.Errorf(mesh.NotFound, "", "no such key")
 	}
 	return v, nil
+}
+
+type keyWriter struct{ *cluster }
+
+func (o keyWriter) Put(_ context.Context, key mesh.Key, v mesh.Value, id string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.outputErr != nil {
+		return o.outputErr
+	}
+	o.keys[key] = v
+	o.written[id]++
+	return nil
 }
 
 type results struct{ *cluster }

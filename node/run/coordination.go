@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/effects"
 )
 
 // coordination is a run that this node coordinates: the tracker, and what
@@ -20,6 +21,9 @@ type coordination struct {
 	policy string
 	pins   map[string]mesh.NodeID
 	named  bool // by the caller, who may have called before
+	work   effects.Work
+	began  time.Time
+	after  *conclusion // nil: nothing is done with the result
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -97,7 +101,7 @@ func (c *coordination) begin(places []Placement) *share {
 	c.mu.Lock()
 	sp := &spec{
 		graph: c.graph, run: c.id, attempt: c.first + uint32(c.tracker.tried),
-		coordinator: c.runs.cfg.Self, places: places,
+		work: c.works(), coordinator: c.runs.cfg.Self, places: places,
 	}
 	e := c.tracker.begin(sp)
 	begun := c.tracker.phase == running && c.tracker.spec == sp
@@ -250,8 +254,22 @@ func (c *coordination) end(cut *spec) {
 func (c *coordination) record() Record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	record := Record{}
 	if c.settled != nil {
-		return *c.settled
+		record = *c.settled
+	} else {
+		record = c.tracker.record(c.runs.cfg.Self, c.first)
+		record.Began = c.began
 	}
-	return c.tracker.record(c.runs.cfg.Self, c.first)
+	c.after.note(&record)
+	return record
+}
+
+// works gives the work of the attempt that begins: only the first attempt of
+// a run that nobody began before is the first to execute it. With the lock held.
+func (c *coordination) works() effects.Work {
+	if c.tracker.tried > 0 {
+		return c.work.Again(c.began)
+	}
+	return c.work
 }

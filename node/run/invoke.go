@@ -2,17 +2,19 @@ package run
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/effects"
 )
 
-// invoke runs a stage on this node.
+// invoke runs a stage: on this node, unless its options let parts of it run
+// on others.
 func (r *Runs) invoke(ctx context.Context, s *spec, i int, args []Arg) (mesh.Value, report, error) {
 	started := time.Now()
-	fn, err := r.function(ctx, &s.stages[i])
+	st := &s.stages[i]
+	fn, err := r.function(ctx, st)
 	if err != nil {
 		return mesh.Value{}, report{}, err
 	}
@@ -20,9 +22,27 @@ func (r *Runs) invoke(ctx context.Context, s *spec, i int, args []Arg) (mesh.Val
 	if err != nil {
 		return mesh.Value{}, report{}, err
 	}
-	id := mesh.InvocationID{Node: r.cfg.Self, Run: s.run, Stage: s.stages[i].invocationName(ctx), Attempt: s.attempt}
-	v, err := r.cfg.Executor.Invoke(ctx, Invocation{ID: id, Func: fn, Args: values})
-	return v, report{stage: i, started: started, took: time.Since(started), bytes: len(v.Data)}, err
+	name := st.invocationName(ctx)
+	t := piece{
+		id: mesh.InvocationID{Node: r.cfg.Self, Run: s.run, Stage: name, Attempt: s.attempt},
+		fn: fn, work: s.work.Part(name),
+	}
+	done := report{stage: i, started: started}
+	var v mesh.Value
+	if isPlain(&st.options) {
+		v, err = r.execute(ctx, &t, values)
+	} else {
+		t.options, t.executed = &st.options, new(atomic.Uint32)
+		v, err = r.perform(ctx, t, values)
+		done.executions = int(t.executed.Load())
+	}
+	done.took, done.bytes = time.Since(started), len(v.Data)
+	return v, done, err
+}
+
+// isPlain reports whether a stage's function is executed once, here.
+func isPlain(o *mesh.StageOptions) bool {
+	return o.Batch == mesh.Batch{} && o.Map == mesh.Map{} && o.Retry == mesh.Retry{} && !o.Hedge.On && o.Timeout == 0
 }
 
 // function describes the stage's function: as the coordinator resolved it,
@@ -34,46 +54,69 @@ func (r *Runs) function(ctx context.Context, s *stage) (mesh.FuncInfo, error) {
 	return r.cfg.Catalog.Function(ctx, s.fn.Ref)
 }
 
-// readers bounds the keys that one invocation reads at once.
-const readers = 16
-
-// read gives the arguments' values; keys are read here, at once where there
-// are several.
-func (r *Runs) read(ctx context.Context, args []Arg) ([]mesh.Value, error) {
-	if len(args) == 0 {
-		return nil, nil
-	}
-	values := make([]mesh.Value, len(args))
-	var refs []int
-	for i := range args {
-		if args[i].Ref.Name != "" {
-			refs = append(refs, i)
-			continue
-		}
-		values[i] = args[i].Value
-	}
-	switch len(refs) {
-	case 0:
-		return values, nil
-	case 1:
-		return values, r.readRef(ctx, args[refs[0]].Ref, &values[refs[0]])
-	}
-	return values, r.readRefs(ctx, args, refs, values)
+// piece is a piece of work: a function with what an execution of it needs beside its arguments.
+type piece struct {
+	id       mesh.InvocationID // of the next execution
+	fn       mesh.FuncInfo
+	work     effects.Work
+	options  *mesh.StageOptions // nil where it is executed once, here
+	spread   bool               // an element of a list: it may run on other nodes
+	executed *atomic.Uint32     // how often, all elements of a stage together
 }
 
-// readRefs reads several keys at once.
-func (r *Runs) readRefs(ctx context.Context, args []Arg, refs []int, values []mesh.Value) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(readers)
-	for _, i := range refs {
-		group.Go(func() error { return r.readRef(ctx, args[i].Ref, &values[i]) })
+// perform runs a piece as its options say.
+func (r *Runs) perform(ctx context.Context, t piece, args []mesh.Value) (mesh.Value, error) {
+	if t.options.Map.Parallel > 0 {
+		return r.mapped(ctx, t, args)
 	}
-	return group.Wait()
+	return r.retried(ctx, t, args)
 }
 
-func (r *Runs) readRef(ctx context.Context, key mesh.Key, v *mesh.Value) (err error) {
-	if *v, err = r.cfg.References.Get(ctx, key); err != nil {
-		return mesh.AsError("argument "+key.String(), err)
+// once makes one attempt.
+func (r *Runs) once(ctx context.Context, t *piece, args []mesh.Value) (mesh.Value, error) {
+	switch {
+	case t.options.Batch.Size > 0:
+		return r.batched(ctx, t, args)
+	case t.spread:
+		return r.anywhere(ctx, t, args)
 	}
-	return nil
+	return r.at(ctx, r.cfg.Self, t, args)
+}
+
+// at runs an attempt on a node, with a second copy on another one where the
+// piece is hedged.
+func (r *Runs) at(ctx context.Context, node mesh.NodeID, t *piece, args []mesh.Value) (mesh.Value, error) {
+	if t.options.Hedge.On {
+		return r.hedged(ctx, node, t, args)
+	}
+	return r.executeAt(ctx, node, t, args)
+}
+
+// executeAt executes a piece once, on this node or another.
+func (r *Runs) executeAt(ctx context.Context, node mesh.NodeID, t *piece, args []mesh.Value) (mesh.Value, error) {
+	t.executed.Add(1)
+	if node == r.cfg.Self {
+		return r.execute(ctx, t, args)
+	}
+	return r.executeElsewhere(ctx, node, t, args)
+}
+
+// execute executes a piece once, here.
+func (r *Runs) execute(ctx context.Context, t *piece, args []mesh.Value) (mesh.Value, error) {
+	return r.cfg.Executor.Invoke(ctx, Invocation{ID: t.id, Func: t.fn, Args: args, Work: t.work})
+}
+
+// Executions of one stage on one node differ in the attempt of their ids, and
+// elements of a list also in the stage.
+const (
+	retryStep = 1 << 20 // from one execution to the next
+	hedgeStep = 1 << 31 // from a copy to the other
+)
+
+// again is the piece for another execution of what may have been executed
+// since first.
+func (t piece) again(first time.Time) piece {
+	t.id.Attempt += retryStep
+	t.work = t.work.Again(first)
+	return t
 }

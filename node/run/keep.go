@@ -33,12 +33,20 @@ func (r *Runs) keep(ctx context.Context, q *Request, c *coordination) (Reply, er
 // attach waits for a run on behalf of one more caller: for its result, or
 // for a future until its id may be told.
 func (c *coordination) attach(ctx context.Context, q *Request) (Reply, error) {
-	until := c.done
+	until, late := c.ended(), false
 	if q.Future {
 		until = c.accepted
 	}
 	select {
+	case <-c.ended():
+		late = true // for the first try to do something with the result
+	default:
+	}
+	select {
 	case <-until:
+		if late {
+			c.repair(ctx)
+		}
 	case <-ctx.Done():
 		return Reply{}, mesh.Errorf(mesh.KindOf(ctx.Err()), "", "waiting for run %s: %w", c.id, ctx.Err())
 	}
@@ -53,17 +61,24 @@ func (c *coordination) attach(ctx context.Context, q *Request) (Reply, error) {
 func (c *coordination) own() {
 	defer c.runs.retire(c)
 	if c.named && c.adopt() {
+		c.concluded()
 		return
 	}
 	if err := c.save(c.ctx); err != nil {
 		c.refuse(err)
+		c.concluded()
 		return
 	}
 	c.accept()
 	c.execute()
-	if c.isRefused() {
-		return
+	c.concluded()
+	if !c.isRefused() {
+		c.saveResult()
 	}
+}
+
+// saveResult writes the record of a run that is over.
+func (c *coordination) saveResult() {
 	ctx, cancel := context.WithTimeout(c.runs.ctx, saveTimeout)
 	defer cancel()
 	if err := c.save(ctx); err != nil {
@@ -145,8 +160,24 @@ func (c *coordination) follow(earlier Record) bool {
 	}
 	c.mu.Lock()
 	c.first = earlier.Attempt + MaxAttempts
+	if !earlier.Began.IsZero() {
+		c.began = earlier.Began.Add(-clockSkew)
+	}
+	c.work = c.work.Again(c.began)
+	c.work.Since = earlierOf(c.work.Since, c.began)
 	c.mu.Unlock()
 	return false
+}
+
+// clockSkew is by how much the clocks of two coordinators may differ before
+// the age of a run is told too low.
+const clockSkew = 2500 * time.Millisecond
+
+func earlierOf(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // settle ends the run as a record says.

@@ -1,8 +1,6 @@
 package run
 
 import (
-	"time"
-
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
@@ -43,7 +41,7 @@ func ParseCallDAG(m *pb.CallDAG) (Request, error) {
 func parseOptions(m *pb.CallOptions) (Options, error) {
 	o := Options{
 		Future: m.GetFuture(), DryRun: m.GetDryRun(), Policy: m.GetPolicy(),
-		Timeout: time.Duration(min(m.GetTimeoutUs(), uint64(MaxTimeout/time.Microsecond))) * time.Microsecond,
+		Timeout: micros(m.GetTimeoutUs()),
 	}
 	for stage, node := range m.GetPlace() {
 		if o.Place == nil {
@@ -51,17 +49,53 @@ func parseOptions(m *pb.CallOptions) (Options, error) {
 		}
 		o.Place[stage] = mesh.NodeID(node)
 	}
-	if len(m.GetRunId()) == 0 {
-		return o, nil
-	}
-	var err error
-	o.ID, err = wire.ToRunID(m.GetRunId())
+	err := o.parseIDs(m)
 	return o, err
+}
+
+// parseIDs reads what names the run and its work, and what follows it.
+func (o *Options) parseIDs(m *pb.CallOptions) (err error) {
+	if len(m.GetRunId()) > 0 {
+		if o.ID, err = wire.ToRunID(m.GetRunId()); err != nil {
+			return err
+		}
+	}
+	o.First = m.GetFirst()
+	if o.Work, err = parseWork(m.GetWork(), m.GetWorkAgeUs()); err != nil {
+		return err
+	}
+	if m.GetStage() != nil {
+		stage, err := wire.ToStageOptions(m.Stage)
+		if err != nil {
+			return err
+		}
+		o.Stage = &stage
+	}
+	return o.parseAfter(m)
+}
+
+func (o *Options) parseAfter(m *pb.CallOptions) (err error) {
+	if m.GetOutput() == nil && m.GetThen() == nil {
+		return nil
+	}
+	o.After = &After{}
+	if m.Output != nil {
+		if o.After.Output, err = wire.ToKey(m.Output); err != nil {
+			return err
+		}
+	}
+	if m.Then != nil {
+		o.After.Then, err = wire.ToFuncRef(m.Then)
+	}
+	return err
 }
 
 // Message gives the reply as a message that shares its values' bytes.
 func (r *Reply) Message() *pb.CallReply {
 	m := &pb.CallReply{RunId: r.ID[:], Results: resultMessages(r.Results)}
+	if r.Next != (mesh.RunID{}) {
+		m.Next = r.Next[:]
+	}
 	if r.Plan != nil {
 		m.Plan = planMessage(r.Plan)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/effects"
 	"github.com/virga-mesh/virga/mesh/wire"
 )
 
@@ -13,6 +14,7 @@ type Invocation struct {
 	ID   mesh.InvocationID
 	Func mesh.FuncInfo
 	Args []mesh.Value // the executor must not change or keep them
+	Work effects.Work // from which its effects have their ids
 }
 
 // Executor runs functions on this node. An error that the function returned,
@@ -73,6 +75,12 @@ type Placement struct {
 // References reads a key that is an argument. A missing key is NotFound.
 type References interface {
 	Get(ctx context.Context, key mesh.Key) (mesh.Value, error)
+}
+
+// Outputs stores results under keys of their callers.
+type Outputs interface {
+	// Put sets a register. The same write comes with the same id.
+	Put(ctx context.Context, key mesh.Key, v mesh.Value, id string) error
 }
 
 // Results keeps the records of runs where every node can read them.

@@ -93,6 +93,30 @@ func (m *member) deliver(to mesh.NodeID, frame []byte) {
 	}
 }
 
+// invoke lets a node execute a function for this one. When it dies meanwhile,
+// the caller notices.
+func (m *member) invoke(ctx context.Context, to mesh.NodeID, msg *pb.Invoke) (wire.Message, error) {
+	m.mu.Lock()
+	r := m.nodes[to]
+	m.mu.Unlock()
+	reply, err := r.HandleInvoke(ctx, msg)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.dead[to] {
+		return nil, mesh.Errorf(mesh.Unavailable, "call", "the connection to node %s ended", string(to))
+	}
+	if err != nil {
+		return nil, wire.ToError(wire.FromError(err, to))
+	}
+	return reply, nil
+}
+
+func (c *cluster) drawn() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.draw()
+}
+
 func (m *member) Call(ctx context.Context, to mesh.NodeID, msg wire.Message) (wire.Message, error) {
 	m.mu.Lock()
 	r, dead := m.nodes[to], m.dead[to]
@@ -107,6 +131,9 @@ func (m *member) Call(ctx context.Context, to mesh.NodeID, msg wire.Message) (wi
 			return nil, err
 		}
 		return record.Message(), nil
+	case *pb.Invoke:
+		time.Sleep(m.drawn())
+		return m.invoke(ctx, to, msg)
 	case *pb.CancelRun:
 		return &pb.Done{}, r.Cancel(ctx, mesh.RunID(msg.RunId))
 	case *pb.SurveyRun:

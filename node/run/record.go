@@ -22,6 +22,13 @@ type Record struct {
 	// Attempt is the last one once the run is over; while it runs, the first
 	// of this coordinator.
 	Attempt uint32
+	// Began is when a coordinator first took the run on, by its clock.
+	Began time.Time
+	// Next is the run that continues with the result, once it was started.
+	Next mesh.RunID
+	// Undelivered is why the result of a run that succeeded was not stored,
+	// or not continued with, as was asked.
+	Undelivered *mesh.Error
 }
 
 // PlannedStage is a stage with the node that runs it, and why that one.
@@ -69,6 +76,15 @@ func (r *Record) Message() *pb.AwaitRunReply {
 		State: uint32(r.State), Results: resultMessages(r.Results), Plan: planMessage(r.Plan),
 		Coordinator: []byte(r.Coordinator), Attempt: r.Attempt,
 	}
+	if !r.Began.IsZero() {
+		m.BeganUs = uint64(r.Began.UnixMicro())
+	}
+	if r.Next != (mesh.RunID{}) {
+		m.Next = r.Next[:]
+	}
+	if r.Undelivered != nil {
+		m.Undelivered = wire.FromError(r.Undelivered, "")
+	}
 	if r.Err != nil {
 		m.Error = wire.FromError(r.Err, "")
 	}
@@ -89,6 +105,14 @@ func ParseRecord(m *pb.AwaitRunReply) (Record, error) {
 		return Record{}, err
 	}
 	r := Record{State: state, Err: wire.ToError(m.Error), Plan: plan, Coordinator: mesh.NodeID(m.Coordinator), Attempt: m.Attempt}
+	if m.BeganUs > 0 {
+		r.Began = time.UnixMicro(int64(m.BeganUs))
+	}
+	if r.Undelivered = wire.ToError(m.Undelivered); len(m.Next) > 0 {
+		if r.Next, err = wire.ToRunID(m.Next); err != nil {
+			return Record{}, err
+		}
+	}
 	if state == mesh.Failed && r.Err == nil {
 		return Record{}, mesh.Errorf(mesh.Invalid, "run record", "failed without an error")
 	}

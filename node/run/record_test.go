@@ -25,7 +25,8 @@ func TestRecordSurvivesTheWire(t *testing.T) {
 		{
 			State: mesh.Succeeded, Coordinator: "n1", Attempt: 2, Plan: plan,
 			Results: []StageResult{{"b", text("x")}, {"c", mesh.Value{}}},
-			Reports: []StageReport{{Stage: 1, Node: "n2", Started: time.UnixMicro(1e15), Took: 5 * time.Microsecond, Bytes: 7}},
+			Reports: []StageReport{{Stage: 1, Node: "n2", Started: time.UnixMicro(1e15), Took: 5 * time.Microsecond, Bytes: 7, Executions: 3}},
+			Began:   time.UnixMicro(2e15), Next: mesh.RunID{7}, Undelivered: &mesh.Error{Kind: mesh.Unavailable, Msg: "no owner"},
 		},
 	} {
 		raw, err := proto.Marshal(want.Message())

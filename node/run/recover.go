@@ -108,6 +108,7 @@ func (c *coordination) amend(l loss) error {
 		return err
 	}
 	next := l.spec.amended(anew, places)
+	next.work = l.spec.work.Again(c.began)
 	c.mu.Lock()
 	e := c.tracker.amend(next)
 	current := c.tracker.phase == running && c.tracker.spec == next

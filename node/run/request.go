@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/effects"
 )
 
 // Arg is an argument: a value, or the value of a key, read where and when
@@ -54,6 +55,27 @@ type Options struct {
 	// Timeout of the run. Zero: the deadline of the caller's context, but
 	// for a future, and else the node's default.
 	Timeout time.Duration
+	// Stage says how a function that is called alone runs: as a stage of a DAG would.
+	// Nil: plainly.
+	Stage *mesh.StageOptions
+	// After is what is done with the result before it is told. Nil: nothing.
+	After *After
+	// First says that ID was drawn for this call: nobody has called with it before.
+	First bool
+	// Work, of a call that a function makes, is what it and calls of the
+	// same by other executions of that function have in common.
+	Work effects.Work
+}
+
+// After is what is done with the result of a run that succeeded: the value of
+// its sole sink, or an object of those of all by stage.
+type After struct {
+	// Output is where it is stored, as a register. Empty: nowhere.
+	Output mesh.Key
+	// Then is a DAG, or else a function, that is run with it as the first
+	// argument of each stage without parents. That run has the id Next of the
+	// first one's. Empty: none.
+	Then mesh.FuncRef
 }
 
 // named reports whether the caller drew the run's id.
@@ -84,4 +106,5 @@ type Reply struct {
 	ID      mesh.RunID
 	Results []StageResult  // of the sinks, in the DAG's order; none of a future
 	Plan    []PlannedStage // of a dry run
+	Next    mesh.RunID     // the run that continues with the result
 }

@@ -33,6 +33,10 @@ type Config struct {
 	Placer     Placer
 	References References
 	Results    Results
+	Outputs    Outputs
+	// Room says how many more invocations of a function the executor has room
+	// for now, and for how many at most. Nil: for any.
+	Room func(fn mesh.FuncInfo) (free, limit int)
 
 	Timeout   time.Duration // of a run whose caller has no deadline
 	Attempts  int           // how often stages of a run are placed, at most
@@ -51,7 +55,11 @@ type Runs struct {
 	stop context.CancelFunc
 	work sync.WaitGroup // goroutines of this room
 
-	held atomic.Int64 // bytes of inputs and results that wait
+	held     atomic.Int64 // bytes of inputs and results that wait
+	elements atomic.Int64 // of lists, that have room on this node
+	batches  batches
+	paces    paces
+	counts   counts
 
 	mu          sync.Mutex
 	closed      bool
@@ -88,6 +96,8 @@ func New(c Config) *Runs {
 		shares:      map[runKey]*share{},
 		history:     newHistory(c.ResultTTL, c.MaxBytes/16),
 		forgotten:   forgotten{attempts: map[runKey]uint32{}},
+		batches:     newBatches(),
+		paces:       newPaces(),
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	return r

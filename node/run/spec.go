@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/effects"
 	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
@@ -16,6 +18,7 @@ type spec struct {
 	*graph
 	run         mesh.RunID
 	attempt     uint32
+	work        effects.Work // from which the effects of its stages have their ids
 	coordinator mesh.NodeID
 	places      []Placement // by stage
 	since       []uint32    // by stage, the attempt in which it was placed there; nil: this one
@@ -104,7 +107,8 @@ func (s *spec) stagesOn(node mesh.NodeID) (n int) {
 }
 
 // message gives the spec as it travels with every hop: made once, or as it
-// came. Why a stage runs where it does is for the coordinator alone.
+// came, but for the age of its work. Why a stage runs where it does is for the
+// coordinator alone.
 func (s *spec) message() *pb.RunSpec {
 	s.encode.Do(func() {
 		if s.encoded != nil {
@@ -118,8 +122,19 @@ func (s *spec) message() *pb.RunSpec {
 			}
 		}
 		s.encoded = &pb.RunSpec{RunId: s.run[:], Attempt: s.attempt, Coordinator: []byte(s.coordinator), Plan: encodePlan(plan)}
+		if s.work.ID != s.run {
+			s.encoded.Work = s.work.ID[:]
+		}
 	})
-	return s.encoded
+	age := s.work.Age()
+	if age == 0 {
+		return s.encoded
+	}
+	e := s.encoded
+	return &pb.RunSpec{
+		RunId: e.RunId, Attempt: e.Attempt, Coordinator: e.Coordinator, Plan: e.Plan, Work: e.Work,
+		WorkAgeUs: uint64(age / time.Microsecond),
+	}
 }
 
 // planned is the plan as records show it.
@@ -149,6 +164,13 @@ func parseSpec(m *pb.RunSpec) (*spec, error) {
 		return nil, mesh.Errorf(mesh.Invalid, "run", "a plan of %d stages, coordinator of %d bytes: expected at least one each", len(plan), len(m.GetCoordinator()))
 	}
 	s := &spec{graph: &graph{stages: make([]stage, len(plan))}, run: id, attempt: m.Attempt, coordinator: mesh.NodeID(m.Coordinator), encoded: m}
+	work := id
+	if len(m.GetWork()) > 0 {
+		if work, err = wire.ToRunID(m.Work); err != nil {
+			return nil, err
+		}
+	}
+	s.work = effects.Aged(work, micros(m.GetWorkAgeUs()))
 	for i, p := range plan {
 		s.stages[i] = stage{
 			name: p.Name, fn: mesh.FuncInfo{Ref: p.Func}, options: p.Options,

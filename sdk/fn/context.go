@@ -45,15 +45,9 @@ func Call[Out any](ctx context.Context, name string, args ...any) (out Out, err 
 	if err != nil {
 		return out, err
 	}
-	ref, err := parseRef(lib.Namespace(), name)
+	ref, values, err := encodeCall(lib, "call "+name, name, args)
 	if err != nil {
 		return out, err
-	}
-	values := make([]mesh.Value, len(args))
-	for i, arg := range args {
-		if values[i], err = codec.Encode(arg); err != nil {
-			return out, mesh.Errorf(mesh.Invalid, "call "+name, "argument %d: %s", i+1, mesh.AsError("", err).Text())
-		}
 	}
 	result, err := lib.Call(ctx, ref, values)
 	if err != nil {
@@ -63,6 +57,20 @@ func Call[Out any](ctx context.Context, name string, args ...any) (out Out, err 
 		return out, mesh.Errorf(mesh.Invalid, "call "+name, "result: %s", mesh.AsError("", err).Text())
 	}
 	return out, nil
+}
+
+func encodeCall(lib Library, op, name string, args []any) (mesh.FuncRef, []mesh.Value, error) {
+	ref, err := parseRef(lib.Namespace(), name)
+	if err != nil {
+		return ref, nil, err
+	}
+	values := make([]mesh.Value, len(args))
+	for i, arg := range args {
+		if values[i], err = codec.Encode(arg); err != nil {
+			return ref, nil, mesh.Errorf(mesh.Invalid, op, "argument %d: %s", i+1, mesh.AsError("", err).Text())
+		}
+	}
+	return ref, values, nil
 }
 
 func parseRef(namespace, name string) (mesh.FuncRef, error) {

@@ -32,6 +32,12 @@ func hostDelete(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, ou
 //go:wasmimport virga call
 func hostCall(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
 
+//go:wasmimport virga start
+func hostStart(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
+//go:wasmimport virga await
+func hostAwait(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
 //go:wasmimport virga id
 func hostID(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
 
@@ -83,15 +89,43 @@ func (hostLibrary) Delete(_ context.Context, key mesh.Key) error {
 }
 
 func (hostLibrary) Call(_ context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.Value, error) {
-	name := ref.Namespace + "/" + ref.Name
-	if ref.Version != "" {
-		name += "@" + ref.Version
-	}
-	payload, err := exchange(hostCall, []byte(name), abi.AppendArgs(make([]byte, 0, abi.ArgsSize(args)), args))
+	payload, err := exchange(hostCall, wholeName(ref), abi.AppendArgs(make([]byte, 0, abi.ArgsSize(args)), args))
 	if err != nil {
 		return mesh.Value{}, err
 	}
 	return abi.ReadValue(payload)
+}
+
+func wholeName(ref mesh.FuncRef) []byte {
+	name := ref.Namespace + "/" + ref.Name
+	if ref.Version != "" {
+		name += "@" + ref.Version
+	}
+	return []byte(name)
+}
+
+func (hostLibrary) Start(_ context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.RunID, error) {
+	payload, err := exchange(hostStart, wholeName(ref), abi.AppendArgs(make([]byte, 0, abi.ArgsSize(args)), args))
+	if err != nil {
+		return mesh.RunID{}, err
+	}
+	return mesh.ParseRunID(string(payload))
+}
+
+func (hostLibrary) Await(_ context.Context, id mesh.RunID, noWait bool) (mesh.RunState, mesh.Value, error) {
+	until := abi.AwaitEnd
+	if noWait {
+		until = ""
+	}
+	payload, err := exchange(hostAwait, []byte(id.String()), []byte(until))
+	if err != nil {
+		return 0, mesh.Value{}, err
+	}
+	if len(payload) == 0 {
+		return 0, mesh.Value{}, mesh.Errorf(mesh.Internal, "await run "+id.String(), "the answer has no state")
+	}
+	result, err := abi.ReadValue(payload[1:])
+	return mesh.RunState(payload[0]), result, err
 }
 
 func (hostLibrary) Send(_ context.Context, to mesh.InvocationID, body mesh.Value) error {

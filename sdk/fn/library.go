@@ -28,6 +28,14 @@ type Library interface {
 	Delete(ctx context.Context, key mesh.Key) error
 	// Call runs another function and waits for its result.
 	Call(ctx context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.Value, error)
+	// Start runs another function and waits only until the run is taken on;
+	// its result is kept as that of a future. Another execution of this
+	// invocation, after a failure, starts the same run.
+	Start(ctx context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.RunID, error)
+	// Await gives how a run stands and, once it succeeded, its result, that of
+	// several sinks as an object by stage; or the error that it failed with.
+	// Unless noWait, it waits until the run is over.
+	Await(ctx context.Context, id mesh.RunID, noWait bool) (mesh.RunState, mesh.Value, error)
 	// Send hands a message to a running invocation, wherever it runs.
 	Send(ctx context.Context, to mesh.InvocationID, body mesh.Value) error
 	// Recv drains what has arrived for this invocation. With nothing there it

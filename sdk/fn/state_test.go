@@ -16,11 +16,12 @@ import (
 type library struct {
 	cells map[mesh.Key]lattice.Value
 	sent  []fn.Message
+	runs  map[mesh.RunID]mesh.Value
 	clock lattice.Stamp
 }
 
 func newContext(t *testing.T) (context.Context, *library) {
-	lib := &library{cells: map[mesh.Key]lattice.Value{}}
+	lib := &library{cells: map[mesh.Key]lattice.Value{}, runs: map[mesh.RunID]mesh.Value{}}
 	return fn.WithLibrary(t.Context(), lib), lib
 }
 
@@ -61,6 +62,21 @@ func (l *library) Call(ctx context.Context, ref mesh.FuncRef, args []mesh.Value)
 		return mesh.Value{}, mesh.Errorf(mesh.NotFound, "call", "no function %v", ref)
 	}
 	return fn.Wrap(func(_ context.Context, in fn.Args2[int, int]) (int, error) { return in.A + in.B, nil })(ctx, args)
+}
+
+func (l *library) Start(ctx context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.RunID, error) {
+	result, err := l.Call(ctx, ref, args)
+	id := mesh.NewRunID()
+	l.runs[id] = result
+	return id, err
+}
+
+func (l *library) Await(_ context.Context, id mesh.RunID, _ bool) (mesh.RunState, mesh.Value, error) {
+	result, ok := l.runs[id]
+	if !ok {
+		return 0, mesh.Value{}, mesh.Errorf(mesh.NotFound, "await", "no run %v", id)
+	}
+	return mesh.Succeeded, result, nil
 }
 
 func (l *library) Send(_ context.Context, to mesh.InvocationID, body mesh.Value) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/effects"
 	"github.com/virga-mesh/virga/sdk"
 	"github.com/virga-mesh/virga/sdk/fn"
 )
@@ -18,6 +19,7 @@ type library struct {
 	client    *sdk.Client
 	id        mesh.InvocationID
 	namespace string
+	ledger    *effects.Ledger // names what the function does, where it may be executed again
 }
 
 var _ fn.Library = library{}
@@ -31,7 +33,12 @@ func (l library) Get(ctx context.Context, key mesh.Key) (lattice.Value, error) {
 }
 
 func (l library) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error {
-	_, err := l.client.In(key.Namespace).Put(ctx, key.Name, kind, op)
+	client := l.client.In(key.Namespace)
+	if id, age := l.ledger.Write(key, kind, op); id != "" {
+		_, err := client.Rewrite(key.Name, kind, op, []byte(id), age).Do(ctx)
+		return err
+	}
+	_, err := client.Put(ctx, key.Name, kind, op)
 	return err
 }
 
@@ -40,11 +47,52 @@ func (l library) Delete(ctx context.Context, key mesh.Key) error {
 }
 
 func (l library) Call(ctx context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.Value, error) {
+	return l.function(ref).Call(effects.Calling(ctx, l.ledger.Call(ref, args)), args)
+}
+
+func (l library) function(ref mesh.FuncRef) *sdk.Function[fn.Variadic[mesh.Value], mesh.Value] {
 	name := ref.Name
 	if ref.Version != "" {
 		name += "@" + ref.Version
 	}
-	return sdk.Func[fn.Variadic[mesh.Value], mesh.Value](l.client.In(ref.Namespace), name).Call(ctx, args)
+	return sdk.Func[fn.Variadic[mesh.Value], mesh.Value](l.client.In(ref.Namespace), name)
+}
+
+// Start gives the run an id that follows from the work: another execution of
+// it starts the same run.
+func (l library) Start(ctx context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.RunID, error) {
+	function, work := l.function(ref), l.ledger.Start(ref, args)
+	function.Options.RunID = work.ID
+	future, err := function.Start(effects.Calling(ctx, work), args)
+	if err != nil {
+		return mesh.RunID{}, err
+	}
+	return future.ID(), nil
+}
+
+func (l library) Await(ctx context.Context, id mesh.RunID, noWait bool) (mesh.RunState, mesh.Value, error) {
+	run := l.client.Run(id)
+	if noWait {
+		status, err := run.Status(ctx)
+		switch {
+		case err != nil:
+			return 0, mesh.Value{}, err
+		case status.Err != nil:
+			return status.State, mesh.Value{}, status.Err
+		case status.Undelivered != nil:
+			return status.State, mesh.Value{}, status.Undelivered
+		case status.State == mesh.Running:
+			return status.State, mesh.Value{}, nil
+		}
+		v, err := status.Results.Whole()
+		return status.State, v, err
+	}
+	results, err := run.Wait(ctx)
+	if err != nil {
+		return 0, mesh.Value{}, err
+	}
+	v, err := results.Whole()
+	return mesh.Succeeded, v, err
 }
 
 func (l library) Send(ctx context.Context, to mesh.InvocationID, body mesh.Value) error {

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/effects"
 	"github.com/virga-mesh/virga/sdk"
 	"github.com/virga-mesh/virga/sdk/fn"
 )
@@ -49,5 +50,5 @@ func (t *table) invoke(ctx context.Context, ref mesh.FuncRef, args []mesh.Value,
 	if !ok {
 		return mesh.Value{}, mesh.Errorf(mesh.NotFound, "invoke "+ref.String(), "this worker has no such function")
 	}
-	return raw(fn.WithLibrary(ctx, library{t.client, id, ref.Namespace}), args)
+	return raw(fn.WithLibrary(ctx, library{t.client, id, ref.Namespace, effects.NewLedger(effects.Executed(ctx))}), args)
 }

@@ -754,7 +754,9 @@ type Invoke struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ref           *FuncRef               `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
 	Args          []*Value               `protobuf:"bytes,2,rep,name=args,proto3" json:"args,omitempty"`
-	Invocation    string                 `protobuf:"bytes,3,opt,name=invocation,proto3" json:"invocation,omitempty"` // mesh.InvocationID
+	Invocation    string                 `protobuf:"bytes,3,opt,name=invocation,proto3" json:"invocation,omitempty"`                   // mesh.InvocationID
+	Work          []byte                 `protobuf:"bytes,4,opt,name=work,proto3" json:"work,omitempty"`                               // from which the effects have their ids; empty: none have any
+	WorkAgeUs     uint64                 `protobuf:"varint,5,opt,name=work_age_us,json=workAgeUs,proto3" json:"work_age_us,omitempty"` // how long ago the work was first executed; 0: it never was
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -808,6 +810,20 @@ func (x *Invoke) GetInvocation() string {
 		return x.Invocation
 	}
 	return ""
+}
+
+func (x *Invoke) GetWork() []byte {
+	if x != nil {
+		return x.Work
+	}
+	return nil
+}
+
+func (x *Invoke) GetWorkAgeUs() uint64 {
+	if x != nil {
+		return x.WorkAgeUs
+	}
+	return 0
 }
 
 type InvokeReply struct {
@@ -1089,13 +1105,15 @@ const file_function_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"=\n" +
 	"\n" +
 	"ServeFuncs\x12/\n" +
-	"\tfunctions\x18\x01 \x03(\v2\x11.virga.v1.FuncRefR\tfunctions\"r\n" +
+	"\tfunctions\x18\x01 \x03(\v2\x11.virga.v1.FuncRefR\tfunctions\"\xa6\x01\n" +
 	"\x06Invoke\x12#\n" +
 	"\x03ref\x18\x01 \x01(\v2\x11.virga.v1.FuncRefR\x03ref\x12#\n" +
 	"\x04args\x18\x02 \x03(\v2\x0f.virga.v1.ValueR\x04args\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x03 \x01(\tR\n" +
-	"invocation\"6\n" +
+	"invocation\x12\x12\n" +
+	"\x04work\x18\x04 \x01(\fR\x04work\x12\x1e\n" +
+	"\vwork_age_us\x18\x05 \x01(\x04R\tworkAgeUs\"6\n" +
 	"\vInvokeReply\x12'\n" +
 	"\x06result\x18\x01 \x01(\v2\x0f.virga.v1.ValueR\x06result\"\x84\x01\n" +
 	"\vSendMessage\x12\x12\n" +

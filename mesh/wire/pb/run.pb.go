@@ -790,6 +790,12 @@ type CallOptions struct {
 	DryRun        bool                   `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`                                                          // answer with the plan only
 	RunId         []byte                 `protobuf:"bytes,5,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`                                                              // drawn by the caller; calling again with it gives the same run
 	TimeoutUs     uint64                 `protobuf:"varint,6,opt,name=timeout_us,json=timeoutUs,proto3" json:"timeout_us,omitempty"`                                                 // of the run; 0: the frame's, or for a future the node's default
+	Output        *Key                   `protobuf:"bytes,7,opt,name=output,proto3" json:"output,omitempty"`                                                                         // where the result is stored before it is told
+	Then          *FuncRef               `protobuf:"bytes,8,opt,name=then,proto3" json:"then,omitempty"`                                                                             // the DAG or function that continues with the result
+	First         bool                   `protobuf:"varint,9,opt,name=first,proto3" json:"first,omitempty"`                                                                          // run_id was drawn for this request: nobody has called with it before
+	Work          []byte                 `protobuf:"bytes,10,opt,name=work,proto3" json:"work,omitempty"`                                                                            // from which the effects of the run have their ids; empty: the run's id
+	WorkAgeUs     uint64                 `protobuf:"varint,11,opt,name=work_age_us,json=workAgeUs,proto3" json:"work_age_us,omitempty"`                                              // how long ago the work was first executed; 0: it never was
+	Stage         *StageOptions          `protobuf:"bytes,12,opt,name=stage,proto3" json:"stage,omitempty"`                                                                          // of a function that is called alone
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -864,6 +870,48 @@ func (x *CallOptions) GetTimeoutUs() uint64 {
 		return x.TimeoutUs
 	}
 	return 0
+}
+
+func (x *CallOptions) GetOutput() *Key {
+	if x != nil {
+		return x.Output
+	}
+	return nil
+}
+
+func (x *CallOptions) GetThen() *FuncRef {
+	if x != nil {
+		return x.Then
+	}
+	return nil
+}
+
+func (x *CallOptions) GetFirst() bool {
+	if x != nil {
+		return x.First
+	}
+	return false
+}
+
+func (x *CallOptions) GetWork() []byte {
+	if x != nil {
+		return x.Work
+	}
+	return nil
+}
+
+func (x *CallOptions) GetWorkAgeUs() uint64 {
+	if x != nil {
+		return x.WorkAgeUs
+	}
+	return 0
+}
+
+func (x *CallOptions) GetStage() *StageOptions {
+	if x != nil {
+		return x.Stage
+	}
+	return nil
 }
 
 // Call runs a function. Answered by CallReply.
@@ -1097,6 +1145,7 @@ type CallReply struct {
 	RunId         []byte                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	Results       []*StageResult         `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"` // of the sinks, in the DAG's order
 	Plan          *Plan                  `protobuf:"bytes,3,opt,name=plan,proto3" json:"plan,omitempty"`       // with dry_run
+	Next          []byte                 `protobuf:"bytes,4,opt,name=next,proto3" json:"next,omitempty"`       // the run that continues with the result
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1148,6 +1197,13 @@ func (x *CallReply) GetResults() []*StageResult {
 func (x *CallReply) GetPlan() *Plan {
 	if x != nil {
 		return x.Plan
+	}
+	return nil
+}
+
+func (x *CallReply) GetNext() []byte {
+	if x != nil {
+		return x.Next
 	}
 	return nil
 }
@@ -1312,7 +1368,9 @@ type RunSpec struct {
 	RunId         []byte                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	Attempt       uint32                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"` // raised when the coordinator has stages run again
 	Coordinator   []byte                 `protobuf:"bytes,3,opt,name=coordinator,proto3" json:"coordinator,omitempty"`
-	Plan          []byte                 `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"` // an encoded Plan
+	Plan          []byte                 `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"`                               // an encoded Plan
+	Work          []byte                 `protobuf:"bytes,5,opt,name=work,proto3" json:"work,omitempty"`                               // from which the effects of the run have their ids; empty: run_id
+	WorkAgeUs     uint64                 `protobuf:"varint,6,opt,name=work_age_us,json=workAgeUs,proto3" json:"work_age_us,omitempty"` // how long before this was sent the work was first executed; 0: it never was
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1373,6 +1431,20 @@ func (x *RunSpec) GetPlan() []byte {
 		return x.Plan
 	}
 	return nil
+}
+
+func (x *RunSpec) GetWork() []byte {
+	if x != nil {
+		return x.Work
+	}
+	return nil
+}
+
+func (x *RunSpec) GetWorkAgeUs() uint64 {
+	if x != nil {
+		return x.WorkAgeUs
+	}
+	return 0
 }
 
 // Hop hands a stage one of its inputs. One way, node to node.
@@ -1481,7 +1553,7 @@ type StageReport struct {
 	MovedBytes    uint64                 `protobuf:"varint,8,opt,name=moved_bytes,json=movedBytes,proto3" json:"moved_bytes,omitempty"`     // of inputs that came from other nodes
 	CacheHits     uint32                 `protobuf:"varint,9,opt,name=cache_hits,json=cacheHits,proto3" json:"cache_hits,omitempty"`        // arguments by reference that were on the node
 	CacheMisses   uint32                 `protobuf:"varint,10,opt,name=cache_misses,json=cacheMisses,proto3" json:"cache_misses,omitempty"` // that were read elsewhere
-	Executions    uint32                 `protobuf:"varint,11,opt,name=executions,proto3" json:"executions,omitempty"`                      // of the function, those that failed and were repeated included
+	Executions    uint32                 `protobuf:"varint,11,opt,name=executions,proto3" json:"executions,omitempty"`                      // of the function, on this node or others; 0: one
 	Skipped       bool                   `protobuf:"varint,12,opt,name=skipped,proto3" json:"skipped,omitempty"`                            // it did not run: none of its edges was taken
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2258,7 +2330,10 @@ type AwaitRunReply struct {
 	Reports       []*StageReport         `protobuf:"bytes,4,rep,name=reports,proto3" json:"reports,omitempty"`
 	Plan          *Plan                  `protobuf:"bytes,5,opt,name=plan,proto3" json:"plan,omitempty"`
 	Coordinator   []byte                 `protobuf:"bytes,6,opt,name=coordinator,proto3" json:"coordinator,omitempty"`
-	Attempt       uint32                 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"` // while running: the first of this coordinator; else the last
+	Attempt       uint32                 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`                 // while running: the first of this coordinator; else the last
+	Next          []byte                 `protobuf:"bytes,8,opt,name=next,proto3" json:"next,omitempty"`                        // the run that continues with the result, once it was started
+	Undelivered   *Error                 `protobuf:"bytes,9,opt,name=undelivered,proto3" json:"undelivered,omitempty"`          // why the result of a run that succeeded was not stored, or not continued with
+	BeganUs       uint64                 `protobuf:"varint,10,opt,name=began_us,json=beganUs,proto3" json:"began_us,omitempty"` // Unix time, by the coordinator's clock
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2338,6 +2413,27 @@ func (x *AwaitRunReply) GetCoordinator() []byte {
 func (x *AwaitRunReply) GetAttempt() uint32 {
 	if x != nil {
 		return x.Attempt
+	}
+	return 0
+}
+
+func (x *AwaitRunReply) GetNext() []byte {
+	if x != nil {
+		return x.Next
+	}
+	return nil
+}
+
+func (x *AwaitRunReply) GetUndelivered() *Error {
+	if x != nil {
+		return x.Undelivered
+	}
+	return nil
+}
+
+func (x *AwaitRunReply) GetBeganUs() uint64 {
+	if x != nil {
+		return x.BeganUs
 	}
 	return 0
 }
@@ -2447,7 +2543,7 @@ const file_run_proto_rawDesc = "" +
 	"\x04more\x18\x02 \x01(\bR\x04more\"=\n" +
 	"\tDeleteDAG\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"\xfe\x01\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\xc4\x03\n" +
 	"\vCallOptions\x12\x16\n" +
 	"\x06future\x18\x01 \x01(\bR\x06future\x12\x16\n" +
 	"\x06policy\x18\x02 \x01(\tR\x06policy\x126\n" +
@@ -2455,7 +2551,14 @@ const file_run_proto_rawDesc = "" +
 	"\adry_run\x18\x04 \x01(\bR\x06dryRun\x12\x15\n" +
 	"\x06run_id\x18\x05 \x01(\fR\x05runId\x12\x1d\n" +
 	"\n" +
-	"timeout_us\x18\x06 \x01(\x04R\ttimeoutUs\x1a8\n" +
+	"timeout_us\x18\x06 \x01(\x04R\ttimeoutUs\x12%\n" +
+	"\x06output\x18\a \x01(\v2\r.virga.v1.KeyR\x06output\x12%\n" +
+	"\x04then\x18\b \x01(\v2\x11.virga.v1.FuncRefR\x04then\x12\x14\n" +
+	"\x05first\x18\t \x01(\bR\x05first\x12\x12\n" +
+	"\x04work\x18\n" +
+	" \x01(\fR\x04work\x12\x1e\n" +
+	"\vwork_age_us\x18\v \x01(\x04R\tworkAgeUs\x12,\n" +
+	"\x05stage\x18\f \x01(\v2\x16.virga.v1.StageOptionsR\x05stage\x1a8\n" +
 	"\n" +
 	"PlaceEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -2476,11 +2579,12 @@ const file_run_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x13.virga.v1.StageArgsR\x05value:\x028\x01\"J\n" +
 	"\vStageResult\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12%\n" +
-	"\x05value\x18\x02 \x01(\v2\x0f.virga.v1.ValueR\x05value\"w\n" +
+	"\x05value\x18\x02 \x01(\v2\x0f.virga.v1.ValueR\x05value\"\x8b\x01\n" +
 	"\tCallReply\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12/\n" +
 	"\aresults\x18\x02 \x03(\v2\x15.virga.v1.StageResultR\aresults\x12\"\n" +
-	"\x04plan\x18\x03 \x01(\v2\x0e.virga.v1.PlanR\x04plan\"6\n" +
+	"\x04plan\x18\x03 \x01(\v2\x0e.virga.v1.PlanR\x04plan\x12\x12\n" +
+	"\x04next\x18\x04 \x01(\fR\x04next\"6\n" +
 	"\x04Plan\x12.\n" +
 	"\x06stages\x18\x01 \x03(\v2\x16.virga.v1.PlannedStageR\x06stages\"\x84\x02\n" +
 	"\fPlannedStage\x12\x12\n" +
@@ -2492,12 +2596,14 @@ const file_run_proto_rawDesc = "" +
 	"\bhas_args\x18\x06 \x01(\bR\ahasArgs\x120\n" +
 	"\aoptions\x18\a \x01(\v2\x16.virga.v1.StageOptionsR\aoptions\x12\x12\n" +
 	"\x04when\x18\b \x03(\tR\x04when\x12\x18\n" +
-	"\aattempt\x18\t \x01(\rR\aattempt\"p\n" +
+	"\aattempt\x18\t \x01(\rR\aattempt\"\xa4\x01\n" +
 	"\aRunSpec\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\x12 \n" +
 	"\vcoordinator\x18\x03 \x01(\fR\vcoordinator\x12\x12\n" +
-	"\x04plan\x18\x04 \x01(\fR\x04plan\"\xdb\x01\n" +
+	"\x04plan\x18\x04 \x01(\fR\x04plan\x12\x12\n" +
+	"\x04work\x18\x05 \x01(\fR\x04work\x12\x1e\n" +
+	"\vwork_age_us\x18\x06 \x01(\x04R\tworkAgeUs\"\xdb\x01\n" +
 	"\x03Hop\x12#\n" +
 	"\x03run\x18\x01 \x01(\v2\x11.virga.v1.RunSpecR\x03run\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\rR\x05stage\x12\x14\n" +
@@ -2567,7 +2673,7 @@ const file_run_proto_rawDesc = "" +
 	"\x04lost\x18\x03 \x03(\fR\x04lost\":\n" +
 	"\bAwaitRun\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x17\n" +
-	"\ano_wait\x18\x02 \x01(\bR\x06noWait\"\x8e\x02\n" +
+	"\ano_wait\x18\x02 \x01(\bR\x06noWait\"\xf0\x02\n" +
 	"\rAwaitRunReply\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\rR\x05state\x12/\n" +
 	"\aresults\x18\x02 \x03(\v2\x15.virga.v1.StageResultR\aresults\x12%\n" +
@@ -2575,7 +2681,11 @@ const file_run_proto_rawDesc = "" +
 	"\areports\x18\x04 \x03(\v2\x15.virga.v1.StageReportR\areports\x12\"\n" +
 	"\x04plan\x18\x05 \x01(\v2\x0e.virga.v1.PlanR\x04plan\x12 \n" +
 	"\vcoordinator\x18\x06 \x01(\fR\vcoordinator\x12\x18\n" +
-	"\aattempt\x18\a \x01(\rR\aattempt\"\"\n" +
+	"\aattempt\x18\a \x01(\rR\aattempt\x12\x12\n" +
+	"\x04next\x18\b \x01(\fR\x04next\x121\n" +
+	"\vundelivered\x18\t \x01(\v2\x0f.virga.v1.ErrorR\vundelivered\x12\x19\n" +
+	"\bbegan_us\x18\n" +
+	" \x01(\x04R\abeganUs\"\"\n" +
 	"\tCancelRun\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runIdB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
 
@@ -2651,39 +2761,43 @@ var file_run_proto_depIdxs = []int32{
 	5,  // 10: virga.v1.GetDAGReply.dag:type_name -> virga.v1.DAG
 	5,  // 11: virga.v1.ListDAGsReply.dags:type_name -> virga.v1.DAG
 	37, // 12: virga.v1.CallOptions.place:type_name -> virga.v1.CallOptions.PlaceEntry
-	41, // 13: virga.v1.Call.ref:type_name -> virga.v1.FuncRef
-	0,  // 14: virga.v1.Call.args:type_name -> virga.v1.Arg
-	12, // 15: virga.v1.Call.options:type_name -> virga.v1.CallOptions
-	0,  // 16: virga.v1.StageArgs.args:type_name -> virga.v1.Arg
-	38, // 17: virga.v1.CallDAG.args:type_name -> virga.v1.CallDAG.ArgsEntry
-	12, // 18: virga.v1.CallDAG.options:type_name -> virga.v1.CallOptions
-	39, // 19: virga.v1.StageResult.value:type_name -> virga.v1.Value
-	16, // 20: virga.v1.CallReply.results:type_name -> virga.v1.StageResult
-	18, // 21: virga.v1.CallReply.plan:type_name -> virga.v1.Plan
-	19, // 22: virga.v1.Plan.stages:type_name -> virga.v1.PlannedStage
-	41, // 23: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
-	2,  // 24: virga.v1.PlannedStage.options:type_name -> virga.v1.StageOptions
-	20, // 25: virga.v1.Hop.run:type_name -> virga.v1.RunSpec
-	0,  // 26: virga.v1.Hop.args:type_name -> virga.v1.Arg
-	22, // 27: virga.v1.Hop.reports:type_name -> virga.v1.StageReport
-	39, // 28: virga.v1.SinkResult.value:type_name -> virga.v1.Value
-	42, // 29: virga.v1.SinkResult.error:type_name -> virga.v1.Error
-	22, // 30: virga.v1.SinkResult.reports:type_name -> virga.v1.StageReport
-	24, // 31: virga.v1.EndRuns.runs:type_name -> virga.v1.EndRun
-	28, // 32: virga.v1.SurveyRunReply.stages:type_name -> virga.v1.StageStanding
-	22, // 33: virga.v1.SurveyRunReply.reports:type_name -> virga.v1.StageReport
-	20, // 34: virga.v1.AmendRun.run:type_name -> virga.v1.RunSpec
-	32, // 35: virga.v1.CheckRunsReply.troubles:type_name -> virga.v1.RunTrouble
-	16, // 36: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
-	42, // 37: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
-	22, // 38: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
-	18, // 39: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
-	14, // 40: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	40, // 13: virga.v1.CallOptions.output:type_name -> virga.v1.Key
+	41, // 14: virga.v1.CallOptions.then:type_name -> virga.v1.FuncRef
+	2,  // 15: virga.v1.CallOptions.stage:type_name -> virga.v1.StageOptions
+	41, // 16: virga.v1.Call.ref:type_name -> virga.v1.FuncRef
+	0,  // 17: virga.v1.Call.args:type_name -> virga.v1.Arg
+	12, // 18: virga.v1.Call.options:type_name -> virga.v1.CallOptions
+	0,  // 19: virga.v1.StageArgs.args:type_name -> virga.v1.Arg
+	38, // 20: virga.v1.CallDAG.args:type_name -> virga.v1.CallDAG.ArgsEntry
+	12, // 21: virga.v1.CallDAG.options:type_name -> virga.v1.CallOptions
+	39, // 22: virga.v1.StageResult.value:type_name -> virga.v1.Value
+	16, // 23: virga.v1.CallReply.results:type_name -> virga.v1.StageResult
+	18, // 24: virga.v1.CallReply.plan:type_name -> virga.v1.Plan
+	19, // 25: virga.v1.Plan.stages:type_name -> virga.v1.PlannedStage
+	41, // 26: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
+	2,  // 27: virga.v1.PlannedStage.options:type_name -> virga.v1.StageOptions
+	20, // 28: virga.v1.Hop.run:type_name -> virga.v1.RunSpec
+	0,  // 29: virga.v1.Hop.args:type_name -> virga.v1.Arg
+	22, // 30: virga.v1.Hop.reports:type_name -> virga.v1.StageReport
+	39, // 31: virga.v1.SinkResult.value:type_name -> virga.v1.Value
+	42, // 32: virga.v1.SinkResult.error:type_name -> virga.v1.Error
+	22, // 33: virga.v1.SinkResult.reports:type_name -> virga.v1.StageReport
+	24, // 34: virga.v1.EndRuns.runs:type_name -> virga.v1.EndRun
+	28, // 35: virga.v1.SurveyRunReply.stages:type_name -> virga.v1.StageStanding
+	22, // 36: virga.v1.SurveyRunReply.reports:type_name -> virga.v1.StageReport
+	20, // 37: virga.v1.AmendRun.run:type_name -> virga.v1.RunSpec
+	32, // 38: virga.v1.CheckRunsReply.troubles:type_name -> virga.v1.RunTrouble
+	16, // 39: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
+	42, // 40: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
+	22, // 41: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
+	18, // 42: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
+	42, // 43: virga.v1.AwaitRunReply.undelivered:type_name -> virga.v1.Error
+	14, // 44: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
+	45, // [45:45] is the sub-list for method output_type
+	45, // [45:45] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_run_proto_init() }

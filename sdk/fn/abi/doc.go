@@ -33,6 +33,8 @@ const (
 	Update    = "update"    // a: key, b: kind, operation -> nothing
 	Delete    = "delete"    // a: key                     -> nothing
 	Call      = "call"      // a: function, b: arguments  -> value
+	Start     = "start"     // a: function, b: arguments  -> run id, as text
+	Await     = "await"     // a: run id, b: see AwaitEnd -> state, 1 byte; value
 	ID        = "id"        //                            -> invocation id, as text
 	Namespace = "namespace" //                            -> the function's namespace, as text
 	Send      = "send"      // a: invocation id, b: value -> nothing
@@ -41,6 +43,10 @@ const (
 	Deadline  = "deadline"  // () -> i64: ns since 1970, 0 for none
 	Log       = "log"       // (level, text, text_len i32) -> ()
 )
+
+// AwaitEnd, as the second input of Await, waits until the run is over; nothing
+// in its place gives how the run stands.
+const AwaitEnd = "end"
 
 // PackSpan puts a place in memory into the one result that a guest's function has.
 func PackSpan(offset, size uint32) uint64 { return uint64(offset)<<32 | uint64(size) }

@@ -85,6 +85,30 @@ var (
 	_ = fn.Export("relay", func(ctx context.Context, args fn.Args2[string, int]) (int, error) {
 		return fn.Call[int](ctx, args.A, args.B)
 	})
+	_ = fn.Export("count-and-relay", func(ctx context.Context, args fn.Args3[string, string, int]) (int, error) {
+		if err := fn.Inc(ctx, args.A, 1); err != nil {
+			return 0, err
+		}
+		return fn.Call[int](ctx, args.B, args.C)
+	})
+	_ = fn.Export("start", func(ctx context.Context, args fn.Args2[string, int]) (string, error) {
+		future, err := fn.Start[int](ctx, args.A, args.B)
+		return future.ID.String(), err
+	})
+	_ = fn.Export("finish", func(ctx context.Context, id string) (int, error) {
+		run, err := mesh.ParseRunID(id)
+		if err != nil {
+			return 0, err
+		}
+		n, err := fn.FutureOf[int](run).Get(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if state, err := fn.FutureOf[int](run).Status(ctx); err != nil || state != mesh.Succeeded {
+			return 0, mesh.Errorf(mesh.Internal, "status", "%v, %v", state, err)
+		}
+		return n, nil
+	})
 	_ = fn.Export("id", func(ctx context.Context, _ fn.None) (string, error) { return fn.ID(ctx).String(), nil })
 	_ = fn.Export("send", func(ctx context.Context, args fn.Args2[string, mesh.Value]) (fn.None, error) {
 		to, err := mesh.ParseInvocationID(args.A)
