@@ -55,6 +55,9 @@ func (c *Client) Offer(ctx context.Context, refs []mesh.FuncRef, invoke Invoker,
 	}
 }
 
+// maxWorkAge bounds what a node says of the age of a work, in µs.
+const maxWorkAge = uint64(365 * 24 * time.Hour / time.Microsecond)
+
 func errWorkerStopped() error {
 	return mesh.Errorf(mesh.Cancelled, "offer functions", "the worker stopped")
 }
@@ -108,7 +111,7 @@ func (r *remote) Serve(ctx context.Context, _ *link.Conn, req wire.Message) (wir
 		if err != nil {
 			return nil, err
 		}
-		ctx = effects.Executing(ctx, effects.Aged(work, time.Duration(invoke.WorkAgeUs)*time.Microsecond))
+		ctx = effects.Executing(ctx, effects.Aged(work, time.Duration(min(invoke.WorkAgeUs, maxWorkAge))*time.Microsecond))
 	}
 	result, err := (*offer)(ctx, ref, args, id)
 	if err != nil {

@@ -46,6 +46,13 @@ func (e *conclusion) note(r *Record) {
 	}
 }
 
+// was says that an earlier coordinator has done it.
+func (e *conclusion) was(next mesh.RunID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.made, e.next = true, next
+}
+
 // failed gives the error of a conclusion that was tried in vain.
 func (e *conclusion) failed() error {
 	if e == nil {
@@ -218,7 +225,7 @@ func (c *coordination) concluded() {
 		return
 	}
 	if c.settled != nil && record.Undelivered == nil { // by an earlier coordinator
-		c.after.made, c.after.next = true, record.Next
+		c.after.was(record.Next)
 		return
 	}
 	if err := c.runs.conclude(c.runs.ctx, c.after, c.id, record.Results); err != nil {

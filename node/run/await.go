@@ -38,7 +38,7 @@ func (r *Runs) await(ctx context.Context, id mesh.RunID, noWait bool) (Record, e
 
 func (c *coordination) await(ctx context.Context, noWait bool) (Record, error) {
 	if noWait {
-		return c.record(), nil
+		return c.standing(), nil
 	}
 	select {
 	case <-c.ended():
@@ -46,6 +46,20 @@ func (c *coordination) await(ctx context.Context, noWait bool) (Record, error) {
 	case <-ctx.Done():
 		return Record{}, mesh.Errorf(mesh.KindOf(ctx.Err()), "", "the run goes on: %w", ctx.Err())
 	}
+}
+
+// standing is the record of a run that is over only once its result is where
+// it should be.
+func (c *coordination) standing() Record {
+	record := c.record()
+	select {
+	case <-c.ended():
+	default:
+		if record.State == mesh.Succeeded && c.after != nil {
+			record.State, record.Results = mesh.Running, nil
+		}
+	}
+	return record
 }
 
 // final is the record of a run that is over, or the error for which it was abandoned.

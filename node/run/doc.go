@@ -4,8 +4,9 @@
 // again only from the sinks. What is lost with a node that dies runs again
 // elsewhere, and nothing else; a run always ends, by its deadline at the latest.
 //
-// A stage runs at least once: it may run again when its node is lost, or
-// thought to be, and what it wrote before stays.
+// A stage runs at least once: it may run again when its node is lost, or thought
+// to be. What it does to state has ids that do not depend
+// on the attempt (package effects): it is done once, however often it runs.
 //
 // Two state machines know no I/O, clock or goroutine: the tracker is the
 // coordinator's view of a run, the execution is one node's view of the
