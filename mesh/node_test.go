@@ -28,3 +28,10 @@ func TestCompareDistance(t *testing.T) {
 		t.Error("an id is not as close as itself")
 	}
 }
+
+func TestTheNextRunFollowsFromTheFirst(t *testing.T) {
+	first := NewRunID()
+	if first.Next() != first.Next() || first.Next() == first || first.Next() == NewRunID().Next() {
+		t.Error("the id of the next run is not one of its own")
+	}
+}

@@ -158,3 +158,29 @@ func TestRunCommands(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestCallStoresTheResultAndTellsWhatContinues(t *testing.T) {
+	next := mesh.RunID{1}.Next()
+	options := &pb.CallOptions{
+		Output: &pb.Key{Namespace: "default", Name: "k"}, Then: &pb.FuncRef{Namespace: "default", Name: "g"},
+	}
+	reply := results(t, "f", 4)
+	reply.Next = next[:]
+	ask := expecting(t, &pb.Call{Ref: &pb.FuncRef{Namespace: "default", Name: "f"}, Options: options}, reply)
+	flags := []string{"--output-key", "k", "--then", "g"}
+	if got := virga(t, ask, "", append([]string{"call", "f"}, flags...)...); got.stdout != "4\ncontinued by run "+next.String()+"\n" {
+		t.Errorf("printed %q %q", got.stdout, got.stderr)
+	}
+	if got := virga(t, ask, "", append([]string{"call", "f", "-o", "json"}, flags...)...); got.stdout != "{\n  \"result\": 4,\n  \"next\": \""+next.String()+"\"\n}\n" {
+		t.Errorf("printed %q %q", got.stdout, got.stderr)
+	}
+	reply = results(t, "a", 1, "b", 2)
+	reply.Next = next[:]
+	ask = expecting(t, &pb.CallDAG{Namespace: "default", Name: "d", Options: options}, reply)
+	if got := virga(t, ask, "", append([]string{"dag", "call", "d"}, flags...)...); got.stdout != "{\"a\":1,\"b\":2}\ncontinued by run "+next.String()+"\n" {
+		t.Errorf("printed %q %q", got.stdout, got.stderr)
+	}
+	if got := virga(t, ask, "", "call", "f", "--then", "no name"); got.code == 0 {
+		t.Errorf("a bad name printed %q", got.stdout)
+	}
+}

@@ -57,6 +57,8 @@ func TestCopiesAreOneWork(t *testing.T) {
 			return text("by " + string(v.ID.Node)), nil
 		})
 		reply, err := c.nodes["n1"].Call(t.Context(), with(callOf("f"), hedge(time.Second)))
+		mu.Lock()
+		defer mu.Unlock()
 		if got := one(t, reply, err); got != "by n1" || len(seen) != 2 {
 			t.Fatalf("%s, of %d copies", got, len(seen))
 		}

@@ -19,15 +19,6 @@ func parallel(n int) mesh.StageOptions { return mesh.StageOptions{Map: mesh.Map{
 
 func jsonArg(text string) Arg { return Arg{Value: mesh.Value{Format: mesh.JSON, Data: []byte(text)}} }
 
-func encoded(t *testing.T, v any) mesh.Value {
-	t.Helper()
-	value, err := codec.Encode(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return value
-}
-
 // double doubles its last argument, a number.
 func double(_ context.Context, v Invocation) (mesh.Value, error) {
 	var n int
