@@ -67,7 +67,7 @@ func TestARetriedStageCountsOnce(t *testing.T) {
 		node.Handle("native", writing(f)), node.Handle("bump", bump), node.Handle("burn", f.burn),
 	)})
 	serve(t, dial(t, m, 1), worker.Handle("worker", writing(f)))
-	deploy(t, at(m, 0), "count-and-relay", guestModule, "")
+	deploy(t, at(m, 0), "tally", guestModule, "")
 	retries := sdk.CallOptions{Stage: mesh.StageOptions{Retry: mesh.Retry{Attempts: 4}}}
 	for _, name := range []string{"native", "worker"} {
 		for i := range m.Len() {
@@ -81,7 +81,7 @@ func TestARetriedStageCountsOnce(t *testing.T) {
 		wants(t, "what functions counted that it called", counted(t, m, 0, name+"-nested"), nil, 2*3)
 	}
 	f.failures.Store(3)
-	guest := sdk.Func[fn.Args3[string, string, int], int](at(m, 2), "count-and-relay")
+	guest := sdk.Func[fn.Args3[string, string, int], int](at(m, 2), "tally")
 	guest.Options = retries
 	got, err := guest.Call(within(t, 30*time.Second), fn.Args3[string, string, int]{A: "guest", B: "burn", C: 7})
 	wants(t, "the guest", got, err, 7)

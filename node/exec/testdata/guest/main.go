@@ -85,7 +85,7 @@ var (
 	_ = fn.Export("relay", func(ctx context.Context, args fn.Args2[string, int]) (int, error) {
 		return fn.Call[int](ctx, args.A, args.B)
 	})
-	_ = fn.Export("count-and-relay", func(ctx context.Context, args fn.Args3[string, string, int]) (int, error) {
+	_ = fn.Export("tally", func(ctx context.Context, args fn.Args3[string, string, int]) (int, error) {
 		if err := fn.Inc(ctx, args.A, 1); err != nil {
 			return 0, err
 		}
