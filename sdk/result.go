@@ -37,9 +37,12 @@ func Only[Out any](results Results) (Out, error) {
 }
 
 // Whole gives the results as one value: that of a sole sink as it is, those of
-// several as an object by stage.
+// several as an object by stage; no value where all sinks were skipped.
 func (r Results) Whole() (mesh.Value, error) {
-	if len(r) == 1 {
+	switch len(r) {
+	case 0:
+		return mesh.Value{}, nil
+	case 1:
 		return r[0].Value, nil
 	}
 	members := make([]codec.Member, len(r))

@@ -143,9 +143,12 @@ func (r *Record) Outcome() (mesh.RunState, mesh.Value, error) {
 	return r.State, v, err
 }
 
-// whole gives the results of a run as one value.
+// whole gives the results of a run as one value; no value where there are none.
 func whole(results []StageResult) (mesh.Value, error) {
-	if len(results) == 1 {
+	switch len(results) {
+	case 0: // all sinks were skipped
+		return mesh.Value{}, nil
+	case 1:
 		return results[0].Value, nil
 	}
 	members := make([]codec.Member, len(results))
