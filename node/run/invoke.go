@@ -34,7 +34,7 @@ func (r *Runs) invoke(ctx context.Context, s *spec, i int, args []Arg) (mesh.Val
 	} else {
 		t.options, t.executed = &st.options, new(atomic.Uint32)
 		v, err = r.perform(ctx, t, values)
-		done.executions = int(t.executed.Load())
+		done.executions = uint32(t.executed.Load())
 	}
 	done.took, done.bytes = time.Since(started), len(v.Data)
 	return v, done, err
