@@ -85,7 +85,7 @@ func (d *DAG) validateStages() error {
 		if err := s.Func.Validate(); err != nil {
 			return err
 		}
-		if err := s.validate(s.Name); err != nil {
+		if err := s.StageOptions.Validate(s.Name); err != nil {
 			return err
 		}
 		if seen[s.Name] {

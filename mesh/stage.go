@@ -85,8 +85,9 @@ func (o *StageOptions) IsZero() bool {
 		o.Timeout == 0 && o.Colocate == "" && len(o.Labels) == 0
 }
 
-// validate gives an Invalid error that names the option, what it holds and what was expected.
-func (o *StageOptions) validate(stage string) error {
+// Validate gives an Invalid error that names the stage and the option, what
+// that holds and what was expected.
+func (o *StageOptions) Validate(stage string) error {
 	invalid := func(format string, args ...any) error {
 		e := *Errorf(Invalid, "stage options", format, args...)
 		e.Stage = stage

@@ -20,7 +20,9 @@ type graph struct {
 type stage struct {
 	name     string
 	fn       mesh.FuncInfo // at the coordinator; elsewhere its Ref alone
-	parents  []int         // in edge order
+	options  mesh.StageOptions
+	parents  []int            // in edge order
+	when     []mesh.Condition // by parent, of the edge from it; nil where none has one
 	hasArgs  bool
 	children []port
 }
@@ -37,6 +39,15 @@ func (s *stage) inputs() int {
 }
 
 func (s *stage) sink() bool { return len(s.children) == 0 }
+
+// condition is that of the edge from the stage's parent n-1 (input n). It is
+// zero for an edge that is always taken.
+func (s *stage) condition(input int) mesh.Condition {
+	if s.when == nil || input == 0 {
+		return mesh.Condition{}
+	}
+	return s.when[input-1]
+}
 
 // link derives children and sinks from the parents. It refuses parents that
 // are no stages, and cycles, whose stages would wait for ever.
@@ -101,7 +112,7 @@ func newGraph(dag *mesh.DAG, args map[string][]Arg) (*graph, error) {
 	index := make(map[string]int, len(dag.Stages))
 	for i, s := range dag.Stages {
 		index[s.Name] = i
-		g.stages[i] = stage{name: s.Name, fn: mesh.FuncInfo{Ref: s.Func}}
+		g.stages[i] = stage{name: s.Name, fn: mesh.FuncInfo{Ref: s.Func}, options: s.StageOptions}
 	}
 	for name := range args {
 		if _, declared := index[name]; !declared {
@@ -111,10 +122,17 @@ func newGraph(dag *mesh.DAG, args map[string][]Arg) (*graph, error) {
 	for _, e := range dag.Edges {
 		child := &g.stages[index[e.To]]
 		child.parents = append(child.parents, index[e.From])
+		if !e.When.IsZero() {
+			child.when = append(child.when, make([]mesh.Condition, len(child.parents)-1-len(child.when))...)
+			child.when = append(child.when, e.When)
+		}
 	}
 	for i := range g.stages {
 		s := &g.stages[i]
 		s.hasArgs = len(s.parents) == 0 || len(args[s.name]) > 0
+		if s.when != nil {
+			s.when = append(s.when, make([]mesh.Condition, len(s.parents)-len(s.when))...)
+		}
 	}
 	return g, g.link()
 }

@@ -33,6 +33,8 @@ type PlannedStage struct {
 	Placement
 	Parents []int
 	HasArgs bool // it has arguments of the call itself
+	Options mesh.StageOptions
+	When    []mesh.Condition // by parent, of the edge from it; nil where none has one
 }
 
 // StageReport says what a stage did.
@@ -114,9 +116,15 @@ func resultMessages(results []StageResult) []*pb.StageResult {
 func planMessage(plan []PlannedStage) *pb.Plan {
 	m := &pb.Plan{Stages: make([]*pb.PlannedStage, len(plan))}
 	for i, p := range plan {
-		stage := &pb.PlannedStage{Name: p.Name, Func: wire.FromFuncRef(p.Func), Node: []byte(p.Node), Why: p.Why, HasArgs: p.HasArgs}
+		stage := &pb.PlannedStage{
+			Name: p.Name, Func: wire.FromFuncRef(p.Func), Node: []byte(p.Node), Why: p.Why, HasArgs: p.HasArgs,
+			Options: wire.FromStageOptions(&p.Options),
+		}
 		for _, parent := range p.Parents {
 			stage.Parents = append(stage.Parents, uint32(parent))
+		}
+		for _, when := range p.When {
+			stage.When = append(stage.When, when.String())
 		}
 		m.Stages[i] = stage
 	}
@@ -132,19 +140,45 @@ func parsePlan(m *pb.Plan) ([]PlannedStage, error) {
 	plan := make([]PlannedStage, len(m.GetStages()))
 	edges := 0
 	for i, stage := range m.GetStages() {
-		fn, err := wire.ToFuncRef(stage.GetFunc())
-		if err != nil {
-			return nil, err
-		}
-		if edges += len(stage.Parents); edges > mesh.MaxEdges {
+		if edges += len(stage.GetParents()); edges > mesh.MaxEdges {
 			return nil, mesh.Errorf(mesh.Invalid, "plan", "more than %d edges", mesh.MaxEdges)
 		}
-		plan[i] = PlannedStage{Name: stage.Name, Func: fn, Placement: Placement{mesh.NodeID(stage.Node), stage.Why}, HasArgs: stage.HasArgs}
-		for _, parent := range stage.Parents {
-			plan[i].Parents = append(plan[i].Parents, int(parent))
+		if err := plan[i].parse(stage); err != nil {
+			return nil, err
 		}
 	}
 	return plan, nil
+}
+
+func (p *PlannedStage) parse(m *pb.PlannedStage) error {
+	fn, err := wire.ToFuncRef(m.GetFunc())
+	if err != nil {
+		return err
+	}
+	options, err := wire.ToStageOptions(m.Options)
+	if err == nil {
+		err = options.Validate(m.Name)
+	}
+	if err != nil {
+		return err
+	}
+	*p = PlannedStage{
+		Name: m.Name, Func: fn, Placement: Placement{mesh.NodeID(m.Node), m.Why}, HasArgs: m.HasArgs, Options: options,
+	}
+	for _, parent := range m.Parents {
+		p.Parents = append(p.Parents, int(parent))
+	}
+	if len(m.When) > 0 && len(m.When) != len(m.Parents) {
+		return mesh.Errorf(mesh.Invalid, "plan", "stage %q has %d conditions for %d parents: expected as many, or none", m.Name, len(m.When), len(m.Parents))
+	}
+	for _, text := range m.When {
+		when, err := wire.ToCondition(text)
+		if err != nil {
+			return err
+		}
+		p.When = append(p.When, when)
+	}
+	return nil
 }
 
 // encodePlan gives a plan as it travels with hops.

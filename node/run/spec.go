@@ -67,7 +67,10 @@ func (s *spec) planned() []PlannedStage {
 	plan := make([]PlannedStage, len(s.stages))
 	for i := range s.stages {
 		st := &s.stages[i]
-		plan[i] = PlannedStage{Name: st.name, Func: st.fn.Ref, Placement: s.places[i], Parents: st.parents, HasArgs: st.hasArgs}
+		plan[i] = PlannedStage{
+			Name: st.name, Func: st.fn.Ref, Placement: s.places[i], Parents: st.parents, HasArgs: st.hasArgs,
+			Options: st.options, When: st.when,
+		}
 	}
 	return plan
 }
@@ -87,7 +90,10 @@ func parseSpec(m *pb.RunSpec) (*spec, error) {
 	}
 	s := &spec{graph: &graph{stages: make([]stage, len(plan))}, run: id, attempt: m.Attempt, coordinator: mesh.NodeID(m.Coordinator), encoded: m}
 	for i, p := range plan {
-		s.stages[i] = stage{name: p.Name, fn: mesh.FuncInfo{Ref: p.Func}, parents: p.Parents, hasArgs: p.HasArgs}
+		s.stages[i] = stage{
+			name: p.Name, fn: mesh.FuncInfo{Ref: p.Func}, options: p.Options,
+			parents: p.Parents, when: p.When, hasArgs: p.HasArgs,
+		}
 		s.places = append(s.places, p.Placement)
 		if s.stages[i].inputs() == 0 {
 			return nil, mesh.Errorf(mesh.Invalid, "run", "stage %q has no input: expected parents or arguments", p.Name)
