@@ -14,12 +14,14 @@ import (
 type running struct {
 	fn.Library
 	id       mesh.InvocationID
+	caller   string
 	function mesh.FuncInfo
 	limits   mesh.Limits
 	inbox    inbox
 	node     *gate
 	own      *sharedGate // nil if the function has no limit of its own
 	clock    runContext
+	cold     time.Duration // that making ready what it runs took; 0: it was warm
 
 	// For guests: the context of what they ask of the library, where their
 	// words go, and the formats that they read.
@@ -86,11 +88,11 @@ const lookEvery = time.Second
 // former must not hold the latter.
 func (r *running) enter(ctx context.Context) error {
 	if r.own != nil {
-		if err := r.own.enter(ctx); err != nil {
+		if err := r.own.enter(ctx, r.caller); err != nil {
 			return err
 		}
 	}
-	if err := r.node.enter(ctx); err != nil {
+	if err := r.node.enter(ctx, r.caller); err != nil {
 		if r.own != nil {
 			r.own.leave()
 		}
@@ -103,6 +105,14 @@ func (r *running) leave() {
 	r.node.leave()
 	if r.own != nil {
 		r.own.leave()
+	}
+}
+
+// noteHeld tells the gates for how long r had its places.
+func (r *running) noteHeld(d time.Duration) {
+	r.node.pace.held(d)
+	if r.own != nil {
+		r.own.pace.held(d)
 	}
 }
 
