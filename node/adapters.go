@@ -43,7 +43,7 @@ type executor struct{ rooms *rooms }
 
 func (e executor) Invoke(ctx context.Context, v run.Invocation) (mesh.Value, error) {
 	return e.rooms.exec.Invoke(ctx, exec.Invocation{
-		ID: v.ID, Func: v.Func, Args: v.Args,
+		ID: v.ID, Func: v.Func, Args: v.Args, Caller: callerOf(ctx, v.Func.Ref),
 		Library: &library{rooms: e.rooms, id: v.ID, in: v.Func.Ref.Namespace},
 	})
 }

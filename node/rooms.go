@@ -44,6 +44,10 @@ type rooms struct {
 	cache     *cache.Cache     // of what others own
 	publisher *cache.Publisher // to the caches of others
 	published cache.Published  // by the caches of others
+	workloads workloads        // of others
+	outlook   *outlook
+	sent      sentWork // that others have not told of yet
+	warmth    *warmKeeper
 	replica   *replica.Replica
 	hot       *hotkeys.Tracker
 	state     *state
@@ -136,7 +140,7 @@ func (r *rooms) openExecutor() (err error) {
 	r.exec, err = exec.New(exec.Options{
 		CacheDir: r.cfg.ModuleCache, Modules: moduleSource{r},
 		Concurrency: r.cfg.Concurrency, Queue: r.cfg.Queue,
-		Limits: mesh.Limits{Memory: r.cfg.FuncMemory, Time: r.cfg.FuncTime}, Log: r.log,
+		Limits: mesh.Limits{Memory: r.cfg.FuncMemory, Time: r.cfg.FuncTime}, Warm: r.cfg.Warm.ofModules(), Log: r.log,
 	})
 	if err != nil {
 		return err
@@ -191,9 +195,14 @@ func (r *rooms) openState() error {
 	})
 	r.state = &state{replica: r.replica, readQuorum: r.cfg.Replicas - r.cfg.WriteQuorum + 1, live: r.live}
 	r.catalog = catalog.New(r.state, r.announce)
+	r.outlook = &outlook{self: r.self, labels: r.cfg.Labels, policy: r.cfg.Placement, live: r.live, told: &r.workloads, rtt: r.roundTrip}
+	r.warmth = newWarmKeeper(r)
 	r.runs = run.New(run.Config{
 		Self: r.self, Catalog: r.catalog, Executor: executor{r}, Peers: r.peers,
-		Placer:     &placer{self: r.self, live: r.staying, owners: r.dht.Owners, n: r.cfg.Replicas, cached: r.published.Holders},
+		Placer: &placer{
+			self: r.self, policy: r.cfg.Placement, live: r.staying, owners: r.dht.Owners, n: r.cfg.Replicas, cached: r.published.Holders,
+			outlook: r.outlook, exec: r.exec, sent: &r.sent,
+		},
 		References: references{r.replica}, Results: results{r.state}, ResultTTL: r.cfg.ResultTTL, Log: r.log,
 	})
 	r.openTriggers()
@@ -215,6 +224,7 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 	r.background(r.noteAlive)
 	r.background(r.publishHoldings)
 	r.background(r.measure)
+	r.background(r.followWork)
 	r.background(r.publishStats)
 	r.background(func(ctx context.Context) {
 		if err := r.join(ctx, sync.OnceFunc(func() { close(joined); ready() })); err != nil {

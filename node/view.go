@@ -16,6 +16,7 @@ func (r *rooms) viewChanged(e dht.Event) {
 	r.replica.ViewChanged()
 	r.cache.Drop(e.Peer.ID)
 	r.published.Forget(e.Peer.ID)
+	r.workloads.forget(e.Peer.ID)
 	r.runs.PeerDown(e.Peer.ID)
 }
 

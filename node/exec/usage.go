@@ -292,3 +292,21 @@ func (e *Executor) Load() Load {
 	running, waiting := e.node.counts()
 	return Load{Running: running, Waiting: waiting, Capacity: e.options.Concurrency}
 }
+
+// At tells how a version of a function is used here now: the instances that
+// are ready, or run; the invocations that run or wait; and how many may run at
+// once, 0 where that is the node's limit, or not known yet.
+func (e *Executor) At(info *mesh.FuncInfo) (warm, busy, limit int) {
+	if info.Kind.Anywhere() {
+		warm = e.warm(info)
+	}
+	e.usages.mu.RLock()
+	u := e.usages.byRef[info.Ref]
+	e.usages.mu.RUnlock()
+	if u == nil {
+		return warm, 0, info.Limits.Concurrency
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return warm, u.running + u.waiting, u.limit
+}

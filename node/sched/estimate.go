@@ -24,8 +24,8 @@ func (p *planner) estimate(members []int, holders []time.Duration, n *Node) (sum
 		sum.data += data
 		sum.held += held
 		sum.input += p.inputCost(i, n, members)
-		sum.start += startCost(s, n)
-		sum.wait = max(sum.wait, waitCost(s, n))
+		sum.start += p.startCost(s, n)
+		sum.wait = max(sum.wait, p.waitCost(s, n))
 	}
 	return sum
 }
@@ -82,7 +82,7 @@ func (p *planner) inputCost(i int, n *Node, members []int) time.Duration {
 		if at == "" || at == n.ID { // not placed yet: of the same group
 			continue
 		}
-		bytes += p.Stages[parent].Cost.ResultBytes
+		bytes += p.Costs[p.Stages[parent].Func.Ref].ResultBytes
 		if from := p.node(at); from != nil {
 			far = max(far, p.roundTrip(from, n))
 		} else {
@@ -97,20 +97,21 @@ func (p *planner) inputCost(i int, n *Node, members []int) time.Duration {
 }
 
 // startCost is a stage's part of a cold start.
-func startCost(s *Stage, n *Node) time.Duration {
-	if n.isWarm(s) {
+func (p *planner) startCost(s *Stage, n *Node) time.Duration {
+	if p.isWarm(s, n) {
 		return 0
 	}
-	cold := s.Cost.Cold
+	cost := p.Costs[s.Func.Ref]
+	cold := cost.Cold
 	if cold == 0 {
 		cold = unknownCold
 	}
-	return time.Duration(float64(cold) / max(1, s.Cost.Rate*coldHorizon.Seconds()))
+	return time.Duration(float64(cold) / max(1, cost.Rate*coldHorizon.Seconds()))
 }
 
 // waitCost is how long the stage waits for its place.
-func waitCost(s *Stage, n *Node) time.Duration {
-	mean := s.Cost.Mean
+func (p *planner) waitCost(s *Stage, n *Node) time.Duration {
+	mean := p.Costs[s.Func.Ref].Mean
 	if mean == 0 {
 		mean = unknownMean
 	}
@@ -118,7 +119,7 @@ func waitCost(s *Stage, n *Node) time.Duration {
 	if n.Places > 0 && (n.Waiting > 0 || n.Load >= 1) {
 		rounds = float64(n.Waiting+1) / float64(n.Places)
 	}
-	if f := n.Funcs[s.Func.Ref]; f.Limit > 0 && f.Busy >= f.Limit {
+	if f := p.at(s, n); f.Limit > 0 && f.Busy >= f.Limit {
 		rounds = max(rounds, float64(f.Busy-f.Limit+1)/float64(f.Limit))
 	}
 	return time.Duration(rounds * float64(mean))
@@ -161,4 +162,23 @@ func (p *planner) isSink(i int) bool {
 		}
 	}
 	return p.sinks[i]
+}
+
+// at is how the stage's function is used at a node.
+func (p *planner) at(s *Stage, n *Node) FuncAt {
+	switch {
+	case n.ID == p.Self:
+		return s.Here
+	case len(n.Funcs) == 0:
+		return FuncAt{}
+	}
+	return n.Funcs[s.Func.Ref]
+}
+
+// loadFor is the node's load as the stage would feel it.
+func (p *planner) loadFor(s *Stage, n *Node) float64 { return max(n.Load, p.at(s, n).load()) }
+
+// isWarm reports whether the stage's function starts there without delay.
+func (p *planner) isWarm(s *Stage, n *Node) bool {
+	return !s.Func.Kind.Anywhere() || p.at(s, n).Warm > 0
 }

@@ -19,7 +19,7 @@ func (p *planner) staysHere(i int) bool {
 		return false
 	}
 	self := p.node(p.Self)
-	if self == nil || !canRun(s, self) || self.Cooling || self.loadFor(s) > p.Weights.Busy {
+	if self == nil || !canRun(s, self) || self.Cooling || p.loadFor(s, self) > p.Weights.Busy {
 		return false
 	}
 	for _, parent := range s.Parents {
@@ -27,7 +27,7 @@ func (p *planner) staysHere(i int) bool {
 			return false
 		}
 	}
-	return p.hasMost(s, self) && (self.isWarm(s) || !p.warmElsewhere(s))
+	return p.hasMost(s, self) && (p.isWarm(s, self) || !p.warmElsewhere(s))
 }
 
 // hasMost reports whether no node that can run the stage holds more bytes of what it reads.
@@ -94,7 +94,7 @@ func (p *planner) local(members, able []int) Placement {
 
 // isBusy reports whether the node is to be left alone.
 func (p *planner) isBusy(members []int, n *Node) bool {
-	return n.Cooling || slices.ContainsFunc(members, func(i int) bool { return n.loadFor(&p.Stages[i]) > p.Weights.Busy })
+	return n.Cooling || slices.ContainsFunc(members, func(i int) bool { return p.loadFor(&p.Stages[i], n) > p.Weights.Busy })
 }
 
 // spread draws a node for a share of the stages whose data lies at a node
@@ -137,12 +137,12 @@ func (p *planner) amongEquals(members, able []int, costs []estimate, least time.
 // roomier draws between the chosen node, which stands for so much room, and
 // another; without a source of chance it takes the one with more.
 func (p *planner) roomier(members, able []int, chosen, other int, room float64) (int, float64) {
-	free := max(1-p.Nodes[able[other]].loadFor(&p.Stages[members[0]]), 0.01)
+	free := max(1-p.loadFor(&p.Stages[members[0]], &p.Nodes[able[other]]), 0.01)
 	room += free
 	switch {
 	case chosen < 0:
 		return other, room
-	case p.Rand == nil && free > max(1-p.Nodes[able[chosen]].loadFor(&p.Stages[members[0]]), 0.01):
+	case p.Rand == nil && free > max(1-p.loadFor(&p.Stages[members[0]], &p.Nodes[able[chosen]]), 0.01):
 		return other, room
 	case p.Rand != nil && p.Rand.Float64()*room < free:
 		return other, room

@@ -14,7 +14,7 @@ type Stage struct {
 	Refs     []mesh.Key    // keys that it reads as arguments
 	Colocate string        // group of stages that run on one node; empty: none
 	Labels   map[string]string
-	Cost     Cost
+	Here     FuncAt // how its function is used at the coordinator, at this moment
 }
 
 // Cost is what a function took in the mesh lately. What is 0 is not known.
@@ -22,7 +22,7 @@ type Cost struct {
 	Mean        time.Duration // that an invocation takes once it has its place
 	Cold        time.Duration // that a cold start takes
 	ResultBytes int64         // on average
-	Rate        float64       // calls per second that the coordinator places
+	Rate        float64       // calls per second that one coordinator places
 }
 
 // Node is what is known of a live node. Plan only reads the maps, so that
@@ -53,19 +53,6 @@ func (f FuncAt) load() float64 {
 		return 0
 	}
 	return float64(f.Busy) / float64(f.Limit)
-}
-
-// loadFor is the node's load as the stage would feel it.
-func (n *Node) loadFor(s *Stage) float64 {
-	if len(n.Funcs) == 0 {
-		return n.Load
-	}
-	return max(n.Load, n.Funcs[s.Func.Ref].load())
-}
-
-// isWarm reports whether the stage's function starts there without delay.
-func (n *Node) isWarm(s *Stage) bool {
-	return !s.Func.Kind.Anywhere() || n.Funcs[s.Func.Ref].Warm > 0
 }
 
 // Weights are the figures that a plan weighs with. The zero value of a field

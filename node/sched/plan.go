@@ -36,9 +36,10 @@ func ParsePolicy(s string) (Policy, error) {
 type Request struct {
 	Self    mesh.NodeID // the coordinator
 	Stages  []Stage
-	Nodes   []Node // the live ones, the coordinator among them if it takes work
-	Sizes   map[mesh.Key]int64
-	Policy  Policy // empty: Locality
+	Nodes   []Node                // the live ones, the coordinator among them if it takes work
+	Sizes   map[mesh.Key]int64    // bytes of what the stages read
+	Costs   map[mesh.FuncRef]Cost // only read
+	Policy  Policy                // empty: Locality
 	Weights Weights
 	Pins    map[string]mesh.NodeID
 	Rand    *rand.Rand // draws among equals; nil: the first of them

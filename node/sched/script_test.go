@@ -127,6 +127,13 @@ func (p *planScript) plan() string {
 	q := p.q
 	q.Self = "n1"
 	p.q = Request{}
+	for i := range q.Stages {
+		for n := range q.Nodes {
+			if q.Nodes[n].ID == q.Self {
+				q.Stages[i].Here = q.Nodes[n].Funcs[q.Stages[i].Func.Ref]
+			}
+		}
+	}
 	plan, err := Plan(q)
 	if err != nil {
 		return plain(err.Error())
@@ -181,6 +188,7 @@ func scriptNode(id string, words []string) Node {
 
 func (p *planScript) stage(name string, words []string) Stage {
 	s := wasm(name)
+	var cost Cost
 	for _, word := range words {
 		name, value, _ := strings.Cut(word, "=")
 		switch name {
@@ -199,17 +207,21 @@ func (p *planScript) stage(name string, words []string) Stage {
 			s.Labels = map[string]string{}
 			pairs(value, func(name, value string) { s.Labels[name] = value })
 		case "mean":
-			s.Cost.Mean = span(value)
+			cost.Mean = span(value)
 		case "cold":
-			s.Cost.Cold = span(value)
+			cost.Cold = span(value)
 		case "bytes":
-			s.Cost.ResultBytes = int64(number(value))
+			cost.ResultBytes = int64(number(value))
 		case "rate":
-			s.Cost.Rate = number(value)
+			cost.Rate = number(value)
 		default:
 			panic("stage " + word)
 		}
 	}
+	if p.q.Costs == nil {
+		p.q.Costs = map[mesh.FuncRef]Cost{}
+	}
+	p.q.Costs[s.Func.Ref] = cost
 	return s
 }
 
