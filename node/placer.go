@@ -27,6 +27,16 @@ type placer struct {
 	turn    atomic.Uint64 // of round-robin
 }
 
+// newPlacer makes the placer, what it plans by, and what keeps functions warm by the same.
+func (r *rooms) newPlacer() *placer {
+	r.outlook = &outlook{self: r.self, labels: r.cfg.Labels, policy: r.cfg.Placement, live: r.live, told: &r.workloads, rtt: r.roundTrip}
+	r.warmth = newWarmKeeper(r)
+	return &placer{
+		self: r.self, policy: r.cfg.Placement, live: r.staying, owners: r.dht.Owners, n: r.cfg.Replicas, cached: r.published.Holders,
+		outlook: r.outlook, exec: r.exec, sent: &r.sent,
+	}
+}
+
 // Place implements run.Placer.
 func (p *placer) Place(q run.PlaceRequest) ([]run.Placement, error) {
 	known := p.outlook.prospect()

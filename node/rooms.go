@@ -48,6 +48,7 @@ type rooms struct {
 	outlook   *outlook
 	sent      sentWork // that others have not told of yet
 	warmth    *warmKeeper
+	dagCalls  dagCalls
 	replica   *replica.Replica
 	hot       *hotkeys.Tracker
 	state     *state
@@ -195,14 +196,9 @@ func (r *rooms) openState() error {
 	})
 	r.state = &state{replica: r.replica, readQuorum: r.cfg.Replicas - r.cfg.WriteQuorum + 1, live: r.live}
 	r.catalog = catalog.New(r.state, r.announce)
-	r.outlook = &outlook{self: r.self, labels: r.cfg.Labels, policy: r.cfg.Placement, live: r.live, told: &r.workloads, rtt: r.roundTrip}
-	r.warmth = newWarmKeeper(r)
 	r.runs = run.New(run.Config{
 		Self: r.self, Catalog: r.catalog, Executor: executor{r}, Peers: r.peers,
-		Placer: &placer{
-			self: r.self, policy: r.cfg.Placement, live: r.staying, owners: r.dht.Owners, n: r.cfg.Replicas, cached: r.published.Holders,
-			outlook: r.outlook, exec: r.exec, sent: &r.sent,
-		},
+		Placer:     r.newPlacer(),
 		References: references{r.replica}, Results: results{r.state}, ResultTTL: r.cfg.ResultTTL, Log: r.log,
 	})
 	r.openTriggers()

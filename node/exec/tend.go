@@ -21,6 +21,7 @@ func (e *Executor) Tend(now time.Time, keep []Keep) {
 	for _, k := range keep {
 		if k.Func.Kind.Anywhere() && k.Instances > 0 {
 			floors[k.Func.Module] = max(floors[k.Func.Module], k.Instances)
+			e.usages.of(&k.Func) // so that it is told of
 		}
 	}
 	e.modules.tend(now, floors)

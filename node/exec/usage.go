@@ -225,10 +225,11 @@ func (u *usages) of(info *mesh.FuncInfo) *usage {
 func (u *usages) forgetOldest() {
 	var oldest mesh.FuncRef
 	var since time.Time
+	found := false
 	for ref, known := range u.byRef {
 		last, underWay := known.lastUse()
-		if !underWay && (since.IsZero() || last.Before(since)) {
-			oldest, since = ref, last
+		if !underWay && (!found || last.Before(since)) {
+			oldest, since, found = ref, last, true
 		}
 	}
 	delete(u.byRef, oldest)

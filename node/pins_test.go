@@ -1,0 +1,71 @@
+package node_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/virga-mesh/virga/internal/simmesh"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/node"
+	"github.com/virga-mesh/virga/sdk"
+)
+
+// warmOn gives the nodes where a function has instances that are ready.
+func warmOn(t *testing.T, c *sdk.Client, name string) (nodes int, usage sdk.FuncUsage) {
+	t.Helper()
+	all, err := c.Usage(within(t, 30*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range all {
+		if of.Ref.Name == name {
+			usage = of
+		}
+	}
+	for _, at := range usage.Nodes {
+		if at.Warm > 0 {
+			nodes++
+		}
+	}
+	return nodes, usage
+}
+
+// A pinned function is ready on so many nodes before anybody calls it. Without
+// the pin and without calls it is nowhere, and comes back on demand.
+func TestPinnedFunctionsAreWarmAndIdleOnesAreNot(t *testing.T) {
+	m := start(t, simmesh.Options{Nodes: 3, Configure: func(_ int, cfg *node.Config) { cfg.Warm.Idle = 2 * time.Second }})
+	client := dial(t, m, 0)
+	if _, err := client.Deploy(within(t, firstCompile), "square", module(t, guestModule), sdk.DeployOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.PinFunc(within(t, 30*time.Second), "square", 2); err != nil {
+		t.Fatal(err)
+	}
+	var usage sdk.FuncUsage
+	until(t, time.Minute, "two nodes keep it warm", func() (done bool) {
+		n, u := warmOn(t, at(m, 1), "square")
+		usage = u
+		return n == 2
+	})
+	if usage.Pinned != 2 {
+		t.Errorf("it is said to be pinned to %d nodes", usage.Pinned)
+	}
+	if err := client.PinFunc(within(t, 30*time.Second), "square", 0); err != nil {
+		t.Fatal(err)
+	}
+	until(t, time.Minute, "nobody keeps it warm", func() bool {
+		n, _ := warmOn(t, at(m, 1), "square")
+		return n == 0
+	})
+	got, err := call[int](t, client, "square", 5)
+	wants(t, "square, cold", got, err, 25)
+}
+
+func TestWhatCannotBePinnedIsRefused(t *testing.T) {
+	simulate(t, simmesh.Options{Nodes: 1, Provide: arithmetic}, func(t *testing.T, m *simmesh.Mesh) {
+		client := at(m, 0)
+		wantsError(t, "a function that is not there", client.PinFunc(within(t, 30*time.Second), "nosuch", 1), mesh.NotFound, "nosuch")
+		wantsError(t, "a native function", client.PinFunc(within(t, 30*time.Second), "square", 1), mesh.Invalid, "always ready")
+		wantsError(t, "too many nodes", client.PinFunc(within(t, 30*time.Second), "square", 5000), mesh.Invalid, "0 to 1024")
+	})
+}
