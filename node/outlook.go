@@ -18,6 +18,7 @@ type outlook struct {
 	labels  map[string]string
 	policy  PlacementPolicy
 	live    func() []mesh.NodeID
+	staying func() []mesh.NodeID // those of them that take work
 	told    *workloads
 	rtt     func(mesh.NodeID) time.Duration
 	current atomic.Pointer[prospect]
@@ -31,6 +32,8 @@ type outlook struct {
 type prospect struct {
 	at    time.Time
 	nodes map[mesh.NodeID]sched.Node
+	of    []mesh.NodeID // those that take work, and
+	list  []sched.Node  // the same as nodes
 	costs map[mesh.FuncRef]sched.Cost
 }
 
@@ -81,6 +84,12 @@ func (o *outlook) renewed(now time.Time) {
 		}
 		next.nodes[id] = n
 	}
+	next.of = o.staying()
+	for _, id := range next.of {
+		n := next.nodes[id]
+		n.ID = id
+		next.list = append(next.list, n)
+	}
 	next.costs = costsOf(all, len(next.nodes))
 	o.current.Store(next)
 }
@@ -112,6 +121,19 @@ func (o *outlook) prospect() *prospect {
 		o.renewed(time.Now())
 	}
 	return o.current.Load()
+}
+
+// copyOf appends to nodes what is known of those in ids.
+func (p *prospect) copyOf(ids []mesh.NodeID, nodes []sched.Node) []sched.Node {
+	if len(ids) > 0 && len(ids) == len(p.of) && &ids[0] == &p.of[0] {
+		return append(nodes, p.list...)
+	}
+	for _, id := range ids {
+		n := p.nodes[id]
+		n.ID = id
+		nodes = append(nodes, n)
+	}
+	return nodes
 }
 
 // costsOf puts together what the nodes told of functions, by how much each uses them.

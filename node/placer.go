@@ -29,7 +29,7 @@ type placer struct {
 
 // newPlacer makes the placer, what it plans by, and what keeps functions warm by the same.
 func (r *rooms) newPlacer() *placer {
-	r.outlook = &outlook{self: r.self, labels: r.cfg.Labels, policy: r.cfg.Placement, live: r.live, told: &r.workloads, rtt: r.roundTrip}
+	r.outlook = &outlook{self: r.self, labels: r.cfg.Labels, policy: r.cfg.Placement, live: r.live, staying: r.staying, told: &r.workloads, rtt: r.roundTrip}
 	r.warmth = newWarmKeeper(r)
 	return &placer{
 		self: r.self, policy: r.cfg.Placement, live: r.staying, owners: r.dht.Owners, n: r.cfg.Replicas, cached: r.published.Holders,
@@ -87,26 +87,28 @@ func (p *placer) stages(request *sched.Request, stages []run.PlaceStage) (holder
 // one stands now.
 func (p *placer) nodes(request *sched.Request, known *prospect, without []mesh.NodeID, holders heldBytes) {
 	live := p.live()
-	request.Nodes = make([]sched.Node, 0, len(live))
+	nodes := known.copyOf(live, make([]sched.Node, 0, len(live)))
+	if len(without) > 0 {
+		nodes = slices.DeleteFunc(nodes, func(n sched.Node) bool { return slices.Contains(without, n.ID) })
+	}
 	var refs []mesh.FuncRef
-	for _, id := range live {
-		if slices.Contains(without, id) {
-			continue
+	if p.sent.any.Load() {
+		refs = refsOf(request.Stages)
+	}
+	for i := range nodes {
+		n := &nodes[i]
+		if holders != nil {
+			n.Cached = holders[n.ID]
 		}
-		n := known.nodes[id]
-		n.ID, n.Cached = id, holders[id]
 		switch {
-		case id == p.self:
+		case n.ID == p.self:
 			now := p.exec.Load()
 			n.Load, n.Waiting, n.Places = float64(now.Running+now.Waiting)/float64(now.Capacity), now.Waiting, now.Capacity
-		case p.sent.any.Load():
-			if refs == nil {
-				refs = refsOf(request.Stages)
-			}
-			p.sent.add(&n, refs, known.costs, time.Now())
+		case refs != nil:
+			p.sent.add(n, refs, known.costs, time.Now())
 		}
-		request.Nodes = append(request.Nodes, n)
 	}
+	request.Nodes = nodes
 }
 
 func refsOf(stages []sched.Stage) []mesh.FuncRef {

@@ -64,8 +64,7 @@ type rooms struct {
 
 	nodes   atomic.Pointer[liveNodes] // as of the last look at the view
 	waiting atomic.Pointer[string]    // for what, until ready
-
-	offers offers // of workers
+	offers  offers                    // of workers
 
 	damaged chan mesh.Key // records to be taken from other owners
 	drain   *drain
@@ -221,6 +220,7 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 	r.background(r.publishHoldings)
 	r.background(r.measure)
 	r.background(r.followWork)
+	r.background(r.warmth.run)
 	r.background(r.publishStats)
 	r.background(func(ctx context.Context) {
 		if err := r.join(ctx, sync.OnceFunc(func() { close(joined); ready() })); err != nil {

@@ -51,6 +51,11 @@ func (s *sentWork) told(node mesh.NodeID) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.forget(node)
+}
+
+// forget works with the lock held.
+func (s *sentWork) forget(node mesh.NodeID) {
 	if delete(s.byNode, node); len(s.byNode) == 0 {
 		s.any.Store(false)
 	}
@@ -65,7 +70,11 @@ func (s *sentWork) add(n *sched.Node, refs []mesh.FuncRef, costs map[mesh.FuncRe
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	to := s.byNode[n.ID]
-	if to == nil || now.Sub(to.at) > sentLife {
+	if to == nil {
+		return
+	}
+	if now.Sub(to.at) > sentLife {
+		s.forget(n.ID)
 		return
 	}
 	passed := max(now.Sub(to.at), time.Millisecond)

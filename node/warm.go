@@ -31,9 +31,28 @@ func newWarmKeeper(r *rooms) *warmKeeper {
 	return &warmKeeper{rooms: r, add: r.cfg.Warm.Add, scaler: sched.NewScaler(r.cfg.Warm.scaling())}
 }
 
+// run tends what is warm until ctx ends.
+func (k *warmKeeper) run(ctx context.Context) {
+	ticker := time.NewTicker(lookAtWork)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		k.tend(ctx, time.Now())
+	}
+}
+
+// tendTimeout bounds what tend waits for descriptions of functions.
+const tendTimeout = 2 * time.Second
+
 // tend looks at the load of all functions, and at the pins, and lets the
 // executor keep what is to be warm here.
 func (k *warmKeeper) tend(ctx context.Context, now time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, tendTimeout)
+	defer cancel()
 	r := k.rooms
 	pinned := k.pins.current(ctx, r, now)
 	loads := k.loads(ctx, now, pinned)

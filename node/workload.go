@@ -21,8 +21,8 @@ const (
 	tellAgain  = 3 * time.Second
 )
 
-// followWork tells the other nodes how busy this one is, and lets what is
-// warm here follow the load, until ctx ends.
+// followWork tells the other nodes how busy this one is, and renews what plans
+// are made by, until ctx ends.
 func (r *rooms) followWork(ctx context.Context) {
 	ticker := time.NewTicker(lookAtWork)
 	defer ticker.Stop()
@@ -36,7 +36,6 @@ func (r *rooms) followWork(ctx context.Context) {
 		own := r.workload()
 		told = r.tellWorkload(ctx, own, told)
 		r.outlook.renew(own)
-		r.warmth.tend(ctx, time.Now())
 	}
 }
 
