@@ -1,6 +1,8 @@
 package node_test
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,6 +61,40 @@ func TestPinnedFunctionsAreWarmAndIdleOnesAreNot(t *testing.T) {
 	})
 	got, err := call[int](t, client, "square", 5)
 	wants(t, "square, cold", got, err, 25)
+}
+
+// A step in load, through one node, beyond what a function may have there:
+// other nodes have instances ready, take calls, and none fails.
+func TestAFunctionsNodesFollowItsLoad(t *testing.T) {
+	m := start(t, simmesh.Options{Nodes: 3})
+	client := at(m, 0)
+	limits := sdk.DeployOptions{Limits: mesh.Limits{Concurrency: 2}}
+	if _, err := client.Deploy(within(t, firstCompile), "sleep", module(t, guestModule), limits); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := client.Call(within(t, time.Minute), "sleep", 50); err != nil {
+					t.Errorf("a call failed: %v", err)
+				}
+			}
+		})
+	}
+	until(t, time.Minute, "all nodes are warm and take calls", func() bool {
+		nodes, usage := warmOn(t, at(m, 1), "sleep")
+		busy := 0
+		for _, at := range usage.Nodes {
+			if at.Calls > 0 {
+				busy++
+			}
+		}
+		return nodes == 3 && busy == 3 && usage.Wanted == 3
+	})
+	stop()
+	wg.Wait()
 }
 
 func TestWhatCannotBePinnedIsRefused(t *testing.T) {
