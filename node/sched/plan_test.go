@@ -33,11 +33,6 @@ func reads(s Stage, names ...string) Stage {
 	return s
 }
 
-func after(s Stage, parents ...int) Stage {
-	s.Parents = parents
-	return s
-}
-
 func holds(id mesh.NodeID, bytes int64, names ...string) Node {
 	n := Node{ID: id, Cached: map[mesh.Key]int64{}}
 	for _, name := range names {
