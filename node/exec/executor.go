@@ -261,15 +261,6 @@ func (e *Executor) Running() int {
 	return len(e.running)
 }
 
-// Places is how many invocations run, how many wait for a place or for their
-// module to be loaded, and how many places there are. One that waits for another invocation or for a message
-// takes none, nor does one that waits for its function's own limit.
-func (e *Executor) Places() (taken, waiting, limit int) {
-	e.node.mu.Lock()
-	defer e.node.mu.Unlock()
-	return e.node.running, e.node.waiting.len + int(e.loading.Load()), e.node.limit
-}
-
 // Deliver puts a message into the inbox of an invocation that runs here.
 // With no such invocation it is NotFound, with a full inbox Overloaded.
 func (e *Executor) Deliver(to mesh.InvocationID, m Message) error {
