@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // ErrorKind classifies an error by what a caller can do about it. The
@@ -66,10 +67,13 @@ type Error struct {
 	Node  NodeID // where it arose, when that was another node
 	Stage string // the DAG stage in which it arose, if any
 	Msg   string // what was wrong and what was expected
-	Err   error  // the cause, within this process only
+	// RetryAfter, of Overloaded, is when there may be room; 0: it is not told.
+	// What was refused with it has not begun.
+	RetryAfter time.Duration
+	Err        error // the cause, within this process only
 }
 
-// Error gives "op: stage s: kind: message (at node)", without what is empty.
+// Error gives "op: stage s: kind: message: retry after d (at node)", without what is empty.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Op != "" {
@@ -81,6 +85,9 @@ func (e *Error) Error() string {
 	b.WriteString(e.Kind.String())
 	if text := e.Text(); text != "" {
 		b.WriteString(": " + text)
+	}
+	if e.RetryAfter > 0 {
+		b.WriteString(": retry after " + e.RetryAfter.String())
 	}
 	if e.Node != "" {
 		b.WriteString(" (at " + e.Node.Short() + ")")
@@ -118,6 +125,15 @@ func Errorf(kind ErrorKind, op, format string, args ...any) *Error {
 		e.Msg = formatted.Error()
 	}
 	return e
+}
+
+// RetryAfter is what err says of when there may be room; 0: nothing.
+func RetryAfter(err error) time.Duration {
+	var e *Error
+	if errors.As(err, &e) && e.Kind == Overloaded {
+		return e.RetryAfter
+	}
+	return 0
 }
 
 // KindOf classifies any error: an *Error by its kind, context errors as

@@ -65,6 +65,10 @@ func allow(peer admission.Member, req wire.Message) error {
 		return allowDeploy(peer, m.GetRef())
 	case *pb.UseVersion:
 		return allowDeploy(peer, m.GetRef())
+	case *pb.PinFunc:
+		return allowDeploy(peer, m.GetRef())
+	case *pb.Usage:
+		return peer.Allow(admission.Call, m.Namespace, "")
 	case *pb.ServeFuncs:
 		return allowServe(peer, m)
 	case *pb.CreateDAG:

@@ -44,7 +44,7 @@ type executor struct{ rooms *rooms }
 
 func (e executor) Invoke(ctx context.Context, v run.Invocation) (mesh.Value, error) {
 	return e.rooms.exec.Invoke(ctx, exec.Invocation{
-		ID: v.ID, Func: v.Func, Args: v.Args, Work: v.Work,
+		ID: v.ID, Func: v.Func, Args: v.Args, Caller: callerOf(ctx, v.Func.Ref), Work: v.Work,
 		Library: &library{rooms: e.rooms, id: v.ID, in: v.Func.Ref.Namespace, ledger: effects.NewLedger(v.Work)},
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"path/filepath"
 	"time"
@@ -92,6 +93,13 @@ type Config struct {
 
 	// Nodes says how many nodes the mesh is to have.
 	Nodes NodePolicy
+	// Labels are what stages may ask for in the node that runs them, as
+	// mesh.ValidateLabels has them. Default: none.
+	Labels map[string]string
+	// Placement says where the stages of runs go.
+	Placement PlacementPolicy
+	// Warm says how many nodes keep a function warm, and how.
+	Warm WarmPolicy
 
 	// Concurrency bounds the invocations under way at once. Default 1024.
 	Concurrency int
@@ -145,6 +153,9 @@ func (c Config) withDefaults() Config {
 	c.ResultTTL = cmp.Or(c.ResultTTL, 15*time.Minute)
 	c.HotKeys = c.HotKeys.withDefaults()
 	c.Nodes = c.Nodes.withDefaults(c.Replicas)
+	c.Labels = maps.Clone(c.Labels)
+	c.Placement = c.Placement.withDefaults()
+	c.Warm = c.Warm.withDefaults()
 	if len(c.Listen) == 0 {
 		c.Listen = []string{"0.0.0.0:0"}
 	}
@@ -227,8 +238,13 @@ func (c Config) validate() error {
 	if err := c.validateAddrs(); err != nil {
 		return err
 	}
-	if err := c.HotKeys.validate(); err != nil {
-		return err
+	for _, part := range []func() error{
+		c.HotKeys.validate, c.Placement.validate, c.Warm.validate,
+		func() error { return mesh.ValidateLabels(c.Labels) },
+	} {
+		if err := part(); err != nil {
+			return err
+		}
 	}
 	if err := c.Nodes.validate(c.StatsInterval > 0); err != nil {
 		return err

@@ -39,7 +39,7 @@ func (n *Node) Serve(ctx context.Context, from *link.Conn, req wire.Message) (wi
 	case *pb.Namespaces:
 		return r.namespacesFor(ctx, from.Peer(), m)
 	}
-	return r.serve(ctx, from.Peer().ID, req)
+	return r.serve(withCaller(ctx, from.Peer()), from.Peer().ID, req)
 }
 
 // Inline implements link.Handler: what never waits is served at once, and a
@@ -228,6 +228,10 @@ func (r *rooms) serveCatalog(ctx context.Context, req wire.Message) (reply wire.
 		reply, err = r.getDAG(ctx, m)
 	case *pb.ListDAGs:
 		reply, err = r.listDAGs(ctx, m)
+	case *pb.Usage:
+		reply, err = r.funcUsages(ctx, m)
+	case *pb.PinFunc:
+		reply, err = r.pinFunc(ctx, m)
 	case *pb.DeleteDAG:
 		err = r.catalog.DeleteDAG(ctx, m.GetNamespace(), m.GetName())
 	default:
@@ -256,6 +260,8 @@ func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Messag
 		return nil, r.replica.HandleGive(ctx, m)
 	case *pb.Holdings:
 		return nil, r.published.HandleHoldings(from, m)
+	case *pb.Workload:
+		return nil, r.heardWorkload(from, m)
 	case *pb.Tail:
 		return r.watches.HandleTail(ctx, m)
 	case *pb.Push:

@@ -44,6 +44,11 @@ type rooms struct {
 	cache     *cache.Cache     // of what others own
 	publisher *cache.Publisher // to the caches of others
 	published cache.Published  // by the caches of others
+	workloads workloads        // of others
+	outlook   *outlook
+	sent      sentWork // that others have not told of yet
+	warmth    *warmKeeper
+	dagCalls  dagCalls
 	replica   *replica.Replica
 	hot       *hotkeys.Tracker
 	state     *state
@@ -59,8 +64,7 @@ type rooms struct {
 
 	nodes   atomic.Pointer[liveNodes] // as of the last look at the view
 	waiting atomic.Pointer[string]    // for what, until ready
-
-	offers offers // of workers
+	offers  offers                    // of workers
 
 	damaged chan mesh.Key // records to be taken from other owners
 	drain   *drain
@@ -136,7 +140,7 @@ func (r *rooms) openExecutor() (err error) {
 	r.exec, err = exec.New(exec.Options{
 		CacheDir: r.cfg.ModuleCache, Modules: moduleSource{r},
 		Concurrency: r.cfg.Concurrency, Queue: r.cfg.Queue,
-		Limits: mesh.Limits{Memory: r.cfg.FuncMemory, Time: r.cfg.FuncTime}, Log: r.log,
+		Limits: mesh.Limits{Memory: r.cfg.FuncMemory, Time: r.cfg.FuncTime}, Warm: r.cfg.Warm.ofModules(), Log: r.log,
 	})
 	if err != nil {
 		return err
@@ -193,7 +197,7 @@ func (r *rooms) openState() error {
 	r.catalog = catalog.New(r.state, r.announce)
 	r.runs = run.New(run.Config{
 		Self: r.self, Catalog: r.catalog, Executor: executor{r}, Peers: r.peers,
-		Placer:     &placer{self: r.self, live: r.staying, owners: r.dht.Owners, n: r.cfg.Replicas, cached: r.published.Holders},
+		Placer:     r.newPlacer(),
 		References: references{r.replica}, Results: results{r.state}, Outputs: outputs{r.replica},
 		Room: r.exec.Room, ResultTTL: r.cfg.ResultTTL, Log: r.log,
 	})
@@ -216,6 +220,8 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 	r.background(r.noteAlive)
 	r.background(r.publishHoldings)
 	r.background(r.measure)
+	r.background(r.followWork)
+	r.background(r.warmth.run)
 	r.background(r.publishStats)
 	r.background(func(ctx context.Context) {
 		if err := r.join(ctx, sync.OnceFunc(func() { close(joined); ready() })); err != nil {

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 
+	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 	"github.com/virga-mesh/virga/node/run"
@@ -21,7 +22,11 @@ func (r *rooms) callDAG(ctx context.Context, m *pb.CallDAG) (wire.Message, error
 	if err != nil {
 		return nil, err
 	}
-	return r.answerCall(ctx, request)
+	reply, err := r.answerCall(ctx, request)
+	if mesh.KindOf(err) != mesh.NotFound && !request.DryRun { // names that are no DAG's are not counted
+		r.dagCalls.count(request.Namespace, request.DAG)
+	}
+	return reply, err
 }
 
 func (r *rooms) answerCall(ctx context.Context, request run.Request) (wire.Message, error) {

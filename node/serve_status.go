@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/virga-mesh/virga/dht"
 	"github.com/virga-mesh/virga/internal/version"
@@ -22,6 +23,8 @@ func (r *rooms) status() *pb.StatusReply {
 		Running: uint64(r.exec.Running()), ResidentBytes: residentBytes(),
 		NodesWanted: r.follower.wanted(),
 	}
+	load := r.exec.Load()
+	reply.Labels, reply.Waiting, reply.Capacity = r.cfg.Labels, uint64(load.Waiting), uint64(load.Capacity)
 	reply.Ready = reply.NotReadyReason == ""
 	for _, member := range r.dht.Known() {
 		if member.ID == r.self {
@@ -40,6 +43,9 @@ func (r *rooms) peerStatus(m dht.Member) *pb.PeerStatus {
 	}
 	if conn, ok := r.endpoint.Conn(m.ID); ok {
 		status.RoundTripUs = uint64(conn.RTT().Microseconds())
+	}
+	if told := r.workloads.of(m.ID, time.Now()); told != nil {
+		status.Labels = told.labels
 	}
 	return status
 }

@@ -16,6 +16,8 @@ func (r *rooms) viewChanged(e dht.Event) {
 	r.replica.ViewChanged()
 	r.cache.Drop(e.Peer.ID)
 	r.published.Forget(e.Peer.ID)
+	r.workloads.forget(e.Peer.ID)
+	r.sent.told(e.Peer.ID)
 	r.runs.PeerDown(e.Peer.ID)
 }
 

@@ -15,6 +15,10 @@ import (
 type CallOptions struct {
 	// Policy of placement: locality (the default), random, round-robin.
 	Policy string
+	// Once gives the answer of a node that has no room, mesh.Overloaded, at
+	// once. Else a call that has not begun is made again, when the node says
+	// that there may be room, for as long as the context lasts.
+	Once bool
 	// Place says for stages where they must run. A function called alone is
 	// a stage of its own name.
 	Place map[string]mesh.NodeID

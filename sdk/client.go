@@ -26,6 +26,7 @@ type Client struct {
 	namespace string
 	state     StateOptions
 	session   *Session // nil: none
+	impatient bool     // what finds no room is not sent again
 }
 
 // Attach gives a client of a node in the same process. Its requests are
@@ -61,7 +62,7 @@ func do[R wire.Message](ctx context.Context, c *Client, op string, req wire.Mess
 	var none R
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
-	reply, err := c.transport.Do(ctx, req)
+	reply, err := c.ask(ctx, req)
 	if err != nil {
 		return none, mesh.AsError(op, err)
 	}

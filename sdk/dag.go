@@ -88,7 +88,7 @@ func (d *DAG) send(ctx context.Context, args Args, m mode) (*pb.CallReply, error
 		}
 		req.Args[stage] = &pb.StageArgs{Args: encoded}
 	}
-	return do[*pb.CallReply](ctx, d.client, d.op(), req)
+	return do[*pb.CallReply](ctx, d.client.patientUnless(d.Options.Once), d.op(), req)
 }
 
 func (d *DAG) op() string { return "call dag " + d.name }

@@ -92,7 +92,7 @@ func (f *Function[In, Out]) send(ctx context.Context, in In, m mode) (*pb.CallRe
 	if err != nil {
 		return nil, mesh.AsError(f.op(), err)
 	}
-	return do[*pb.CallReply](ctx, f.client, f.op(), &pb.Call{Ref: wire.FromFuncRef(ref), Args: args, Options: options})
+	return do[*pb.CallReply](ctx, f.client.patientUnless(f.Options.Once), f.op(), &pb.Call{Ref: wire.FromFuncRef(ref), Args: args, Options: options})
 }
 
 func (f *Function[In, Out]) op() string { return "call " + f.name }

@@ -41,7 +41,7 @@ func makeRepeatable(req wire.Message) bool {
 			}
 		}
 	case *pb.Get, *pb.GetAll, *pb.List, *pb.Status, *pb.Watch, *pb.Scan, *pb.GetRange, *pb.Namespaces,
-		*pb.Deploy, *pb.GetFunc, *pb.ListFuncs, *pb.UseVersion,
+		*pb.Deploy, *pb.GetFunc, *pb.ListFuncs, *pb.UseVersion, *pb.Usage, *pb.PinFunc,
 		*pb.CreateDAG, *pb.GetDAG, *pb.ListDAGs,
 		*pb.AwaitRun, *pb.CancelRun:
 	default:

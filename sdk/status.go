@@ -22,10 +22,13 @@ type NodeStatus struct {
 	StoredBytes    uint64
 	CachedKeys     uint64
 	CachedBytes    uint64
-	Running        uint64 // invocations under way
-	ResidentBytes  uint64 // memory of its process
-	Draining       bool   // it hands over what it holds, to leave
 	Nodes          NodesWanted
+	Running        uint64            // invocations under way
+	ResidentBytes  uint64            // memory of its process
+	Draining       bool              // it hands over what it holds, to leave
+	Labels         map[string]string // that stages may ask for
+	Waiting        uint64            // invocations that wait for a place
+	Capacity       uint64            // places for invocations
 }
 
 // PeerStatus is what a node knows of another.
@@ -36,6 +39,7 @@ type PeerStatus struct {
 	MissingSince time.Time // zero while it is live
 	Draining     bool      // it hands over what it holds, to leave
 	RoundTrip    time.Duration
+	Labels       map[string]string // as it told them last
 }
 
 // Status asks the node that the client is connected to about itself.
@@ -51,11 +55,12 @@ func (c *Client) Status(ctx context.Context) (NodeStatus, error) {
 		Keys: reply.Keys, StoredBytes: reply.StoredBytes,
 		CachedKeys: reply.CachedKeys, CachedBytes: reply.CachedBytes,
 		Running: reply.Running, ResidentBytes: reply.ResidentBytes, Draining: reply.Draining,
-		Nodes: toNodesWanted(reply.NodesWanted),
+		Nodes:  toNodesWanted(reply.NodesWanted),
+		Labels: reply.Labels, Waiting: reply.Waiting, Capacity: reply.Capacity,
 	}
 	for _, peer := range reply.Peers {
 		known := PeerStatus{
-			ID: mesh.NodeID(peer.Node), Addrs: peer.Addrs, Live: peer.Live, Draining: peer.Draining,
+			ID: mesh.NodeID(peer.Node), Addrs: peer.Addrs, Live: peer.Live, Draining: peer.Draining, Labels: peer.Labels,
 			RoundTrip: time.Duration(peer.RoundTripUs) * time.Microsecond,
 		}
 		if !peer.Live {

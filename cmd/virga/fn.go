@@ -15,7 +15,7 @@ import (
 func fnCommand(a *app) *cobra.Command {
 	return group("fn", "Deploy and manage functions",
 		"  virga fn deploy square ./examples/square\n  virga fn list",
-		fnDeployCommand(a), fnListCommand(a), fnShowCommand(a), fnUseCommand(a), fnDeleteCommand(a))
+		fnDeployCommand(a), fnListCommand(a), fnShowCommand(a), fnUseCommand(a), fnPinCommand(a), fnUnpinCommand(a), fnDeleteCommand(a))
 }
 
 // funcDescription is a function as commands print it.
@@ -73,27 +73,37 @@ func fnListCommand(a *app) *cobra.Command {
 
 func runFnList(ctx context.Context, a *app, prefix string) error {
 	return a.withClient(ctx, func(ctx context.Context, client *sdk.Client) error {
-		list := funcList{Functions: []funcDescription{}}
+		list := funcList{Functions: []listedFunc{}}
+		used, err := usages(ctx, client)
+		if err != nil {
+			return err
+		}
 		for info, err := range client.ListFuncs(ctx, prefix) {
 			if err != nil {
 				return err
 			}
-			list.Functions = append(list.Functions, describeFunc(info))
+			list.Functions = append(list.Functions, listedFunc{describeFunc(info), used[info.Ref]})
 		}
 		return a.show(list)
 	})
 }
 
 type funcList struct {
-	Functions []funcDescription `json:"functions"`
+	Functions []listedFunc `json:"functions"`
+}
+
+// listedFunc is a function, and how its current version is used.
+type listedFunc struct {
+	funcDescription
+	funcUsage
 }
 
 func (l funcList) text(w io.Writer) {
 	var rows [][]string
 	for _, d := range l.Functions {
-		rows = append(rows, []string{d.Name, d.Kind, shortVersion(d.Version), d.where()})
+		rows = append(rows, []string{d.Name, d.Kind, shortVersion(d.Version), d.where(), d.warm(), fmt.Sprintf("%.1f", d.Rate), d.mean()})
 	}
-	writeTable(w, []string{"NAME", "KIND", "VERSION", "RUNS ON"}, rows)
+	writeTable(w, []string{"NAME", "KIND", "VERSION", "RUNS ON", "WARM", "CALLS/S", "MEAN"}, rows)
 }
 
 func fnShowCommand(a *app) *cobra.Command {

@@ -49,11 +49,12 @@ const (
 func listNodes(status sdk.NodeStatus) nodeList {
 	list := nodeList{Nodes: []listedNode{{
 		ID: status.ID.String(), Addrs: status.Addrs, State: memberState(true, status.Draining), Live: true, Self: true,
+		Labels: status.Labels,
 	}}}
 	for _, peer := range status.Peers {
 		listed := listedNode{
 			ID: peer.ID.String(), Addrs: peer.Addrs, State: memberState(peer.Live, peer.Draining), Live: peer.Live,
-			RoundTripMicros: peer.RoundTrip.Microseconds(),
+			RoundTripMicros: peer.RoundTrip.Microseconds(), Labels: peer.Labels,
 		}
 		if !peer.Live {
 			listed.MissingSince = peer.MissingSince.UTC().Format(time.RFC3339)
@@ -78,13 +79,14 @@ type nodeList struct {
 }
 
 type listedNode struct {
-	ID              string   `json:"id"`
-	Addrs           []string `json:"addrs"`
-	State           string   `json:"state"`
-	Live            bool     `json:"live"`
-	MissingSince    string   `json:"missing_since,omitempty"`
-	Self            bool     `json:"self"` // the node that was asked
-	RoundTripMicros int64    `json:"round_trip_us"`
+	ID              string            `json:"id"`
+	Addrs           []string          `json:"addrs"`
+	State           string            `json:"state"`
+	Live            bool              `json:"live"`
+	MissingSince    string            `json:"missing_since,omitempty"`
+	Self            bool              `json:"self"` // the node that was asked
+	RoundTripMicros int64             `json:"round_trip_us"`
+	Labels          map[string]string `json:"labels,omitempty"`
 }
 
 func (l nodeList) text(w io.Writer) {
@@ -97,7 +99,7 @@ func (l nodeList) text(w io.Writer) {
 		if !n.Self && n.Live {
 			roundTrip = micros(n.RoundTripMicros)
 		}
-		rows = append(rows, []string{n.ID, strings.Join(n.Addrs, " "), state, roundTrip})
+		rows = append(rows, []string{n.ID, strings.Join(n.Addrs, " "), state, roundTrip, labelText(n.Labels)})
 	}
-	writeTable(w, []string{"NODE", "ADDRESS", "STATE", "ROUND TRIP"}, rows)
+	writeTable(w, []string{"NODE", "ADDRESS", "STATE", "ROUND TRIP", "LABELS"}, rows)
 }

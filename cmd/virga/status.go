@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -112,18 +113,21 @@ type meshStatus struct {
 }
 
 type nodeState struct {
-	ID       string   `json:"id,omitempty"`
-	Addrs    []string `json:"addrs"`
-	State    string   `json:"state"`
-	Reason   string   `json:"reason,omitempty"`
-	Software string   `json:"software,omitempty"`
-	Started  string   `json:"started,omitempty"`
-	Peers    int      `json:"live_peers"`
-	Keys     uint64   `json:"keys"`
-	Stored   uint64   `json:"stored_bytes"`
-	Cached   uint64   `json:"cached_keys"`
-	Running  uint64   `json:"running"`
-	Resident uint64   `json:"resident_bytes"`
+	ID       string            `json:"id,omitempty"`
+	Addrs    []string          `json:"addrs"`
+	State    string            `json:"state"`
+	Reason   string            `json:"reason,omitempty"`
+	Software string            `json:"software,omitempty"`
+	Started  string            `json:"started,omitempty"`
+	Peers    int               `json:"live_peers"`
+	Keys     uint64            `json:"keys"`
+	Stored   uint64            `json:"stored_bytes"`
+	Cached   uint64            `json:"cached_keys"`
+	Running  uint64            `json:"running"`
+	Waiting  uint64            `json:"waiting"`  // invocations, for a place
+	Capacity uint64            `json:"capacity"` // places
+	Labels   map[string]string `json:"labels,omitempty"`
+	Resident uint64            `json:"resident_bytes"`
 }
 
 func describeNode(s sdk.NodeStatus) nodeState {
@@ -131,6 +135,7 @@ func describeNode(s sdk.NodeStatus) nodeState {
 		ID: s.ID.String(), Addrs: s.Addrs, State: stateReady, Reason: s.NotReadyReason, Software: s.Software,
 		Started: s.Started.UTC().Format(time.RFC3339), Keys: s.Keys, Stored: s.StoredBytes,
 		Cached: s.CachedKeys, Running: s.Running, Resident: s.ResidentBytes,
+		Waiting: s.Waiting, Capacity: s.Capacity, Labels: s.Labels,
 	}
 	if !s.Ready {
 		n.State = stateNotReady
@@ -155,12 +160,21 @@ func (s meshStatus) text(w io.Writer) {
 			state += ": " + n.Reason
 		}
 		rows = append(rows, []string{
-			id, strings.Join(n.Addrs, " "), state, fmt.Sprint(n.Peers), fmt.Sprint(n.Keys), fmt.Sprint(n.Running), mebibytes(n.Resident),
+			id, strings.Join(n.Addrs, " "), state, fmt.Sprint(n.Peers), fmt.Sprint(n.Keys), fmt.Sprint(n.Running), mebibytes(n.Resident), labelText(n.Labels),
 		})
 	}
 	fmt.Fprintf(w, "mesh %s: %d nodes, %d ready\n", s.Mesh, len(s.Nodes), ready)
 	s.Wanted.text(w)
-	writeTable(w, []string{"NODE", "ADDRESS", "STATE", "PEERS", "KEYS", "RUNNING", "MEMORY"}, rows)
+	writeTable(w, []string{"NODE", "ADDRESS", "STATE", "PEERS", "KEYS", "RUNNING", "MEMORY", "LABELS"}, rows)
 }
 
 func mebibytes(bytes uint64) string { return fmt.Sprintf("%d MiB", bytes>>20) }
+
+// labelText writes labels as "a=1 b=2".
+func labelText(labels map[string]string) string {
+	words := make([]string, 0, len(labels))
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		words = append(words, key+"="+labels[key])
+	}
+	return cmp.Or(strings.Join(words, " "), "-")
+}

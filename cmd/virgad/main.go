@@ -74,10 +74,26 @@ line; the last of these wins. A key that is not known is an error.
 func addFlags(flags *pflag.FlagSet) {
 	flags.SortFlags = false
 	for _, s := range table() {
+		if s.list {
+			flags.Var(&several{}, s.flag(), s.help+"; may be repeated")
+			continue
+		}
 		flags.String(s.flag(), "", s.help)
 	}
 	flags.Lookup("mdns").NoOptDefVal = "true"
 }
+
+// several are the values of a flag that may be repeated, with commas between them.
+type several struct{ values []string }
+
+func (s *several) String() string { return strings.Join(s.values, ",") }
+
+func (s *several) Set(text string) error {
+	s.values = append(s.values, text)
+	return nil
+}
+
+func (s *several) Type() string { return "strings" }
 
 func environmentHelp() string {
 	var b strings.Builder

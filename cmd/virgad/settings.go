@@ -80,6 +80,18 @@ func table() []setting {
 		{"nodes_grace_remove", "how long fewer nodes are wanted before one is removed (default 120s)", false, one(func(s *settings) *time.Duration { return &s.node.Nodes.GraceRemove }, asDuration)},
 		{"nodes_hook", "program and arguments that starts or drains nodes, told in its environment (default: none)", true, many(func(s *settings) *[]string { return &s.node.Nodes.Hook })},
 		{"nodes_hook_timeout", "time of one run of the hook (default 10m)", false, one(func(s *settings) *time.Duration { return &s.node.Nodes.HookTimeout }, asDuration)},
+		{"label", "labels of the node that stages may ask for, as name=value", true, labels},
+		{"policy", "where stages run, unless the call says: locality, random or round-robin (default locality)", false, one(func(s *settings) *string { return &s.node.Placement.Policy }, asText)},
+		{"busy", "part of its places for invocations above which a node is left alone (default 0.7)", false, one(func(s *settings) *float64 { return &s.node.Placement.Busy }, asNumber)},
+		{"cooling", "for how long it is left alone (default 3s)", false, one(func(s *settings) *time.Duration { return &s.node.Placement.Cooling }, asDuration)},
+		{"random_share", "part of the stages that go to a node at random, to spread hot data, or off (default 0.2)", false, one(func(s *settings) *float64 { return &s.node.Placement.RandomShare }, asShare)},
+		{"bandwidth", "bytes a second that plans take to go from node to node (default 100MB)", false, one(func(s *settings) *int64 { return &s.node.Placement.Bandwidth }, asSize)},
+		{"warm_add", "part of its places or instances in use above which a function gets more (default 0.7)", false, one(func(s *settings) *float64 { return &s.node.Warm.Add }, asNumber)},
+		{"warm_remove", "part in use below which it has fewer (default 0.1)", false, one(func(s *settings) *float64 { return &s.node.Warm.Remove }, asNumber)},
+		{"warm_slower", "how many times longer than before a function takes when one more node keeps it warm (default 1.25)", false, one(func(s *settings) *float64 { return &s.node.Warm.Slower }, asNumber)},
+		{"warm_grace", "how long less load lasts before a function has fewer nodes and instances (default 30s)", false, one(func(s *settings) *time.Duration { return &s.node.Warm.Grace }, asDuration)},
+		{"warm_idle", "after what time without a call nothing of a function is kept warm (default 10m)", false, one(func(s *settings) *time.Duration { return &s.node.Warm.Idle }, asDuration)},
+		{"warm_instances", "instances of one module at most (default 1024)", false, one(func(s *settings) *int { return &s.node.Warm.Instances }, asCount)},
 		{"concurrency", "invocations under way at once (default 1024)", false, one(func(s *settings) *int { return &s.node.Concurrency }, asCount)},
 		{"queue", "invocations that wait for a place (default 4096)", false, one(func(s *settings) *int { return &s.node.Queue }, asCount)},
 		{"func_memory", "linear memory of one WebAssembly invocation (default 128MiB)", false, one(func(s *settings) *uint64 { return &s.node.FuncMemory }, asMemory)},
@@ -104,6 +116,22 @@ func one[T any](field func(*settings) *T, parse func(string) (T, error)) func(*s
 		*field(s) = v
 		return nil
 	}
+}
+
+// labels reads name=value pairs.
+func labels(s *settings, values []string) error {
+	s.node.Labels = make(map[string]string, len(values))
+	for _, text := range values {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return invalidValue(text, "name=value")
+		}
+		if _, twice := s.node.Labels[name]; twice {
+			return mesh.Errorf(mesh.Invalid, "", "label %s is set twice: expected one value", name)
+		}
+		s.node.Labels[name] = value
+	}
+	return mesh.ValidateLabels(s.node.Labels)
 }
 
 // many makes a setter for a field that takes several values.
@@ -141,6 +169,18 @@ func asNumber(s string) (float64, error) {
 	return f, nil
 }
 
+// asShare takes off, too, which is any negative number.
+func asShare(s string) (float64, error) {
+	if s == "off" {
+		return -1, nil
+	}
+	f, err := asNumber(s)
+	if err != nil || f > 1 {
+		return 0, invalidValue(s, "a part such as 0.2, up to 1, or off")
+	}
+	return f, nil
+}
+
 func asCount(s string) (int, error) {
 	n, err := strconv.ParseInt(s, 10, 32)
 	if err != nil || n < 1 {
@@ -172,7 +212,7 @@ func asInterval(s string) (time.Duration, error) {
 var sizeUnits = []struct {
 	suffix string
 	bytes  int64
-}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"B", 1}, {"", 1}}
+}{{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"B", 1}, {"", 1}}
 
 func asSize(s string) (int64, error) {
 	for _, unit := range sizeUnits {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -70,6 +71,23 @@ nodes_hook: [/opt/scale, --zone, "a,b"]
 	}
 }
 
+func TestLabels(t *testing.T) {
+	want := map[string]string{"gpu": "a100", "zone": "eu-1", "disk": "fast"}
+	for name, given := range map[string]struct {
+		yaml string
+		env  map[string]string
+		args []string
+	}{
+		"flags":       {args: []string{"--label", "gpu=a100", "--label", "zone=eu-1,disk=fast"}},
+		"environment": {env: map[string]string{"VIRGA_LABEL": "gpu=a100, zone=eu-1, disk=fast"}},
+		"file":        {yaml: "label: [gpu=a100, zone=eu-1, disk=fast]\n"},
+	} {
+		if s, _, err := loadText(t, given.yaml, given.env, given.args...); err != nil || !maps.Equal(s.node.Labels, want) {
+			t.Errorf("%s: %v, %v; expected %v", name, s.node.Labels, err, want)
+		}
+	}
+}
+
 func TestAnEmptyFileChangesNothing(t *testing.T) {
 	for _, text := range []string{"", "# nothing\n"} {
 		s, _, err := loadText(t, text, nil)
@@ -101,6 +119,10 @@ func TestBadSettingsNameWhatIsWrong(t *testing.T) {
 		{name: "number of nodes that is none", yaml: "nodes_max: many\n", want: []string{"nodes_max", "at least 1"}},
 		{name: "wrong durability", yaml: "durability: forever\n", want: []string{"durability", "logged"}},
 		{name: "wrong environment", env: map[string]string{"VIRGA_MDNS": "perhaps"}, want: []string{"environment VIRGA_MDNS", "true or false"}},
+		{name: "label without value", args: []string{"--label", "gpu"}, want: []string{"flag --label", `"gpu"`, "name=value"}},
+		{name: "label twice", args: []string{"--label", "gpu=a,gpu=b"}, want: []string{"gpu is set twice"}},
+		{name: "label that cannot be", yaml: "label: [\"a b=c\"]\n", want: []string{"label", "a b"}},
+		{name: "share beyond all", yaml: "random_share: 1.5\n", want: []string{"random_share", "up to 1"}},
 		{name: "wrong flag", args: []string{"--log-format=xml"}, want: []string{"flag --log-format", "text or json"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -54,7 +54,10 @@ func FromError(err error, self mesh.NodeID) *pb.Error {
 	if node == "" {
 		node = self
 	}
-	return &pb.Error{Kind: uint32(e.Kind), Op: sendable(e.Op), Node: []byte(node), Stage: sendable(e.Stage), Message: sendable(e.Text())}
+	return &pb.Error{
+		Kind: uint32(e.Kind), Op: sendable(e.Op), Node: []byte(node), Stage: sendable(e.Stage),
+		Message: sendable(e.Text()), RetryAfterUs: toMicros(e.RetryAfter),
+	}
 }
 
 func sendable(text string) string {
@@ -70,7 +73,7 @@ func ToError(e *pb.Error) *mesh.Error {
 	if kind > mesh.Conflict {
 		kind = mesh.Internal
 	}
-	return &mesh.Error{Kind: kind, Op: e.Op, Node: mesh.NodeID(e.Node), Stage: e.Stage, Msg: e.Message}
+	return &mesh.Error{Kind: kind, Op: e.Op, Node: mesh.NodeID(e.Node), Stage: e.Stage, Msg: e.Message, RetryAfter: fromMicros(e.RetryAfterUs)}
 }
 
 // FromFuncRef gives f as a message.

@@ -25,6 +25,7 @@ func TestErrorsSurviveTheWire(t *testing.T) {
 		{mesh.Errorf(mesh.Unavailable, "put", "store: %w", plain), mesh.Error{Kind: mesh.Unavailable, Op: "put", Node: "self", Msg: "store: disk full"}},
 		{plain, mesh.Error{Kind: mesh.Internal, Node: "self", Msg: "disk full"}},
 		{context.DeadlineExceeded, mesh.Error{Kind: mesh.DeadlineExceeded, Node: "self", Msg: "context deadline exceeded"}},
+		{&mesh.Error{Kind: mesh.Overloaded, Msg: "full", RetryAfter: 20 * time.Millisecond}, mesh.Error{Kind: mesh.Overloaded, Node: "self", Msg: "full", RetryAfter: 20 * time.Millisecond}},
 		{&mesh.Error{Kind: mesh.UserError, Msg: "bytes \xff"}, mesh.Error{Kind: mesh.UserError, Node: "self", Msg: "bytes \uFFFD"}},
 	} {
 		if got := ToError(overTheWire(t, FromError(test.give, "self"))); *got != test.want {

@@ -136,6 +136,10 @@ var prototypes = map[Type]Message{
 	153: (*pb.ListTriggers)(nil),
 	154: (*pb.ListTriggersReply)(nil),
 	155: (*pb.DeleteTrigger)(nil),
+	160: (*pb.Workload)(nil),
+	161: (*pb.Usage)(nil),
+	162: (*pb.UsageReply)(nil),
+	163: (*pb.PinFunc)(nil),
 
 	95: (*pb.Touch)(nil),
 	96: (*pb.CompareAndSet)(nil),

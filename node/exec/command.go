@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tetratelabs/wazero/sys"
@@ -16,7 +17,10 @@ import (
 const MaxCommandOutput = 16 << 20
 
 // command is a module that is started anew for each invocation.
-type command struct{ module *module }
+type command struct {
+	module  *module
+	loading time.Duration // that the module took, for those who waited
+}
 
 func (c command) limits() mesh.Limits { return mesh.Limits{} }
 
@@ -26,6 +30,8 @@ func (c command) release() { c.module.owner.release(c.module) }
 // line, and takes what it writes to standard output as its result: Text if
 // that is UTF-8, else Raw.
 func (c command) run(ctx context.Context, r *running, args []mesh.Value) (mesh.Value, error) {
+	r.cold = c.loading
+	c.module.use()
 	stdin, err := asLines(args)
 	if err != nil {
 		return mesh.Value{}, err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/effects"
@@ -19,6 +20,8 @@ type Invocation struct {
 	// invocation runs, another of its ID is a Conflict.
 	ID   mesh.InvocationID
 	Func mesh.FuncInfo
+	// Caller is for whom it runs: where many wait, callers take turns.
+	Caller string
 	// Args are shared with the caller and are not changed.
 	Args []mesh.Value
 	// Work is from what the effects have their ids, for workers to know.
@@ -37,10 +40,13 @@ type Executor struct {
 	loading   atomic.Int64 // invocations that wait for their module
 	functions functions
 	modules   *modules
+	usages    usages
+	colds     coldStarts
 
 	mu      sync.Mutex
 	closed  bool
 	running map[mesh.InvocationID]*running
+	callers map[string]int // how many of them run for whom
 	done    sync.WaitGroup // one for each in running
 }
 
@@ -52,9 +58,10 @@ func New(options Options) (*Executor, error) {
 		log:     options.Log,
 		node:    gate{limit: options.Concurrency, queue: options.Queue},
 		own:     gates{queue: options.Queue, byRef: map[mesh.FuncRef]*sharedGate{}},
-		running: map[mesh.InvocationID]*running{},
+		running: map[mesh.InvocationID]*running{}, callers: map[string]int{},
 	}
 	e.functions.byName = map[name]*local{}
+	e.usages.byRef = map[mesh.FuncRef]*usage{}
 	var err error
 	if e.modules, err = newModules(options); err != nil {
 		return nil, err
@@ -109,19 +116,46 @@ func (e *Executor) invoke(ctx context.Context, inv Invocation) (mesh.Value, erro
 		r.own = e.own.borrow(r.function.Ref, r.limits.Concurrency)
 		defer e.own.giveBack(r.function.Ref, r.own)
 	}
+	use := e.usages.of(&inv.Func)
+	use.wait(time.Now(), r.limits.Concurrency)
 	if err := r.enter(ctx); err != nil {
+		use.giveUp()
 		return mesh.Value{}, err
 	}
 	defer r.leave()
+	use.start()
+	return e.runIn(ctx, r, use, target, inv.Args)
+}
+
+// runIn runs a function that has its place.
+func (e *Executor) runIn(ctx context.Context, r *running, use *usage, target target, args []mesh.Value) (result mesh.Value, err error) {
+	began, bytes := time.Now(), -1
+	defer func() {
+		now := time.Now()
+		r.noteHeld(now.Sub(began))
+		use.end(now, now.Sub(began), r.cold, bytes)
+		e.colds.note(r.cold)
+	}()
 	if err := e.startClock(ctx, r); err != nil {
 		return mesh.Value{}, err
 	}
 	defer r.clock.end()
-	result, err := target.run(fn.WithLibrary(&r.clock, r), r, inv.Args)
+	result, err = target.run(fn.WithLibrary(&r.clock, r), r, args)
 	if err != nil {
-		return mesh.Value{}, blame(ctx, r, err)
+		return mesh.Value{}, blame(ctx, r, begun(err))
 	}
+	bytes = len(result.Data)
 	return result, nil
+}
+
+// begun takes from an error the promise that nothing has begun.
+func begun(err error) error {
+	if e, ok := err.(*mesh.Error); ok && e.RetryAfter > 0 {
+		plain := *e
+		plain.RetryAfter = 0
+		return &plain
+	}
+	return err
 }
 
 // startClock begins what Close ends, unless it has been called meanwhile.
@@ -136,7 +170,7 @@ func (e *Executor) startClock(ctx context.Context, r *running) error {
 }
 
 func (e *Executor) newRunning(inv Invocation) *running {
-	r := &running{Library: inv.Library, id: inv.ID, function: inv.Func, work: inv.Work, node: &e.node}
+	r := &running{Library: inv.Library, id: inv.ID, caller: inv.Caller, function: inv.Func, work: inv.Work, node: &e.node}
 	if r.Library == nil {
 		r.Library = noLibrary{}
 	}
@@ -163,19 +197,37 @@ func (e *Executor) begin(r *running) error {
 	switch {
 	case e.closed:
 		return errClosed
-	case len(e.running) >= e.options.Concurrency+e.options.Queue:
-		return mesh.Errorf(mesh.Overloaded, "", "%d invocations are under way, which is as many as may", len(e.running))
+	case !e.hasRoom(r.caller):
+		return overloaded(e.node.pace.until(len(e.running), e.options.Concurrency), "%d invocations are under way, which is as many as may", len(e.running))
 	case e.running[r.id] != nil:
 		return mesh.Errorf(mesh.Conflict, "", "invocation %v runs already", r.id)
 	}
 	e.running[r.id] = r
+	e.callers[r.caller]++
 	e.done.Add(1)
 	return nil
+}
+
+// hasRoom reports whether one more invocation may be under way for a caller.
+// With the lock held.
+func (e *Executor) hasRoom(caller string) bool {
+	most, taken := e.options.Concurrency+e.options.Queue, len(e.running)
+	if taken < most {
+		return true
+	}
+	has, callers := e.callers[caller], len(e.callers)
+	if has == 0 {
+		callers++
+	}
+	return hasShare(has, callers, taken, most)
 }
 
 func (e *Executor) end(r *running) {
 	e.mu.Lock()
 	delete(e.running, r.id)
+	if e.callers[r.caller]--; e.callers[r.caller] == 0 {
+		delete(e.callers, r.caller)
+	}
 	e.mu.Unlock()
 	e.done.Done()
 }
@@ -210,15 +262,6 @@ func (e *Executor) Running() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return len(e.running)
-}
-
-// Places is how many invocations run, how many wait for a place or for their
-// module to be loaded, and how many places there are. One that waits for another invocation or for a message
-// takes none, nor does one that waits for its function's own limit.
-func (e *Executor) Places() (taken, waiting, limit int) {
-	e.node.mu.Lock()
-	defer e.node.mu.Unlock()
-	return e.node.running, e.node.waiting.Len() + int(e.loading.Load()), e.node.limit
 }
 
 // Deliver puts a message into the inbox of an invocation that runs here.

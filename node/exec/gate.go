@@ -1,57 +1,58 @@
 package exec
 
 import (
-	"container/list"
 	"context"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/virga-mesh/virga/mesh"
 )
 
-// gate bounds how many invocations run at once, and how many wait for that,
-// in order of arrival.
+// gate bounds how many invocations run at once, and how many wait for that.
+// Their callers take turns.
 type gate struct {
+	pace    pace
 	mu      sync.Mutex
 	limit   int
 	queue   int
 	running int
-	waiting list.List // of chan struct{}, closed when the turn has come
+	waiting turns
 }
 
 // enter takes a place, for which it waits as long as ctx lasts. With the
 // queue full it is Overloaded at once.
-func (g *gate) enter(ctx context.Context) error {
+func (g *gate) enter(ctx context.Context, caller string) error {
 	g.mu.Lock()
-	if g.running < g.limit && g.waiting.Len() == 0 {
+	if g.running < g.limit && g.waiting.len == 0 {
 		g.running++
 		g.mu.Unlock()
 		return nil
 	}
-	if g.waiting.Len() >= g.queue {
+	if !g.waiting.admits(caller, g.queue) {
 		defer g.mu.Unlock()
-		return mesh.Errorf(mesh.Overloaded, "", "%d invocations run and %d wait, which is as many as may", g.running, g.waiting.Len())
+		return overloaded(g.pace.until(g.waiting.len, g.limit), "%d invocations run and %d wait, which is as many as may", g.running, g.waiting.len)
 	}
-	turn := make(chan struct{})
-	place := g.waiting.PushBack(turn)
+	ticket := g.waiting.add(caller)
 	g.mu.Unlock()
 	select {
-	case <-turn:
+	case <-ticket.turn:
 		return nil
 	case <-ctx.Done():
-		g.giveUp(place, turn)
+		g.giveUp(ticket)
 		return mesh.AsError("", ctx.Err())
 	}
 }
 
-func (g *gate) giveUp(place *list.Element, turn chan struct{}) {
+func (g *gate) giveUp(t ticket) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	select {
-	case <-turn: // the turn came at the same moment
+	case <-t.turn: // the turn came at the same moment
 		g.running--
 		g.admit()
 	default:
-		g.waiting.Remove(place)
+		g.waiting.remove(t)
 	}
 }
 
@@ -72,11 +73,54 @@ func (g *gate) reenter() {
 }
 
 func (g *gate) admit() {
-	for g.running < g.limit && g.waiting.Len() > 0 {
-		turn := g.waiting.Remove(g.waiting.Front()).(chan struct{})
+	for g.running < g.limit && g.waiting.len > 0 {
 		g.running++
-		close(turn)
+		close(g.waiting.next())
 	}
+}
+
+// counts gives how many run and how many wait.
+func (g *gate) counts() (running, waiting int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return max(0, g.running), g.waiting.len
+}
+
+// pace is how long a place was held lately, in nanoseconds; 0: not known.
+type pace struct{ mean atomic.Int64 }
+
+// held notes for how long one was. Of two at once, one may be missed.
+func (p *pace) held(d time.Duration) {
+	mean := p.mean.Load()
+	if mean == 0 {
+		p.mean.Store(int64(d))
+		return
+	}
+	p.mean.Store(mean + (int64(d)-mean)/8)
+}
+
+// Bounds of what those are told who find no room.
+const (
+	minRetryAfter     = 10 * time.Millisecond
+	maxRetryAfter     = 5 * time.Second
+	unknownRetryAfter = 100 * time.Millisecond
+)
+
+// until says when half of those that wait will have had their places.
+func (p *pace) until(waiting, limit int) time.Duration {
+	mean := time.Duration(p.mean.Load())
+	if mean == 0 {
+		return unknownRetryAfter
+	}
+	rounds := float64(waiting+1) / float64(2*max(1, limit))
+	return time.Duration(min(max(rounds*float64(mean), float64(minRetryAfter)), float64(maxRetryAfter)))
+}
+
+// overloaded is the error of what has not begun for want of room.
+func overloaded(after time.Duration, format string, args ...any) error {
+	err := mesh.Errorf(mesh.Overloaded, "", format, args...)
+	err.RetryAfter = after.Round(time.Millisecond)
+	return err
 }
 
 // gates holds a gate for each function that has a limit of its own, while it is in use.

@@ -14,13 +14,13 @@ import (
 func TestTheGateAdmitsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{limit: 1, queue: 3}
-		if err := g.enter(t.Context()); err != nil {
+		if err := g.enter(t.Context(), ""); err != nil {
 			t.Fatal(err)
 		}
 		order := make(chan int, 3)
 		for i := range 3 {
 			go func() {
-				if err := g.enter(t.Context()); err != nil {
+				if err := g.enter(t.Context(), ""); err != nil {
 					t.Error(err)
 				}
 				order <- i
@@ -28,7 +28,7 @@ func TestTheGateAdmitsInOrder(t *testing.T) {
 			}()
 			synctest.Wait()
 		}
-		if err := g.enter(t.Context()); mesh.KindOf(err) != mesh.Overloaded {
+		if err := g.enter(t.Context(), ""); mesh.KindOf(err) != mesh.Overloaded {
 			t.Errorf("a fourth waits: %v", err)
 		}
 		g.leave()
@@ -55,7 +55,7 @@ func TestTheGateKeepsCount(t *testing.T) {
 				if random.IntN(2) == 0 {
 					cancel()
 				}
-				if err := g.enter(ctx); err == nil {
+				if err := g.enter(ctx, ""); err == nil {
 					if n := inside.Add(1); n > 3 {
 						t.Errorf("%d are inside", n)
 					}
@@ -67,7 +67,7 @@ func TestTheGateKeepsCount(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if g.running != 0 || g.waiting.Len() != 0 {
-		t.Errorf("%d run and %d wait at the end", g.running, g.waiting.Len())
+	if g.running != 0 || g.waiting.len != 0 {
+		t.Errorf("%d run and %d wait at the end", g.running, g.waiting.len)
 	}
 }

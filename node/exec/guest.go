@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"time"
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk/fn/abi"
@@ -9,8 +10,9 @@ import (
 
 // guest is one function of a module.
 type guest struct {
-	module *module
-	index  uint32
+	module  *module
+	index   uint32
+	loading time.Duration // that the module took, for those who waited
 }
 
 func (g guest) limits() mesh.Limits { return mesh.Limits{} }
@@ -22,13 +24,14 @@ func (g guest) run(ctx context.Context, r *running, args []mesh.Value) (mesh.Val
 	if err != nil {
 		return mesh.Value{}, err
 	}
-	in, err := g.module.take(ctx, r.limits.Memory)
+	in, starting, err := g.module.take(ctx, r.limits.Memory)
+	r.cold = g.loading + starting
 	if err != nil {
 		return mesh.Value{}, err
 	}
 	answer, err := in.invoke(ctx, r, g.index, args)
 	if err != nil {
-		in.free()
+		g.module.spoil(in)
 		return mesh.Value{}, err
 	}
 	g.module.giveBack(ctx, in)

@@ -58,7 +58,15 @@ func (mod *module) instantiate(ctx context.Context, limit uint64) (*instance, er
 	in.leave = context.AfterFunc(mod.owner.ctx, in.watch.end)
 	in.alloc = sandboxed.ExportedFunction(abi.AllocExport)
 	in.call = sandboxed.ExportedFunction(abi.CallExport)
+	mod.count(1)
 	return in, nil
+}
+
+// count notes that there are n instances more.
+func (mod *module) count(n int) {
+	mod.owner.mu.Lock()
+	defer mod.owner.mu.Unlock()
+	mod.warmth.total += n
 }
 
 // within gives a context for wazero to instantiate a module in that uses m,
@@ -245,4 +253,5 @@ func (in *instance) free() {
 		in.module.owner.options.Log.Debug("close a sandbox", "error", err)
 	}
 	in.memory.Free()
+	in.module.count(-1)
 }

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 
@@ -21,10 +22,12 @@ type module struct {
 	formats  uint32   // bit n is set if it reads mesh.Format n
 
 	// Guarded by owner.mu:
-	users int
-	gone  bool
-	place *list.Element // in owner.recent
-	idle  []*instance   // the last one used last
+	users  int
+	gone   bool
+	adding bool          // instances, in the background
+	place  *list.Element // in owner.recent
+	idle   []*instance   // the last one used last
+	warmth warmth
 }
 
 // build compiles a module and looks into it. A module of the guest ABI is
@@ -75,7 +78,7 @@ func (mod *module) try(ctx context.Context) error {
 	in, err := mod.instantiate(ctx, limits.Memory)
 	if err == nil {
 		if err = in.describe(ctx, mod); err == nil {
-			mod.giveBack(ctx, in)
+			mod.put(in)
 			return nil
 		}
 		in.free()
@@ -88,12 +91,12 @@ func (mod *module) try(ctx context.Context) error {
 }
 
 // target finds a function in the module.
-func (mod *module) target(info mesh.FuncInfo) (target, error) {
+func (mod *module) target(info mesh.FuncInfo, loading time.Duration) (target, error) {
 	if mod.kind != info.Kind {
 		return nil, mesh.Errorf(mesh.Invalid, "", "the module is a %v: expected a %v", mod.kind, info.Kind)
 	}
 	if mod.kind == mesh.Command {
-		return command{mod}, nil
+		return command{mod, loading}, nil
 	}
 	export := info.Export
 	if export == "" {
@@ -106,27 +109,44 @@ func (mod *module) target(info mesh.FuncInfo) (target, error) {
 	if index < 0 {
 		return nil, mesh.Errorf(mesh.NotFound, "", "the module has no function %q: it has %s", export, enumerate(mod.names))
 	}
-	return guest{mod, uint32(index)}, nil
+	return guest{mod, uint32(index), loading}, nil
 }
 
-// take gives an idle instance whose memory is within limit, or a new one.
-func (mod *module) take(ctx context.Context, limit uint64) (*instance, error) {
-	for {
-		in := mod.takeIdle()
+// take gives an idle instance whose memory is within limit, or a new one and
+// how long that took. It is in use until giveBack or spoil.
+func (mod *module) take(ctx context.Context, limit uint64) (*instance, time.Duration, error) {
+	for first := true; ; first = false {
+		in := mod.takeIdle(first)
 		switch {
 		case in == nil:
-			return mod.instantiate(ctx, limit)
+			return mod.takeNew(ctx, limit)
 		case uint64(len(in.memory.bytes)) <= limit:
 			in.memory.limit = limit
-			return in, nil
+			return in, 0, nil
 		}
 		in.free()
 	}
 }
 
-func (mod *module) takeIdle() *instance {
+func (mod *module) takeNew(ctx context.Context, limit uint64) (*instance, time.Duration, error) {
+	began := time.Now()
+	in, err := mod.instantiate(ctx, limit)
+	if err != nil {
+		mod.owner.mu.Lock()
+		mod.warmth.end()
+		mod.owner.mu.Unlock()
+	}
+	return in, time.Since(began), err
+}
+
+// takeIdle takes an idle instance out, if there is one; use says that what
+// the caller gets in the end is used.
+func (mod *module) takeIdle(use bool) *instance {
 	mod.owner.mu.Lock()
 	defer mod.owner.mu.Unlock()
+	if use {
+		mod.warmth.begin()
+	}
 	if len(mod.idle) == 0 {
 		return nil
 	}
@@ -151,7 +171,8 @@ func (mod *module) takeOut(in *instance) {
 // surplus one.
 func (mod *module) giveBack(ctx context.Context, in *instance) {
 	mod.owner.mu.Lock()
-	if keep := ctx.Err() == nil && in.watch.Err() == nil && !mod.gone && !mod.owner.closed && len(mod.idle) < maxIdle; !keep {
+	mod.warmth.end()
+	if keep := ctx.Err() == nil && in.watch.Err() == nil && !mod.gone && !mod.owner.closed && mod.warmth.total <= mod.owner.options.Warm.Most; !keep {
 		mod.owner.mu.Unlock()
 		in.free()
 		return
@@ -161,10 +182,25 @@ func (mod *module) giveBack(ctx context.Context, in *instance) {
 	in.place = mod.owner.idle.PushBack(in)
 }
 
+// spoil ends an instance after its use, which went wrong.
+func (mod *module) spoil(in *instance) {
+	mod.owner.mu.Lock()
+	mod.warmth.end()
+	mod.owner.mu.Unlock()
+	in.free()
+}
+
 // free ends a module that nothing uses any more.
 func (mod *module) free() {
-	for in := mod.takeIdle(); in != nil; in = mod.takeIdle() {
+	for in := mod.takeIdle(false); in != nil; in = mod.takeIdle(false) {
 		in.free()
 	}
 	mod.compiled.Close(context.Background())
+}
+
+// use notes that a module was used that has no instances.
+func (mod *module) use() {
+	mod.owner.mu.Lock()
+	defer mod.owner.mu.Unlock()
+	mod.warmth.peak = max(mod.warmth.peak, 1)
 }

@@ -14,12 +14,8 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 )
 
-const (
-	// loadTimeout bounds fetching a module and starting it for the first time.
-	loadTimeout = 2 * time.Minute
-	// maxIdle bounds the warm instances that one module keeps.
-	maxIdle = 64
-)
+// loadTimeout bounds fetching a module and starting it for the first time.
+const loadTimeout = 2 * time.Minute
 
 // modules holds what is compiled, and the idle instances, the longest idle first.
 type modules struct {
@@ -87,33 +83,42 @@ func (m *modules) close() error {
 
 // target gives what runs a function that is a module or within one.
 func (m *modules) target(ctx context.Context, info mesh.FuncInfo) (target, error) {
-	mod, err := m.acquire(ctx, info.Module)
+	mod, loading, err := m.acquire(ctx, info.Module)
 	if err != nil {
 		return nil, err
 	}
-	target, err := mod.target(info)
+	target, err := mod.target(info, loading)
 	if err != nil {
 		m.release(mod)
 	}
 	return target, err
 }
 
-// acquire gives a module that stays until release, fetched and compiled if need be.
-func (m *modules) acquire(ctx context.Context, hash string) (*module, error) {
+// acquire gives a module that stays until release, fetched and compiled if
+// need be, and how long that took.
+func (m *modules) acquire(ctx context.Context, hash string) (*module, time.Duration, error) {
+	var began time.Time
 	for {
 		mod, pending, err := m.lookUp(hash)
-		if mod != nil || err != nil {
-			return mod, err
+		switch {
+		case err != nil:
+			return nil, 0, err
+		case mod != nil && began.IsZero():
+			return mod, 0, nil
+		case mod != nil:
+			return mod, time.Since(began), nil
+		case began.IsZero():
+			began = time.Now()
 		}
 		select {
 		case <-pending.done:
 			if pending.err != nil {
-				return nil, pending.err
+				return nil, 0, pending.err
 			}
 		case <-ctx.Done():
-			return nil, mesh.AsError("", ctx.Err())
+			return nil, 0, mesh.AsError("", ctx.Err())
 		case <-m.ctx.Done():
-			return nil, errClosed
+			return nil, 0, errClosed
 		}
 	}
 }

@@ -25,7 +25,8 @@ type Options struct {
 	// for a call of their own, or for a message, do not count. Default 1024.
 	Concurrency int
 	// Queue bounds the invocations beyond those: together, at most
-	// Concurrency plus Queue are under way. Default 4096.
+	// Concurrency plus Queue are under way. Where others have taken all of
+	// that, a caller still has its share, up to twice as many. Default 4096.
 	Queue int
 	// Limits are those of functions that bring none. Defaults: 128 MiB, 30 s,
 	// no bound of concurrency but the node's.
@@ -35,6 +36,8 @@ type Options struct {
 	Memory uint64
 	// CompiledModules bounds how many modules are kept ready to run. Default 64.
 	CompiledModules int
+	// Warm says how many instances of modules are ready: see Executor.Tend.
+	Warm WarmPolicy
 	// Log receives the output of guests, and the stacks of panics. Default: slog.Default.
 	Log *slog.Logger
 }
@@ -46,6 +49,7 @@ func (o Options) withDefaults() Options {
 	o.Limits.Time = cmp.Or(o.Limits.Time, 30*time.Second)
 	o.Memory = cmp.Or(o.Memory, 2<<30)
 	o.CompiledModules = cmp.Or(o.CompiledModules, 64)
+	o.Warm = o.Warm.withDefaults()
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}

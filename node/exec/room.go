@@ -15,7 +15,7 @@ func (e *Executor) Room(fn mesh.FuncInfo) (free, limit int) {
 func (g *gate) room() (free, limit int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return max(0, g.limit-g.running-g.waiting.Len()), g.limit
+	return max(0, g.limit-g.running-g.waiting.len), g.limit
 }
 
 // room is what the gate of a function leaves free, if one is in use.

@@ -15,6 +15,7 @@ import (
 type running struct {
 	fn.Library
 	id       mesh.InvocationID
+	caller   string
 	function mesh.FuncInfo
 	work     effects.Work
 	limits   mesh.Limits
@@ -22,6 +23,7 @@ type running struct {
 	node     *gate
 	own      *sharedGate // nil if the function has no limit of its own
 	clock    runContext
+	cold     time.Duration // that making ready what it runs took; 0: it was warm
 
 	// For guests: the context of what they ask of the library, where their
 	// words go, and the formats that they read.
@@ -98,11 +100,11 @@ const lookEvery = time.Second
 // former must not hold the latter.
 func (r *running) enter(ctx context.Context) error {
 	if r.own != nil {
-		if err := r.own.enter(ctx); err != nil {
+		if err := r.own.enter(ctx, r.caller); err != nil {
 			return err
 		}
 	}
-	if err := r.node.enter(ctx); err != nil {
+	if err := r.node.enter(ctx, r.caller); err != nil {
 		if r.own != nil {
 			r.own.leave()
 		}
@@ -115,6 +117,14 @@ func (r *running) leave() {
 	r.node.leave()
 	if r.own != nil {
 		r.own.leave()
+	}
+}
+
+// noteHeld tells the gates for how long r had its places.
+func (r *running) noteHeld(d time.Duration) {
+	r.node.pace.held(d)
+	if r.own != nil {
+		r.own.pace.held(d)
 	}
 }
 

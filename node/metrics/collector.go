@@ -77,10 +77,20 @@ var metrics = []metric{
 	counter("virga_stage_batches_total", "Invocations of functions for several calls at once.", func(f *Figures) float64 { return float64(f.Stages.Batches) }),
 	counter("virga_stage_batched_calls_total", "Calls that were made together with others.", func(f *Figures) float64 { return float64(f.Stages.Batched) }),
 	counter("virga_stage_elements_elsewhere_total", "Elements of lists that other nodes ran for a stage of this one.", func(f *Figures) float64 { return float64(f.Stages.Elsewhere) }),
+	gauge("virga_invocation_places", "Places for invocations on this node.", func(f *Figures) float64 { return float64(f.Work.Capacity) }),
 }
+
+var functionLabels = []string{"namespace", "function", "version"}
 
 // Those with labels.
 var (
+	coldDesc     = prometheus.NewDesc("virga_cold_start_seconds", "How long it took to make ready what was called and was not.", nil, nil)
+	callsDesc    = prometheus.NewDesc("virga_function_calls_total", "Invocations of a function on this node.", functionLabels, nil)
+	coldsDesc    = prometheus.NewDesc("virga_function_cold_starts_total", "Invocations of a function on this node that were cold starts.", functionLabels, nil)
+	warmDesc     = prometheus.NewDesc("virga_function_warm_instances", "Instances of a function that are ready, or run.", functionLabels, nil)
+	meanDesc     = prometheus.NewDesc("virga_function_mean_seconds", "What an invocation took lately, on average, once it had its place.", functionLabels, nil)
+	p95Desc      = prometheus.NewDesc("virga_function_p95_seconds", "What 95 % of the invocations took at most lately.", functionLabels, nil)
+	dagCallsDesc = prometheus.NewDesc("virga_dag_calls_total", "Runs of a DAG that were asked for at this node.", []string{"namespace", "dag"}, nil)
 	requestsDesc = prometheus.NewDesc("virga_requests_total", "Requests of clients and functions for state that this node took, by outcome: ok, or the kind of the error.", []string{"operation", "outcome"}, nil)
 	sizesDesc    = prometheus.NewDesc("virga_store_written_size_bytes", "Sizes of the cells, or of what they grew by, that were written to the disk.", nil, nil)
 	sentDesc     = prometheus.NewDesc("virga_link_sent_bytes_total", "Bytes of frames that this node sent, without what QUIC adds.", []string{"to"}, nil)
@@ -98,6 +108,9 @@ func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- sentDesc
 	descs <- owedDesc
 	descs <- oldestDesc
+	for _, desc := range []*prometheus.Desc{coldDesc, callsDesc, coldsDesc, warmDesc, meanDesc, p95Desc, dagCallsDesc} {
+		descs <- desc
+	}
 }
 
 // Collect implements prometheus.Collector.
@@ -115,8 +128,26 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(owedDesc, prometheus.GaugeValue, float64(debt.Keys), peer)
 		out <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, debt.Oldest.Seconds(), peer)
 	}
+	collectWork(&figures.Work, out)
 	for r := range c.requests.All() {
 		out <- prometheus.MustNewConstMetric(requestsDesc, prometheus.CounterValue, float64(r.Count), r.Operation.String(), r.Outcome)
+	}
+}
+
+// collectWork tells what functions and DAGs take.
+func collectWork(w *Work, out chan<- prometheus.Metric) {
+	cold := w.ColdStarts
+	out <- prometheus.MustNewConstHistogram(coldDesc, cold.Count, cold.Seconds, cold.UpTo)
+	for _, f := range w.Functions {
+		labels := []string{f.Ref.Namespace, f.Ref.Name, f.Ref.Version}
+		out <- prometheus.MustNewConstMetric(callsDesc, prometheus.CounterValue, float64(f.Calls), labels...)
+		out <- prometheus.MustNewConstMetric(coldsDesc, prometheus.CounterValue, float64(f.ColdStarts), labels...)
+		out <- prometheus.MustNewConstMetric(warmDesc, prometheus.GaugeValue, float64(f.Warm), labels...)
+		out <- prometheus.MustNewConstMetric(meanDesc, prometheus.GaugeValue, f.Mean.Seconds(), labels...)
+		out <- prometheus.MustNewConstMetric(p95Desc, prometheus.GaugeValue, f.P95.Seconds(), labels...)
+	}
+	for _, d := range w.DAGs {
+		out <- prometheus.MustNewConstMetric(dagCallsDesc, prometheus.CounterValue, float64(d.Calls), d.Namespace, d.Name)
 	}
 }
 

@@ -22,6 +22,7 @@ type Figures struct {
 	Runs        int // coordinated by this node, under way
 	Invocations int // under way
 	Stages      Stages
+	Work        Work
 }
 
 // Stages is what stages with options cost.
@@ -117,4 +118,34 @@ type HotKey struct {
 	Key   mesh.Key
 	Rate  float64 // reads per second that this node serves
 	Extra int     // readers beside the owners
+}
+
+// Work is what functions and DAGs take on this node.
+type Work struct {
+	Capacity   uint64    // places for invocations
+	ColdStarts Durations // of what was called and was not ready
+	Functions  []Function
+	DAGs       []DAG
+}
+
+// Durations are a distribution.
+type Durations struct {
+	Count   uint64
+	Seconds float64            // in all
+	UpTo    map[float64]uint64 // how many are not longer, by the seconds
+}
+
+// Function is one version of a function, as it is used on this node.
+type Function struct {
+	Ref        mesh.FuncRef
+	Calls      uint64
+	ColdStarts uint64
+	Warm       int
+	Mean, P95  time.Duration
+}
+
+// DAG is one that was called through this node.
+type DAG struct {
+	Namespace, Name string
+	Calls           uint64
 }

@@ -37,6 +37,12 @@ func busy() Figures {
 		},
 		Sent: Sent{ToNodes: 9, ToClients: 10},
 		Load: Load{Places: 0.75, Latency: 2500 * time.Microsecond}, Nodes: Nodes{Wanted: 4, HooksRun: 2, HooksFailed: 1},
+		Work: Work{
+			Capacity:   12,
+			ColdStarts: Durations{Count: 2, Seconds: 0.5, UpTo: map[float64]uint64{0.1: 1, 1: 2}},
+			Functions:  []Function{{Ref: mesh.FuncRef{Namespace: "default", Name: "f", Version: "v"}, Calls: 3, Warm: 4, Mean: 50 * time.Millisecond}},
+			DAGs:       []DAG{{Namespace: "default", Name: "d", Calls: 5}},
+		},
 	}
 }
 
@@ -54,6 +60,13 @@ func TestScrapesTellTheFigures(t *testing.T) {
 		`virga_requests_total{operation="put",outcome="Internal"} 1`,
 		`virga_requests_total{operation="put",outcome="ok"} 0`,
 		`virga_ready 1`,
+		`virga_invocation_places 12`,
+		`virga_cold_start_seconds_bucket{le="0.1"} 1`,
+		`virga_cold_start_seconds_count 2`,
+		`virga_function_calls_total{function="f",namespace="default",version="v"} 3`,
+		`virga_function_warm_instances{function="f",namespace="default",version="v"} 4`,
+		`virga_function_mean_seconds{function="f",namespace="default",version="v"} 0.05`,
+		`virga_dag_calls_total{dag="d",namespace="default"} 5`,
 		`virga_peers 2`,
 		`virga_store_keys 7`,
 		`virga_store_memory_occupancy_ratio 0.25`,

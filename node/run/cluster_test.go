@@ -171,7 +171,7 @@ func (m *member) Place(q PlaceRequest) ([]Placement, error) {
 	p := sched.Request{Self: m.self, Policy: sched.Policy(q.Policy), Pins: q.Pins, Rand: m.rand, Turn: m.turn}
 	m.turn++
 	for _, s := range q.Stages {
-		p.Stages = append(p.Stages, sched.Stage(s))
+		p.Stages = append(p.Stages, sched.Stage{Name: s.Name, Func: s.Func, Parents: s.Parents, Refs: s.Refs, Colocate: s.Colocate, Labels: s.Labels})
 	}
 	for _, id := range m.ids {
 		if !m.seenDead[id] && !slices.Contains(q.Without, id) {

@@ -60,10 +60,12 @@ type PlaceRequest struct {
 
 // PlaceStage is what the placement of a stage depends on.
 type PlaceStage struct {
-	Name    string
-	Func    mesh.FuncInfo
-	Parents []int
-	Refs    []mesh.Key
+	Name     string
+	Func     mesh.FuncInfo
+	Parents  []int
+	Refs     []mesh.Key
+	Colocate string // group of stages that run on one node; empty: none
+	Labels   map[string]string
 }
 
 // Placement is where a stage runs, and why.

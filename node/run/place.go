@@ -11,7 +11,10 @@ func (r *Runs) place(g *graph, args [][]Arg, policy string, pins map[string]mesh
 	stages := make([]PlaceStage, len(g.stages))
 	for i := range g.stages {
 		s := &g.stages[i]
-		stages[i] = PlaceStage{Name: s.name, Func: s.fn, Parents: s.parents, Refs: references(args[i])}
+		stages[i] = PlaceStage{
+			Name: s.name, Func: s.fn, Parents: s.parents, Refs: references(args[i]),
+			Colocate: s.options.Colocate, Labels: s.options.Labels,
+		}
 	}
 	return r.placed(PlaceRequest{Stages: stages, Policy: policy, Pins: pins, Without: without})
 }

@@ -1,15 +1,30 @@
 package sched
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/virga-mesh/virga/mesh"
 )
 
-// canRun reports whether a live node can run the stage.
-func canRun(s *Stage, node mesh.NodeID) bool {
+// hosts reports whether a live node can run the function.
+func hosts(s *Stage, node mesh.NodeID) bool {
 	return s.Func.Kind.Anywhere() || slices.Contains(s.Func.Hosts, node)
 }
+
+// labelled reports whether a node has all labels that the stage asks for.
+func labelled(s *Stage, n *Node) bool {
+	for key, value := range s.Labels {
+		if has, ok := n.Labels[key]; !ok || has != value {
+			return false
+		}
+	}
+	return true
+}
+
+// canRun reports whether a live node can, and may, run the stage.
+func canRun(s *Stage, n *Node) bool { return hosts(s, n.ID) && labelled(s, n) }
 
 func (p *planner) node(id mesh.NodeID) *Node {
 	for n := range p.Nodes {
@@ -30,67 +45,57 @@ func (p *planner) validatePins() error {
 	return nil
 }
 
-func (p *planner) pinned(s *Stage, pin mesh.NodeID) (Placement, error) {
-	if p.node(pin) == nil {
-		return Placement{}, stageError(s, mesh.Unavailable, "pinned to node %s, which is not live", pin)
-	}
-	if !canRun(s, pin) {
-		return Placement{}, stageError(s, mesh.Invalid, "pinned to node %s, which does not host %s function %s: expected one of %v",
+// checkPin gives an error unless the node that the stage is pinned to lives,
+// and can run it.
+func (p *planner) checkPin(s *Stage, pin mesh.NodeID) error {
+	n := p.node(pin)
+	switch {
+	case n == nil:
+		return stageError(s, mesh.Unavailable, "pinned to node %s, which is not live", pin)
+	case !hosts(s, pin):
+		return stageError(s, mesh.Invalid, "pinned to node %s, which does not host %s function %s: expected one of %v",
 			pin, s.Func.Kind, s.Func.Ref, s.Func.Hosts)
+	case !labelled(s, n):
+		return stageError(s, mesh.Invalid, "pinned to node %s, which is labelled %s: expected %s", pin, labelText(n.Labels), labelText(s.Labels))
 	}
-	return Placement{pin, "pinned by the caller"}, nil
+	return nil
 }
 
-func noHost(s *Stage) error {
-	return stageError(s, mesh.Unavailable, "no live node hosts %s function %s: %s known", s.Func.Kind, s.Func.Ref, count(len(s.Func.Hosts), "host"))
+// able lists the nodes that can run the stage.
+func (p *planner) able(s *Stage) ([]int, error) {
+	able := make([]int, 0, len(p.Nodes))
+	hosted := 0
+	for n := range p.Nodes {
+		if !hosts(s, p.Nodes[n].ID) {
+			continue
+		}
+		if hosted++; labelled(s, &p.Nodes[n]) {
+			able = append(able, n)
+		}
+	}
+	switch {
+	case hosted == 0:
+		return nil, stageError(s, mesh.Unavailable, "no live node hosts %s function %s: %s known", s.Func.Kind, s.Func.Ref, count(len(s.Func.Hosts), "host"))
+	case len(able) == 0:
+		return nil, stageError(s, mesh.Unavailable, "%s can run it: none is labelled %s", count(hosted, "live node"), labelText(s.Labels))
+	}
+	return able, nil
+}
+
+// labelText writes labels as "a=1, b=2".
+func labelText(labels map[string]string) string {
+	if len(labels) == 0 {
+		return "nothing"
+	}
+	words := make([]string, 0, len(labels))
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		words = append(words, key+"="+labels[key])
+	}
+	return strings.Join(words, ", ")
 }
 
 func stageError(s *Stage, kind mesh.ErrorKind, format string, args ...any) error {
 	e := mesh.Errorf(kind, "plan", format, args...)
 	e.Stage = s.Name
 	return e
-}
-
-// topological orders the stages so that parents come first; nil means that
-// they already do.
-func topological(stages []Stage) ([]int, error) {
-	sorted := true
-	for i, s := range stages {
-		for _, parent := range s.Parents {
-			if parent < 0 || parent >= len(stages) {
-				return nil, stageError(&stages[i], mesh.Invalid, "parent %d: expected 0 to %d", parent, len(stages)-1)
-			}
-			sorted = sorted && parent < i
-		}
-	}
-	if sorted {
-		return nil, nil
-	}
-	return peel(stages)
-}
-
-// peel takes off stages whose parents are all taken (Kahn).
-func peel(stages []Stage) ([]int, error) {
-	children := make([][]int, len(stages))
-	waiting := make([]int, len(stages))
-	order := make([]int, 0, len(stages))
-	for i, s := range stages {
-		for _, parent := range s.Parents {
-			children[parent] = append(children[parent], i)
-		}
-		if waiting[i] = len(s.Parents); waiting[i] == 0 {
-			order = append(order, i)
-		}
-	}
-	for next := 0; next < len(order); next++ {
-		for _, child := range children[order[next]] {
-			if waiting[child]--; waiting[child] == 0 {
-				order = append(order, child)
-			}
-		}
-	}
-	if len(order) < len(stages) {
-		return nil, mesh.Errorf(mesh.Invalid, "plan", "the stages form a cycle: expected every stage to come after its parents")
-	}
-	return order, nil
 }

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"math/rand/v2"
+	"time"
 
 	"github.com/virga-mesh/virga/mesh"
 )
@@ -31,32 +32,18 @@ func ParsePolicy(s string) (Policy, error) {
 	return "", mesh.Errorf(mesh.Invalid, "plan", "policy %q: expected %s, %s or %s", s, Locality, Random, RoundRobin)
 }
 
-// Stage is what the placement of a stage depends on.
-type Stage struct {
-	Name    string
-	Func    mesh.FuncInfo // resolved, with its kind and hosts
-	Parents []int         // as indices of the request's stages
-	Refs    []mesh.Key    // keys that it reads as arguments
-}
-
-// Node is what is known of a live node. Plan only reads the maps, so that
-// one snapshot may serve many plans.
-type Node struct {
-	ID     mesh.NodeID
-	Load   float64               // share of its capacity in use; 0 when unknown
-	Warm   map[mesh.FuncRef]bool // versions with an instance ready
-	Cached map[mesh.Key]int64    // bytes of the keys that it holds
-}
-
 // Request is all that a plan depends on.
 type Request struct {
-	Self   mesh.NodeID // the coordinator
-	Stages []Stage
-	Nodes  []Node // the live ones, the coordinator among them if it takes work
-	Policy Policy // empty: Locality
-	Pins   map[string]mesh.NodeID
-	Rand   *rand.Rand // draws among equals; nil: the first of them
-	Turn   uint64     // of RoundRobin; the caller raises it from plan to plan
+	Self    mesh.NodeID // the coordinator
+	Stages  []Stage
+	Nodes   []Node                // the live ones, the coordinator among them if it takes work
+	Sizes   map[mesh.Key]int64    // bytes of what the stages read
+	Costs   map[mesh.FuncRef]Cost // only read
+	Policy  Policy                // empty: Locality
+	Weights Weights
+	Pins    map[string]mesh.NodeID
+	Rand    *rand.Rand // draws among equals; nil: the first of them
+	Turn    uint64     // of RoundRobin; the caller raises it from plan to plan
 }
 
 // Placement is where a stage runs, and why.
@@ -68,15 +55,16 @@ type Placement struct {
 // Plan places every stage. The result has the order of the request's stages.
 //
 // Errors: Unavailable when no node lives, when a function's hosts are all
-// gone or a stage is pinned to a node that is; Invalid when a pin names no
-// stage or a node that does not host the function, and for a policy, parent
-// or cycle that cannot be.
+// gone, when no live node has the labels that a stage asks for or can run all
+// stages of a colocation group, or when a stage is pinned to a node that is
+// gone; Invalid when a pin names no stage or a node that may not run it, and
+// for a policy, parent or cycle that cannot be.
 func Plan(q Request) ([]Placement, error) {
 	policy, err := ParsePolicy(string(q.Policy))
 	if err != nil {
 		return nil, err
 	}
-	q.Policy = policy
+	q.Policy, q.Weights = policy, q.Weights.withDefaults()
 	if len(q.Nodes) == 0 {
 		return nil, mesh.Errorf(mesh.Unavailable, "plan", "no live node is known")
 	}
@@ -92,7 +80,7 @@ func Plan(q Request) ([]Placement, error) {
 		if order != nil {
 			i = order[i]
 		}
-		if p.placed[i], err = p.place(i); err != nil {
+		if err = p.place(i); err != nil {
 			return nil, err
 		}
 	}
@@ -102,36 +90,37 @@ func Plan(q Request) ([]Placement, error) {
 type planner struct {
 	*Request
 	placed []Placement // by stage; a stage's parents are placed before it
+	sinks  []bool      // by stage, once it is asked
+
+	// Room for what is worked out for one stage after the other.
+	near   []time.Duration
+	rested []int
+	costs  []estimate
 }
 
-func (p *planner) place(i int) (Placement, error) {
+// place places a stage, with its colocation group, unless that was placed already.
+func (p *planner) place(i int) error {
 	s := &p.Stages[i]
-	if pin, ok := p.Pins[s.Name]; ok {
-		return p.pinned(s, pin)
+	if p.placed[i].Node != "" {
+		return nil
 	}
-	if p.Policy == Locality {
-		return p.local(i)
+	if s.Colocate == "" && p.staysHere(i) {
+		p.placed[i] = Placement{p.Self, "on the coordinator: nothing to gain elsewhere"}
+		return nil
 	}
-	able := p.able(s)
-	if len(able) == 0 {
-		return Placement{}, noHost(s)
-	}
-	if p.Policy == RoundRobin {
-		at := (p.Turn%uint64(len(able)) + uint64(i)) % uint64(len(able))
-		return Placement{p.Nodes[able[at]].ID, "next in turn of " + count(len(able), "node")}, nil
-	}
-	return Placement{p.Nodes[able[p.draw(len(able))]].ID, "drawn at random from " + count(len(able), "node")}, nil
+	return p.placeGroup(p.group(i))
 }
 
-// able lists the nodes that can run the stage.
-func (p *planner) able(s *Stage) []int {
-	able := make([]int, 0, len(p.Nodes))
-	for n := range p.Nodes {
-		if canRun(s, p.Nodes[n].ID) {
-			able = append(able, n)
-		}
+// choose picks a node for stages that run on one.
+func (p *planner) choose(members, able []int) Placement {
+	switch p.Policy {
+	case RoundRobin:
+		at := (p.Turn%uint64(len(able)) + uint64(members[0])) % uint64(len(able))
+		return Placement{p.Nodes[able[at]].ID, "next in turn of " + count(len(able), "node")}
+	case Random:
+		return Placement{p.Nodes[able[p.draw(len(able))]].ID, "drawn at random from " + count(len(able), "node")}
 	}
-	return able
+	return p.local(members, able)
 }
 
 // draw gives a number below n.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/virga-mesh/virga/mesh"
 )
@@ -32,11 +33,6 @@ func reads(s Stage, names ...string) Stage {
 	return s
 }
 
-func after(s Stage, parents ...int) Stage {
-	s.Parents = parents
-	return s
-}
-
 func holds(id mesh.NodeID, bytes int64, names ...string) Node {
 	n := Node{ID: id, Cached: map[mesh.Key]int64{}}
 	for _, name := range names {
@@ -46,62 +42,11 @@ func holds(id mesh.NodeID, bytes int64, names ...string) Node {
 }
 
 func warm(id mesh.NodeID, names ...string) Node {
-	n := Node{ID: id, Warm: map[mesh.FuncRef]bool{}}
+	n := Node{ID: id, Funcs: map[mesh.FuncRef]FuncAt{}}
 	for _, name := range names {
-		n.Warm[ref(name)] = true
+		n.Funcs[ref(name)] = FuncAt{Warm: 1}
 	}
 	return n
-}
-
-func TestLocality(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		stages []Stage
-		nodes  []Node
-		want   string // node: why, by stage
-	}{
-		{"nothing to gain", []Stage{wasm("a"), wasm("b", 0)}, []Node{warm("n2", "a", "b"), {ID: "n1", Load: 1}},
-			"n1: on the coordinator: nothing to gain elsewhere, n1: on the coordinator: nothing to gain elsewhere"},
-		{"most bytes", []Stage{reads(wasm("a"), "x", "y")}, []Node{holds("n1", 10, "x"), holds("n2", 10, "x", "y"), holds("n3", 15, "y")},
-			"n2: holds 20 bytes of what it reads"},
-		{"the coordinator has as many bytes", []Stage{reads(wasm("a"), "x")}, []Node{holds("n1", 10, "x"), holds("n2", 10, "x")},
-			"n1: on the coordinator: nothing to gain elsewhere"},
-		{"nobody has the bytes", []Stage{reads(wasm("a"), "x")}, []Node{{ID: "n1"}, {ID: "n2"}},
-			"n1: on the coordinator: nothing to gain elsewhere"},
-		{"as many bytes, one is warm", []Stage{reads(wasm("a"), "x")}, []Node{{ID: "n1"}, holds("n2", 9, "x"), {ID: "n3", Cached: map[mesh.Key]int64{key("x"): 9}, Warm: map[mesh.FuncRef]bool{ref("a"): true}}},
-			"n3: holds 9 bytes of what it reads"},
-		{"children follow", []Stage{reads(wasm("a"), "x"), wasm("b", 0)}, []Node{{ID: "n1"}, holds("n2", 9, "x"), {ID: "n3"}},
-			"n2: holds 9 bytes of what it reads, n2: beside its parent a"},
-		{"warmth before the parent", []Stage{reads(wasm("a"), "x"), wasm("b", 0)}, []Node{{ID: "n1"}, holds("n2", 9, "x"), warm("n3", "b")},
-			"n2: holds 9 bytes of what it reads, n3: has a warm instance"},
-		{"hosted elsewhere, back after", []Stage{native("a", "n2"), after(native("b", "n1", "n3"), 0)}, []Node{{ID: "n1"}, {ID: "n2"}, {ID: "n3"}},
-			"n2: the only live node that can run it, n1: on the coordinator: no other node is better"},
-		{"least loaded host", []Stage{native("a", "n2", "n3")}, []Node{{ID: "n1"}, {ID: "n2", Load: 0.9}, {ID: "n3", Load: 0.1}},
-			"n3: the least loaded node that can run it"},
-		{"equal hosts", []Stage{native("a", "n2", "n3")}, []Node{{ID: "n1"}, {ID: "n2"}, {ID: "n3"}},
-			"n2: one of 2 nodes that are as good"},
-		{"children before parents", []Stage{wasm("b", 1), native("a", "n2")}, []Node{{ID: "n1"}, {ID: "n2"}},
-			"n2: beside its parent a, n2: the only live node that can run it"},
-		{"coordinator takes no work", []Stage{wasm("a")}, []Node{{ID: "n2"}}, "n2: the only live node that can run it"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got, err := Plan(Request{Self: "n1", Stages: c.stages, Nodes: c.nodes})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if text := describe(got); text != c.want {
-				t.Errorf("Plan = %s\n  want %s", text, c.want)
-			}
-		})
-	}
-}
-
-func describe(plan []Placement) string {
-	var parts []string
-	for _, p := range plan {
-		parts = append(parts, string(p.Node)+": "+p.Why)
-	}
-	return strings.Join(parts, ", ")
 }
 
 func TestPlanErrors(t *testing.T) {
@@ -189,11 +134,16 @@ func checkPlan(t *testing.T, seed uint64, q Request, plan []Placement) {
 	p := planner{Request: &q}
 	for i, placed := range plan {
 		s := &q.Stages[i]
-		if p.node(placed.Node) == nil || !canRun(s, placed.Node) || placed.Why == "" {
+		if p.node(placed.Node) == nil || !canRun(s, p.node(placed.Node)) || placed.Why == "" {
 			t.Fatalf("seed %d: stage %s on %q (%s)", seed, s.Name, placed.Node, placed.Why)
 		}
 		if pin, ok := q.Pins[s.Name]; ok && placed.Node != pin {
 			t.Fatalf("seed %d: stage %s on %q, pinned to %q", seed, s.Name, placed.Node, pin)
+		}
+		for other := range q.Stages {
+			if s.Colocate != "" && q.Stages[other].Colocate == s.Colocate && plan[other].Node != placed.Node {
+				t.Fatalf("seed %d: group %s is on %q and %q", seed, s.Colocate, placed.Node, plan[other].Node)
+			}
 		}
 	}
 }
@@ -205,7 +155,9 @@ func randomRequest(r *rand.Rand) Request {
 	for _, id := range ids {
 		if r.IntN(4) > 0 {
 			n := holds(id, r.Int64N(3), names[:r.IntN(4)]...)
-			n.Warm, n.Load = warm(id, names[:r.IntN(6)]...).Warm, float64(r.IntN(3))
+			n.Funcs, n.Load = warm(id, names[:r.IntN(6)]...).Funcs, r.Float64()*1.2
+			n.Waiting, n.Places, n.Cooling = r.IntN(3), r.IntN(4), r.IntN(5) == 0
+			n.RTT, n.Labels = time.Duration(r.IntN(3))*time.Millisecond, map[string]string{"zone": names[r.IntN(2)]}
 			q.Nodes = append(q.Nodes, n)
 		}
 	}
@@ -213,6 +165,12 @@ func randomRequest(r *rand.Rand) Request {
 		s := reads(wasm(name), names[:r.IntN(3)]...)
 		if r.IntN(3) == 0 {
 			s.Func.Kind, s.Func.Hosts = mesh.Worker, ids[:r.IntN(5)]
+		}
+		if r.IntN(6) == 0 {
+			s.Labels = map[string]string{"zone": names[r.IntN(3)]}
+		}
+		if r.IntN(4) == 0 {
+			s.Colocate = names[r.IntN(2)]
 		}
 		if i > 0 && r.IntN(2) == 0 {
 			s.Parents = []int{r.IntN(i)}

@@ -131,6 +131,7 @@ type Error struct {
 	Node          []byte                 `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`
 	Stage         string                 `protobuf:"bytes,4,opt,name=stage,proto3" json:"stage,omitempty"`
 	Message       string                 `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
+	RetryAfterUs  uint64                 `protobuf:"varint,6,opt,name=retry_after_us,json=retryAfterUs,proto3" json:"retry_after_us,omitempty"` // of Overloaded: when there may be room; 0: it is not told
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -198,6 +199,13 @@ func (x *Error) GetMessage() string {
 		return x.Message
 	}
 	return ""
+}
+
+func (x *Error) GetRetryAfterUs() uint64 {
+	if x != nil {
+		return x.RetryAfterUs
+	}
+	return 0
 }
 
 // Done answers a request that has nothing to say but that it worked.
@@ -393,13 +401,14 @@ const file_core_proto_rawDesc = "" +
 	"\x05addrs\x18\x04 \x03(\tR\x05addrs\x12\x1a\n" +
 	"\bsoftware\x18\x05 \x01(\tR\bsoftware\x12\x1a\n" +
 	"\binstance\x18\x06 \x01(\x04R\binstance\x12\x1a\n" +
-	"\bsequence\x18\a \x01(\x04R\bsequence\"o\n" +
+	"\bsequence\x18\a \x01(\x04R\bsequence\"\x95\x01\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x0e\n" +
 	"\x02op\x18\x02 \x01(\tR\x02op\x12\x12\n" +
 	"\x04node\x18\x03 \x01(\fR\x04node\x12\x14\n" +
 	"\x05stage\x18\x04 \x01(\tR\x05stage\x12\x18\n" +
-	"\amessage\x18\x05 \x01(\tR\amessage\"\x06\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\x12$\n" +
+	"\x0eretry_after_us\x18\x06 \x01(\x04R\fretryAfterUs\"\x06\n" +
 	"\x04Done\"\b\n" +
 	"\x06Cancel\"7\n" +
 	"\x03Key\x12\x1c\n" +

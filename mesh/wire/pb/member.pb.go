@@ -351,6 +351,9 @@ type StatusReply struct {
 	MeshId         []byte                 `protobuf:"bytes,14,opt,name=mesh_id,json=meshId,proto3" json:"mesh_id,omitempty"`
 	Draining       bool                   `protobuf:"varint,20,opt,name=draining,proto3" json:"draining,omitempty"`
 	NodesWanted    *NodesWanted           `protobuf:"bytes,30,opt,name=nodes_wanted,json=nodesWanted,proto3" json:"nodes_wanted,omitempty"`
+	Labels         map[string]string      `protobuf:"bytes,21,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // that stages may ask for
+	Waiting        uint64                 `protobuf:"varint,22,opt,name=waiting,proto3" json:"waiting,omitempty"`                                                                        // invocations that wait for a place
+	Capacity       uint64                 `protobuf:"varint,23,opt,name=capacity,proto3" json:"capacity,omitempty"`                                                                      // places for invocations
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -497,14 +500,36 @@ func (x *StatusReply) GetNodesWanted() *NodesWanted {
 	return nil
 }
 
+func (x *StatusReply) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *StatusReply) GetWaiting() uint64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *StatusReply) GetCapacity() uint64 {
+	if x != nil {
+		return x.Capacity
+	}
+	return 0
+}
+
 type PeerStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          []byte                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	Addrs         []string               `protobuf:"bytes,2,rep,name=addrs,proto3" json:"addrs,omitempty"`
 	Live          bool                   `protobuf:"varint,3,opt,name=live,proto3" json:"live,omitempty"`
 	RoundTripUs   uint64                 `protobuf:"varint,4,opt,name=round_trip_us,json=roundTripUs,proto3" json:"round_trip_us,omitempty"`
-	Draining      bool                   `protobuf:"varint,20,opt,name=draining,proto3" json:"draining,omitempty"`                                  // it is to own nothing
-	MissingUnixMs int64                  `protobuf:"varint,21,opt,name=missing_unix_ms,json=missingUnixMs,proto3" json:"missing_unix_ms,omitempty"` // since when it is missing; 0: it is live
+	Draining      bool                   `protobuf:"varint,20,opt,name=draining,proto3" json:"draining,omitempty"`                                                                      // it is to own nothing
+	MissingUnixMs int64                  `protobuf:"varint,21,opt,name=missing_unix_ms,json=missingUnixMs,proto3" json:"missing_unix_ms,omitempty"`                                     // since when it is missing; 0: it is live
+	Labels        map[string]string      `protobuf:"bytes,22,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // as it told them last
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -581,6 +606,13 @@ func (x *PeerStatus) GetMissingUnixMs() int64 {
 	return 0
 }
 
+func (x *PeerStatus) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
 var File_member_proto protoreflect.FileDescriptor
 
 const file_member_proto_rawDesc = "" +
@@ -606,7 +638,7 @@ const file_member_proto_rawDesc = "" +
 	"\aLeaving\x12 \n" +
 	"\fgone_unix_ms\x18\x14 \x01(\x03R\n" +
 	"goneUnixMs\"\b\n" +
-	"\x06Status\"\x92\x04\n" +
+	"\x06Status\"\xbe\x05\n" +
 	"\vStatusReply\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x14\n" +
 	"\x05addrs\x18\x02 \x03(\tR\x05addrs\x12\x14\n" +
@@ -625,7 +657,13 @@ const file_member_proto_rawDesc = "" +
 	"\x0eresident_bytes\x18\r \x01(\x04R\rresidentBytes\x12\x17\n" +
 	"\amesh_id\x18\x0e \x01(\fR\x06meshId\x12\x1a\n" +
 	"\bdraining\x18\x14 \x01(\bR\bdraining\x128\n" +
-	"\fnodes_wanted\x18\x1e \x01(\v2\x15.virga.v1.NodesWantedR\vnodesWanted\"\xb2\x01\n" +
+	"\fnodes_wanted\x18\x1e \x01(\v2\x15.virga.v1.NodesWantedR\vnodesWanted\x129\n" +
+	"\x06labels\x18\x15 \x03(\v2!.virga.v1.StatusReply.LabelsEntryR\x06labels\x12\x18\n" +
+	"\awaiting\x18\x16 \x01(\x04R\awaiting\x12\x1a\n" +
+	"\bcapacity\x18\x17 \x01(\x04R\bcapacity\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa7\x02\n" +
 	"\n" +
 	"PeerStatus\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x14\n" +
@@ -633,7 +671,11 @@ const file_member_proto_rawDesc = "" +
 	"\x04live\x18\x03 \x01(\bR\x04live\x12\"\n" +
 	"\rround_trip_us\x18\x04 \x01(\x04R\vroundTripUs\x12\x1a\n" +
 	"\bdraining\x18\x14 \x01(\bR\bdraining\x12&\n" +
-	"\x0fmissing_unix_ms\x18\x15 \x01(\x03R\rmissingUnixMsB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
+	"\x0fmissing_unix_ms\x18\x15 \x01(\x03R\rmissingUnixMs\x128\n" +
+	"\x06labels\x18\x16 \x03(\v2 .virga.v1.PeerStatus.LabelsEntryR\x06labels\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
 
 var (
 	file_member_proto_rawDescOnce sync.Once
@@ -647,7 +689,7 @@ func file_member_proto_rawDescGZIP() []byte {
 	return file_member_proto_rawDescData
 }
 
-var file_member_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_member_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_member_proto_goTypes = []any{
 	(*Ping)(nil),        // 0: virga.v1.Ping
 	(*Pong)(nil),        // 1: virga.v1.Pong
@@ -657,17 +699,21 @@ var file_member_proto_goTypes = []any{
 	(*Status)(nil),      // 5: virga.v1.Status
 	(*StatusReply)(nil), // 6: virga.v1.StatusReply
 	(*PeerStatus)(nil),  // 7: virga.v1.PeerStatus
-	(*NodesWanted)(nil), // 8: virga.v1.NodesWanted
+	nil,                 // 8: virga.v1.StatusReply.LabelsEntry
+	nil,                 // 9: virga.v1.PeerStatus.LabelsEntry
+	(*NodesWanted)(nil), // 10: virga.v1.NodesWanted
 }
 var file_member_proto_depIdxs = []int32{
-	2, // 0: virga.v1.Members.members:type_name -> virga.v1.Member
-	7, // 1: virga.v1.StatusReply.peers:type_name -> virga.v1.PeerStatus
-	8, // 2: virga.v1.StatusReply.nodes_wanted:type_name -> virga.v1.NodesWanted
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	2,  // 0: virga.v1.Members.members:type_name -> virga.v1.Member
+	7,  // 1: virga.v1.StatusReply.peers:type_name -> virga.v1.PeerStatus
+	10, // 2: virga.v1.StatusReply.nodes_wanted:type_name -> virga.v1.NodesWanted
+	8,  // 3: virga.v1.StatusReply.labels:type_name -> virga.v1.StatusReply.LabelsEntry
+	9,  // 4: virga.v1.PeerStatus.labels:type_name -> virga.v1.PeerStatus.LabelsEntry
+	5,  // [5:5] is the sub-list for method output_type
+	5,  // [5:5] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_member_proto_init() }
@@ -682,7 +728,7 @@ func file_member_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_member_proto_rawDesc), len(file_member_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,213 @@
+package node_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/virga-mesh/virga/internal/simmesh"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/node"
+	"github.com/virga-mesh/virga/sdk"
+)
+
+// labelled gives each node the labels of its place in the list.
+func labelled(labels ...map[string]string) func(int, *node.Config) {
+	return func(i int, cfg *node.Config) { cfg.Labels = labels[i] }
+}
+
+// whereAll plans a DAG and gives the nodes of its stages, as indices.
+func whereAll(t *testing.T, m *simmesh.Mesh, through int, name string) []int {
+	t.Helper()
+	plan, err := at(m, through).DAG(name).Plan(within(t, 30*time.Second), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var nodes []int
+	for _, stage := range plan {
+		for i := range m.Len() {
+			if m.Node(i).ID() == stage.Node {
+				nodes = append(nodes, i)
+			}
+		}
+	}
+	return nodes
+}
+
+func TestStagesRunWhereTheLabelsAreAndGroupsOnOneNode(t *testing.T) {
+	o := simmesh.Options{Nodes: 3, Configure: labelled(nil, map[string]string{"gpu": "a100", "zone": "x"}, map[string]string{"zone": "x"}), Provide: arithmetic}
+	simulate(t, o, func(t *testing.T, m *simmesh.Mesh) {
+		d := dag("d", "incr square", "incr:square")
+		d.Stages[0].Colocate, d.Stages[1].Colocate = "g", "g"
+		d.Stages[1].Labels = map[string]string{"gpu": "a100"}
+		create(t, at(m, 0), d)
+		until(t, 10*time.Second, "the nodes have told their labels", func() bool {
+			_, err := at(m, 0).DAG("d").Plan(within(t, time.Second), nil)
+			return err == nil
+		})
+		if nodes := whereAll(t, m, 0, "d"); len(nodes) != 2 || nodes[0] != 1 || nodes[1] != 1 {
+			t.Errorf("the stages run on nodes %v: expected both on node 1, which has the label", nodes)
+		}
+		results, err := at(m, 0).DAG("d").Call(within(t, 30*time.Second), sdk.Args{"incr": {2}})
+		got, _ := sdk.Only[int](results)
+		wants(t, "the dag", got, err, 9)
+
+		d = dag("nowhere", "incr", "")
+		d.Stages[0].Labels = map[string]string{"gpu": "a100", "zone": "y"}
+		create(t, at(m, 0), d)
+		_, err = at(m, 0).DAG("nowhere").Call(within(t, 30*time.Second), sdk.Args{"incr": {2}})
+		wantsError(t, "a stage that no node is labelled for", err, mesh.Unavailable, "stage incr", "gpu=a100, zone=y")
+
+		status, err := at(m, 0).Status(within(t, 30*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, peer := range status.Peers {
+			if peer.Labels["zone"] != "x" {
+				t.Errorf("node %s is shown with labels %v", peer.ID.Short(), peer.Labels)
+			}
+		}
+	})
+}
+
+func TestAGroupThatNoNodeCanRunIsRefused(t *testing.T) {
+	o := simmesh.Options{Nodes: 2, Provide: func(i int) []node.Option { return arithmetic(i)[i : i+1] }}
+	simulate(t, o, func(t *testing.T, m *simmesh.Mesh) {
+		d := dag("d", "incr square", "incr:square")
+		d.Stages[0].Colocate, d.Stages[1].Colocate = "g", "g"
+		create(t, at(m, 0), d)
+		_, err := at(m, 0).DAG("d").Call(within(t, 30*time.Second), sdk.Args{"incr": {2}})
+		wantsError(t, "a group over two hosts", err, mesh.Unavailable, "stage square", "group g")
+	})
+}
+
+// counted counts which node ran how often.
+type counted struct {
+	mu   sync.Mutex
+	runs map[int]int
+}
+
+// provide gives each node a function that sleeps.
+func (c *counted) provide(d time.Duration) func(int) []node.Option {
+	return func(i int) []node.Option {
+		return []node.Option{node.Handle("nap", func(ctx context.Context, n int) (int, error) {
+			c.mu.Lock()
+			c.runs[i]++
+			c.mu.Unlock()
+			time.Sleep(d)
+			return n, nil
+		})}
+	}
+}
+
+// What one node has no room for goes to the others, and no call fails.
+func TestCallsBeyondANodesRoomGoToOthers(t *testing.T) {
+	c := &counted{runs: map[int]int{}}
+	o := simmesh.Options{
+		Nodes: 3, Provide: c.provide(50 * time.Millisecond),
+		Configure: func(_ int, cfg *node.Config) { cfg.Concurrency, cfg.Queue = 40, 400 },
+	}
+	synctest.Test(t, func(t *testing.T) {
+		m := start(t, simulated(o))
+		client := at(m, 0)
+		nap := sdk.Func[int, int](client, "nap")
+		if _, err := nap.Call(within(t, time.Minute), 0); err != nil {
+			t.Fatal(err)
+		}
+		const askers, lasting = 100, 2 * time.Second
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		served, began := 0, time.Now()
+		for range askers { // a step in load
+			wg.Go(func() {
+				for time.Since(began) < lasting {
+					if _, err := nap.Call(within(t, time.Minute), 1); err != nil {
+						t.Errorf("a call failed: %v", err)
+						return
+					}
+					mu.Lock()
+					served++
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		for i := range m.Len() {
+			if c.runs[i] < served/10 {
+				t.Errorf("node %d ran %d of %d calls: expected a share", i, c.runs[i], served)
+			}
+		}
+		if floor := 3 * askers * int(lasting/(50*time.Millisecond)) / 5; served < floor {
+			t.Errorf("%d calls were served: expected at least %d of the %d that are possible", served, floor, askers*int(lasting/(50*time.Millisecond)))
+		}
+	})
+}
+
+func TestOverloadTellsClientsWhenToComeAgainAndTheyDo(t *testing.T) {
+	c := &counted{runs: map[int]int{}}
+	o := simmesh.Options{
+		Nodes: 1, Provide: c.provide(50 * time.Millisecond),
+		Configure: func(_ int, cfg *node.Config) { cfg.Concurrency, cfg.Queue = 2, 2 },
+	}
+	synctest.Test(t, func(t *testing.T) {
+		m := start(t, simulated(o))
+		client := dial(t, m, 0)
+		nap := sdk.Func[int, int](client, "nap")
+		once := sdk.Func[int, int](client, "nap")
+		once.Options.Once = true
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				if _, err := nap.Call(within(t, time.Minute), 1); err != nil {
+					t.Errorf("a patient call failed: %v", err)
+				}
+			})
+		}
+		time.Sleep(20 * time.Millisecond) // virtual
+		_, err := once.Call(within(t, time.Minute), 1)
+		wantsError(t, "an impatient call", err, mesh.Overloaded)
+		if after := mesh.RetryAfter(err); after < 10*time.Millisecond || after > 5*time.Second {
+			t.Errorf("it says to come again after %v", after)
+		}
+		ctx := within(t, 30*time.Millisecond)
+		_, err = nap.Call(ctx, 1)
+		wantsError(t, "a call with less time than it takes to come again", err, mesh.Overloaded)
+		wg.Wait()
+	})
+}
+
+// Calls of a client that floods a node leave those of another client their turns.
+func TestAClientThatFloodsLeavesOthersTheirTurns(t *testing.T) {
+	c := &counted{runs: map[int]int{}}
+	o := simmesh.Options{
+		Nodes: 1, Provide: c.provide(20 * time.Millisecond),
+		Configure: func(_ int, cfg *node.Config) { cfg.Concurrency, cfg.Queue = 4, 64 },
+	}
+	synctest.Test(t, func(t *testing.T) {
+		m := start(t, simulated(o))
+		flooder, quiet := sdk.Func[int, int](dial(t, m, 0), "nap"), sdk.Func[int, int](dial(t, m, 0), "nap")
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for range 200 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					flooder.Call(ctx, 1)
+				}
+			})
+		}
+		time.Sleep(200 * time.Millisecond) // virtual
+		for range 20 {
+			began := time.Now()
+			if _, err := quiet.Call(within(t, time.Minute), 1); err != nil {
+				t.Errorf("a quiet client's call failed: %v", err)
+			}
+			if took := time.Since(began); took > 100*time.Millisecond {
+				t.Errorf("a quiet client's call took %v of virtual time, where one takes 20ms", took)
+			}
+		}
+		stop()
+		wg.Wait()
+	})
+}
