@@ -296,39 +296,3 @@ func (r *rooms) close() {
 
 // leaveTimeout bounds how long a departing node takes to say so.
 const leaveTimeout = 500 * time.Millisecond
-
-// background runs f until it returns; its context ends when the node closes.
-// It reports false when the node closes already: requests arrive until the end.
-func (r *rooms) background(f func(context.Context)) bool {
-	r.tasksLock.Lock()
-	defer r.tasksLock.Unlock()
-	if r.ctx.Err() != nil {
-		return false
-	}
-	r.tasks.Go(func() { f(r.ctx) })
-	return true
-}
-
-// endTasks ends background work, and waits for it.
-func (r *rooms) endTasks() {
-	r.tasksLock.Lock()
-	r.stop()
-	r.tasksLock.Unlock()
-	r.tasks.Wait()
-}
-
-func (r *rooms) waitFor(what string) { r.waiting.Store(&what) }
-
-// notReady says what the node is waiting for; empty when it is ready.
-func (r *rooms) notReady() string {
-	if err := r.store.Failed(); err != nil {
-		return err.Error()
-	}
-	if what := r.waiting.Load(); what != nil {
-		return *what
-	}
-	if r.drain.underWay() != nil {
-		return "it is draining"
-	}
-	return ""
-}
