@@ -83,14 +83,14 @@ func TestAGroupThatNoNodeCanRunIsRefused(t *testing.T) {
 	})
 }
 
-// counted counts which node ran how often.
-type counted struct {
+// countedTimes counts which node ran how often.
+type countedTimes struct {
 	mu   sync.Mutex
 	runs map[int]int
 }
 
 // provide gives each node a function that sleeps.
-func (c *counted) provide(d time.Duration) func(int) []node.Option {
+func (c *countedTimes) provide(d time.Duration) func(int) []node.Option {
 	return func(i int) []node.Option {
 		return []node.Option{node.Handle("nap", func(ctx context.Context, n int) (int, error) {
 			c.mu.Lock()
@@ -104,7 +104,7 @@ func (c *counted) provide(d time.Duration) func(int) []node.Option {
 
 // What one node has no room for goes to the others, and no call fails.
 func TestCallsBeyondANodesRoomGoToOthers(t *testing.T) {
-	c := &counted{runs: map[int]int{}}
+	c := &countedTimes{runs: map[int]int{}}
 	o := simmesh.Options{
 		Nodes: 3, Provide: c.provide(50 * time.Millisecond),
 		Configure: func(_ int, cfg *node.Config) { cfg.Concurrency, cfg.Queue = 40, 400 },
@@ -146,7 +146,7 @@ func TestCallsBeyondANodesRoomGoToOthers(t *testing.T) {
 }
 
 func TestOverloadTellsClientsWhenToComeAgainAndTheyDo(t *testing.T) {
-	c := &counted{runs: map[int]int{}}
+	c := &countedTimes{runs: map[int]int{}}
 	o := simmesh.Options{
 		Nodes: 1, Provide: c.provide(50 * time.Millisecond),
 		Configure: func(_ int, cfg *node.Config) { cfg.Concurrency, cfg.Queue = 2, 2 },
@@ -180,7 +180,7 @@ func TestOverloadTellsClientsWhenToComeAgainAndTheyDo(t *testing.T) {
 
 // Calls of a client that floods a node leave those of another client their turns.
 func TestAClientThatFloodsLeavesOthersTheirTurns(t *testing.T) {
-	c := &counted{runs: map[int]int{}}
+	c := &countedTimes{runs: map[int]int{}}
 	o := simmesh.Options{
 		Nodes: 1, Provide: c.provide(20 * time.Millisecond),
 		Configure: func(_ int, cfg *node.Config) { cfg.Concurrency, cfg.Queue = 4, 64 },
