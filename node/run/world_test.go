@@ -2,7 +2,6 @@ package run
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -37,28 +36,6 @@ type invocation struct {
 	args []Arg
 	spec *spec
 }
-
-// letter is a message between the machines.
-type letter struct {
-	kind     letterKind
-	from, to mesh.NodeID
-	spec     *spec
-	port     port // of a hop; of a result, the stage alone
-	in       input
-	ending   ending
-	err      error  // of a result
-	reported []bool // of an amendment
-	reports  []report
-}
-
-type letterKind int
-
-const (
-	hopLetter letterKind = iota
-	resultLetter
-	endLetter
-	amendLetter
-)
 
 const leader = mesh.NodeID("n1")
 
@@ -190,110 +167,6 @@ func (w *world) join(id mesh.NodeID, s *spec) *worldNode {
 		n.exec, n.running = &exec, map[task]invocation{}
 	}
 	return n
-}
-
-// post sends a letter, or, on the same node, delivers it at once.
-func (w *world) post(l letter) {
-	if l.from == l.to {
-		w.receive(l)
-		return
-	}
-	w.mail = append(w.mail, l)
-	w.logf("%d: %s -> %s %s", len(w.mail), string(l.from), string(l.to), l.describe())
-}
-
-func (l *letter) describe() string {
-	name := func() string { return l.spec.stages[l.port.stage].name }
-	switch {
-	case l.kind == endLetter:
-		return fmt.Sprintf("end attempt %d", l.spec.attempt)
-	case l.kind == amendLetter:
-		return fmt.Sprintf("plan of attempt %d", l.spec.attempt)
-	case l.kind == resultLetter && l.err != nil:
-		return fmt.Sprintf("error of %s", name())
-	case l.kind == resultLetter && l.ending.skipped:
-		return fmt.Sprintf("%s was skipped%s", name(), reported(l))
-	case l.kind == resultLetter:
-		return fmt.Sprintf("result of %s %s%s", name(), l.ending.value.Data, reported(l))
-	case l.in.absent:
-		return fmt.Sprintf("hop to %s input %d not taken%s", name(), l.port.input, reported(l))
-	}
-	return fmt.Sprintf("hop to %s input %d %v%s", name(), l.port.input, texts(l.in.args), reported(l))
-}
-
-func reported(l *letter) string {
-	if len(l.reports) == 0 {
-		return ""
-	}
-	var names []string
-	for _, r := range l.reports {
-		names = append(names, l.spec.stages[r.stage].name)
-	}
-	return " reports " + strings.Join(names, ",")
-}
-
-func texts(args []Arg) []string {
-	list := make([]string, len(args))
-	for i, a := range args {
-		list[i] = string(a.Value.Data)
-	}
-	return list
-}
-
-func (w *world) receive(l letter) {
-	n := w.node(l.to)
-	switch {
-	case n.dead:
-	case l.kind == resultLetter:
-		w.receiveResult(l)
-	case l.kind == endLetter:
-		if n.ended = max(n.ended, l.spec.attempt); n.exec != nil && n.exec.spec.attempt <= n.ended {
-			n.exec, n.running = nil, nil
-		}
-	case l.kind == amendLetter:
-		if w.join(l.to, l.spec) != nil {
-			w.answerAgain(l.to, l.reported)
-		}
-	default:
-		w.receiveHop(l)
-	}
-}
-
-func (w *world) receiveResult(l letter) {
-	t := &w.tracker
-	if !t.current(l.spec.attempt, l.port.stage) || slices.Contains(t.lost, l.from) || t.spec.places[l.port.stage].Node != l.from {
-		return
-	}
-	if l.err != nil {
-		w.do(t.stageFailed(l.spec.attempt, l.port.stage, l.err))
-		return
-	}
-	w.do(t.sinkResult(l.spec.attempt, l.port.stage, l.ending, l.reports))
-}
-
-func (w *world) receiveHop(l letter) {
-	n := w.join(l.to, l.spec)
-	if n == nil || slices.Contains(n.exec.lost, l.from) {
-		return
-	}
-	if sender, ok := n.exec.spec.sender(l.port); !ok || sender != l.from {
-		return
-	}
-	ready, fresh := n.exec.arrive(l.port, l.in, nil)
-	if fresh {
-		n.exec.unsent = append(n.exec.unsent, l.reports...)
-	}
-	for _, t := range ready { // the run may end by any
-		w.begin(l.to, t)
-	}
-}
-
-func (w *world) answerAgain(id mesh.NodeID, reported []bool) {
-	e := w.nodes[id].exec
-	for _, sink := range e.unreported(reported) {
-		st := &e.stages[sink]
-		w.post(letter{kind: resultLetter, from: id, to: leader, spec: e.spec, port: port{stage: sink}, ending: ending{skipped: st.skipped, value: st.result}})
-	}
 }
 
 // begin starts a task.
@@ -459,59 +332,4 @@ func (t *tracker) lostNames() (names []string) {
 		names = append(names, string(node))
 	}
 	return names
-}
-
-// play delivers letters in any order, some twice, and finishes invocations
-// in any order, until nothing is left to do. Step is called in between; it
-// reports whether it did something itself.
-func (w *world) play(r *rand.Rand, step func() bool) {
-	delivered := 0
-	pending := make([]int, 0, len(w.mail))
-	for {
-		for ; delivered < len(w.mail); delivered++ {
-			pending = append(pending, delivered)
-			if r.IntN(4) == 0 {
-				pending = append(pending, delivered)
-			}
-		}
-		running := w.running()
-		if len(pending)+len(running) == 0 {
-			if step() {
-				continue
-			}
-			return
-		}
-		if at := r.IntN(len(pending) + len(running)); at < len(pending) {
-			l := w.mail[pending[at]]
-			pending = slices.Delete(pending, at, at+1)
-			w.receive(l)
-		} else {
-			w.finish(running[at-len(pending)].node, running[at-len(pending)].task)
-		}
-		step()
-	}
-}
-
-type invoked struct {
-	node mesh.NodeID
-	task
-}
-
-// running lists what runs, in a fixed order.
-func (w *world) running() (list []invoked) {
-	for id, n := range w.nodes {
-		for t := range n.running {
-			list = append(list, invoked{id, t})
-		}
-	}
-	slices.SortFunc(list, func(a, b invoked) int {
-		if a.node != b.node {
-			return strings.Compare(string(a.node), string(b.node))
-		}
-		if a.stage != b.stage {
-			return a.stage - b.stage
-		}
-		return a.parent - b.parent
-	})
-	return list
 }
