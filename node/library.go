@@ -88,7 +88,6 @@ func (l *library) Start(ctx context.Context, ref mesh.FuncRef, args []mesh.Value
 	request := requestOf(ref, args)
 	request.Future, request.Work = true, l.ledger.Start(ref, args)
 	request.ID = request.Work.ID
-	request.First = request.Work.Age() == 0
 	reply, err := l.rooms.runs.Call(ctx, request)
 	return reply.ID, err
 }

@@ -75,15 +75,15 @@ func asRetry(req wire.Message, age time.Duration) wire.Message {
 		}
 		return again
 	case *pb.Call:
-		if req.GetOptions().GetFirst() {
+		if len(req.GetOptions().GetRunId()) > 0 {
 			again := proto.Clone(req).(*pb.Call)
-			again.Options.First = false
+			again.Options.Again = true
 			return again
 		}
 	case *pb.CallDAG:
-		if req.GetOptions().GetFirst() {
+		if len(req.GetOptions().GetRunId()) > 0 {
 			again := proto.Clone(req).(*pb.CallDAG)
-			again.Options.First = false
+			again.Options.Again = true
 			return again
 		}
 	}
@@ -93,7 +93,7 @@ func asRetry(req wire.Message, age time.Duration) wire.Message {
 func nameFuture(o *pb.CallOptions) {
 	if o.GetFuture() && len(o.RunId) == 0 {
 		id := mesh.NewRunID()
-		o.RunId, o.First = id[:], true
+		o.RunId = id[:]
 	}
 }
 

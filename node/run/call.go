@@ -193,7 +193,7 @@ func (r *Runs) newCoordination(q *Request, g *graph, args [][]Arg, places []Plac
 	if c.work = q.Work; !c.work.Named() {
 		c.work.ID = c.id
 	}
-	if c.named && !q.First {
+	if q.Again {
 		c.work = c.work.Again(c.began) // as far as is known here
 	}
 	return c

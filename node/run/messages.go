@@ -60,7 +60,7 @@ func (o *Options) parseIDs(m *pb.CallOptions) (err error) {
 			return err
 		}
 	}
-	o.First = m.GetFirst()
+	o.Again = m.GetAgain()
 	if o.Work, err = parseWork(m.GetWork(), m.GetWorkAgeUs()); err != nil {
 		return err
 	}

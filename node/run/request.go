@@ -60,8 +60,8 @@ type Options struct {
 	Stage *mesh.StageOptions
 	// After is what is done with the result before it is told. Nil: nothing.
 	After *After
-	// First says that ID was drawn for this call: nobody has called with it before.
-	First bool
+	// Again says that the call was sent before: another node may be about to begin the run.
+	Again bool
 	// Work, of a call that a function makes, is what it and calls of the
 	// same by other executions of that function have in common.
 	Work effects.Work

@@ -177,9 +177,9 @@ func TestWhatNobodyRepeatsHasNoIDs(t *testing.T) {
 	simulate(t, 1, 1, func(t *testing.T, c *cluster) {
 		f := &flaky{}
 		c.define("f", f.run)
-		first := named(callOf("f"), mesh.NewRunID())
-		first.First = true
-		for _, q := range []Request{callOf("f"), first, named(callOf("f"), mesh.NewRunID())} {
+		again := named(callOf("f"), mesh.NewRunID())
+		again.Again = true
+		for _, q := range []Request{callOf("f"), named(callOf("f"), mesh.NewRunID()), again} {
 			if _, err := c.nodes["n1"].Call(t.Context(), q); err != nil {
 				t.Fatal(err)
 			}

@@ -792,7 +792,7 @@ type CallOptions struct {
 	TimeoutUs     uint64                 `protobuf:"varint,6,opt,name=timeout_us,json=timeoutUs,proto3" json:"timeout_us,omitempty"`                                                 // of the run; 0: the frame's, or for a future the node's default
 	Output        *Key                   `protobuf:"bytes,7,opt,name=output,proto3" json:"output,omitempty"`                                                                         // where the result is stored before it is told
 	Then          *FuncRef               `protobuf:"bytes,8,opt,name=then,proto3" json:"then,omitempty"`                                                                             // the DAG or function that continues with the result
-	First         bool                   `protobuf:"varint,9,opt,name=first,proto3" json:"first,omitempty"`                                                                          // run_id was drawn for this request: nobody has called with it before
+	Again         bool                   `protobuf:"varint,9,opt,name=again,proto3" json:"again,omitempty"`                                                                          // this call was sent before: another node may be about to begin the run
 	Work          []byte                 `protobuf:"bytes,10,opt,name=work,proto3" json:"work,omitempty"`                                                                            // from which the effects of the run have their ids; empty: the run's id
 	WorkAgeUs     uint64                 `protobuf:"varint,11,opt,name=work_age_us,json=workAgeUs,proto3" json:"work_age_us,omitempty"`                                              // how long ago the work was first executed; 0: it never was
 	Stage         *StageOptions          `protobuf:"bytes,12,opt,name=stage,proto3" json:"stage,omitempty"`                                                                          // of a function that is called alone
@@ -886,9 +886,9 @@ func (x *CallOptions) GetThen() *FuncRef {
 	return nil
 }
 
-func (x *CallOptions) GetFirst() bool {
+func (x *CallOptions) GetAgain() bool {
 	if x != nil {
-		return x.First
+		return x.Again
 	}
 	return false
 }
@@ -2554,7 +2554,7 @@ const file_run_proto_rawDesc = "" +
 	"timeout_us\x18\x06 \x01(\x04R\ttimeoutUs\x12%\n" +
 	"\x06output\x18\a \x01(\v2\r.virga.v1.KeyR\x06output\x12%\n" +
 	"\x04then\x18\b \x01(\v2\x11.virga.v1.FuncRefR\x04then\x12\x14\n" +
-	"\x05first\x18\t \x01(\bR\x05first\x12\x12\n" +
+	"\x05again\x18\t \x01(\bR\x05again\x12\x12\n" +
 	"\x04work\x18\n" +
 	" \x01(\fR\x04work\x12\x1e\n" +
 	"\vwork_age_us\x18\v \x01(\x04R\tworkAgeUs\x12,\n" +
