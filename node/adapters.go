@@ -8,6 +8,7 @@ import (
 	"github.com/virga-mesh/virga/node/exec"
 	"github.com/virga-mesh/virga/node/replica"
 	"github.com/virga-mesh/virga/node/run"
+	"github.com/virga-mesh/virga/sdk/fn"
 )
 
 // moduleSource lets the executor read modules from the catalog.
@@ -48,7 +49,7 @@ func (e executor) Invoke(ctx context.Context, v run.Invocation) (mesh.Value, err
 	})
 }
 
-// references lets runs read keys that are arguments.
+// references lets runs read keys that are arguments: what they hold, plainly.
 type references struct{ replica *replica.Replica }
 
 func (r references) Get(ctx context.Context, key mesh.Key) (mesh.Value, error) {
@@ -56,7 +57,7 @@ func (r references) Get(ctx context.Context, key mesh.Key) (mesh.Value, error) {
 	if err != nil {
 		return mesh.Value{}, err
 	}
-	return registerValue(value)
+	return fn.Plain(value)
 }
 
 // registerValue reads what a register holds.

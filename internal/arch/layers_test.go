@@ -40,7 +40,7 @@ var rooms = map[string][]string{
 	"node/hotkeys":        {"mesh/wire", "mesh", "lattice"},
 	"node/elastic":        {"mesh"},
 	"node/hook":           {"mesh"},
-	"node/run":            {"mesh/wire", "mesh", "lattice"},
+	"node/run":            {"sdk/codec", "mesh/wire", "mesh", "lattice"},
 	"node/trigger":        {"sdk/fn", "sdk/codec", "mesh/wire", "mesh", "lattice"},
 	"node": {
 		"node/hlc", "node/store", "node/replica", "node/cache", "node/catalog", "node/exec", "node/sched", "node/run", "node/metrics", "node/hotkeys", "node/watch", "node/trigger", "node/elastic", "node/hook",
