@@ -35,6 +35,18 @@ func (r Ref) MarshalCBOR() ([]byte, error) { return codec.MarshalReference(r.ref
 
 func (r Ref) reference() mesh.Reference { return mesh.Reference{Key: r.Key, Raw: r.Raw} }
 
+// RunRef stands for the result of a run in the arguments of a call, as a *Run
+// does, for who knows the run's id alone.
+type RunRef struct {
+	Run mesh.RunID
+	Raw bool // hand the result over as the bytes that it is
+}
+
+// MarshalCBOR writes what only the arguments of a call may hold.
+func (r RunRef) MarshalCBOR() ([]byte, error) {
+	return codec.MarshalReference(mesh.Reference{Run: r.Run, Raw: r.Raw})
+}
+
 // MarshalCBOR writes what only the arguments of a call may hold.
 func (r *Run) MarshalCBOR() ([]byte, error) {
 	if r == nil {
