@@ -13,7 +13,7 @@ import (
 //		Stage("load", "load", sdk.Retry(3, 100*time.Millisecond), sdk.Timeout(time.Second)).
 //		Stage("alarm", "alarm").
 //		Stage("store", "store@prod", sdk.Colocate("db")).
-//		Edge("load", "alarm", sdk.When(".score > 0.9")).
+//		Edge("load", "alarm", sdk.When("score > 0.9")).
 //		Edge("load", "store").
 //		Build()
 //	...

@@ -36,7 +36,7 @@ virga dag show NAME --output yaml prints has it. A small one:
     - name: alarm
       function: page@prod
   edges:
-    - {from: fetch, to: alarm, when: .celsius > 90}`,
+    - {from: fetch, to: alarm, when: celsius > 90}`,
 		Example: `  virga dag apply -f pipeline.yaml
   virga dag apply -f pipeline.yaml --dry-run
   virga dag show pipeline --output yaml | sed s/incr/decr/ | virga dag apply -f -`,

@@ -44,7 +44,7 @@ For more than a few stages, see virga dag apply.`,
   virga dag create twice --stage first=incr --stage second=incr --edge first:second
   virga dag create single --stage square
   virga dag create steady --stage 'fetch retry=3 backoff=100ms timeout=1s' --edge fetch:square
-  virga dag create alarms --edge 'measure:alarm when .celsius > 90' --edge measure:store
+  virga dag create alarms --edge 'measure:alarm when celsius > 90' --edge measure:store
   virga dag create fastest --stage 'best=pick any invalid=null' --edge east:best --edge west:best`,
 		Args: exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
