@@ -51,6 +51,22 @@ func validateIdentifier(what, name string) error {
 	return nil
 }
 
+// ValidateAlias gives an Invalid error that says what another name of a
+// version may be: one that no version has.
+func ValidateAlias(alias string) error {
+	if err := validateIdentifier("alias", alias); err != nil {
+		return err
+	}
+	if alias == Native.String() || alias == Worker.String() || len(alias) == contentVersionLen && consistsOf(alias, "0123456789abcdef") {
+		return Errorf(Invalid, "alias", "alias %q: expected what no version is called: not native, worker, or %d hexadecimal digits", alias, contentVersionLen)
+	}
+	return nil
+}
+
+// contentVersionLen is how long the versions of modules are: hexadecimal
+// digits of a hash.
+const contentVersionLen = 12
+
 // FuncKind says how a function is brought to the mesh. The numbers are part of the wire format.
 type FuncKind uint8
 

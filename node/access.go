@@ -69,6 +69,8 @@ func allow(peer admission.Member, req wire.Message) error {
 		return allowDeploy(peer, m.GetRef())
 	case *pb.Usage:
 		return peer.Allow(admission.Call, m.Namespace, "")
+	case *pb.SetAlias:
+		return allowDeploy(peer, m.GetRef())
 	case *pb.ServeFuncs:
 		return allowServe(peer, m)
 	case *pb.CreateDAG:
@@ -191,15 +193,21 @@ func allowAfter(peer admission.Member, o *pb.CallOptions) error {
 	return nil
 }
 
-// allowReferences lets a caller name as arguments only keys that it may read itself.
+// allowReferences lets a caller name in arguments only keys that it may read
+// itself. A run's random id is the right to its result.
 func allowReferences(peer admission.Member, args []*pb.Arg) error {
 	for _, arg := range args {
-		key := arg.GetRef()
-		if key == nil {
-			continue
+		keys := []*pb.Key{arg.GetRef()}
+		for _, hole := range arg.GetHoles() {
+			keys = append(keys, hole.GetRef())
 		}
-		if err := peer.Allow(admission.Read, key.GetNamespace(), key.GetName()); err != nil {
-			return err
+		for _, key := range keys {
+			if key == nil {
+				continue
+			}
+			if err := peer.Allow(admission.Read, key.GetNamespace(), key.GetName()); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

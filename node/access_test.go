@@ -235,10 +235,11 @@ var clientMessages = []wire.Message{
 	(*pb.Status)(nil), (*pb.Get)(nil), (*pb.GetElement)(nil), (*pb.GetPage)(nil), (*pb.Stats)(nil), (*pb.Put)(nil), (*pb.Delete)(nil), (*pb.List)(nil),
 	(*pb.Touch)(nil), (*pb.CompareAndSet)(nil), (*pb.GetAll)(nil), (*pb.PutAll)(nil),
 	(*pb.Watch)(nil), (*pb.Scan)(nil), (*pb.GetRange)(nil), (*pb.Namespaces)(nil),
-	(*pb.Deploy)(nil), (*pb.GetFunc)(nil), (*pb.ListFuncs)(nil), (*pb.DeleteFunc)(nil), (*pb.UseVersion)(nil), (*pb.PinFunc)(nil), (*pb.Usage)(nil),
+	(*pb.Deploy)(nil), (*pb.GetFunc)(nil), (*pb.ListFuncs)(nil), (*pb.DeleteFunc)(nil), (*pb.UseVersion)(nil), (*pb.SetAlias)(nil), (*pb.PinFunc)(nil), (*pb.Usage)(nil),
 	(*pb.ServeFuncs)(nil), (*pb.SendMessage)(nil), (*pb.Receive)(nil),
 	(*pb.CreateDAG)(nil), (*pb.GetDAG)(nil), (*pb.ListDAGs)(nil), (*pb.DeleteDAG)(nil),
 	(*pb.Call)(nil), (*pb.CallDAG)(nil), (*pb.AwaitRun)(nil), (*pb.CancelRun)(nil),
+	(*pb.PutTrigger)(nil), (*pb.GetTrigger)(nil), (*pb.ListTriggers)(nil), (*pb.DeleteTrigger)(nil),
 	(*pb.Drain)(nil), (*pb.Forget)(nil), (*pb.Backup)(nil), (*pb.Restore)(nil),
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/virga-mesh/virga/node/exec"
 	"github.com/virga-mesh/virga/node/replica"
 	"github.com/virga-mesh/virga/node/run"
+	"github.com/virga-mesh/virga/sdk/fn"
 )
 
 // moduleSource lets the executor read modules from the catalog.
@@ -62,7 +63,7 @@ func (o outputs) Put(ctx context.Context, key mesh.Key, v mesh.Value, id string)
 	return err
 }
 
-// references lets runs read keys that are arguments.
+// references lets runs read keys that are arguments: what they hold, plainly.
 type references struct{ replica *replica.Replica }
 
 func (r references) Get(ctx context.Context, key mesh.Key) (mesh.Value, error) {
@@ -70,7 +71,7 @@ func (r references) Get(ctx context.Context, key mesh.Key) (mesh.Value, error) {
 	if err != nil {
 		return mesh.Value{}, err
 	}
-	return registerValue(value)
+	return fn.Plain(value)
 }
 
 // registerValue reads what a register holds.

@@ -222,6 +222,8 @@ func (r *rooms) serveCatalog(ctx context.Context, req wire.Message) (reply wire.
 		reply, err = r.deleteFunc(ctx, m)
 	case *pb.UseVersion:
 		reply, err = r.useVersion(ctx, m)
+	case *pb.SetAlias:
+		reply, err = r.setAlias(ctx, m)
 	case *pb.CreateDAG:
 		reply, err = r.createDAG(ctx, m)
 	case *pb.GetDAG:

@@ -80,6 +80,13 @@ func TestFunctionsOfAllKindsReadAndWriteTheSameState(t *testing.T) {
 	wantsError(t, "a guest that gets what is missing", err, mesh.NotFound)
 }
 
+func TestAGuestPutsPlainValuesAndReadsSeveralKeys(t *testing.T) {
+	m := start(t, simmesh.Options{Nodes: 2})
+	deploy(t, at(m, 0), "several", guestModule, "")
+	got, err := call[int](t, at(m, 1), "several", "guest")
+	wants(t, "several", got, err, 7)
+}
+
 func TestFunctionsDoNotTouchWhatTheMeshKnowsOfItself(t *testing.T) {
 	system := mesh.Key{Namespace: mesh.SystemNamespace, Name: "function/default/spy"}
 	m := start(t, simmesh.Options{Nodes: 1, Provide: natives(

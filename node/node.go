@@ -35,6 +35,14 @@ func Handle[In, Out any](name string, f func(context.Context, In) (Out, error)) 
 	return HandleRaw(mesh.FuncRef{Namespace: mesh.DefaultNamespace, Name: name}, fn.Wrap(f), mesh.Limits{})
 }
 
+// HandleInit is Handle for a function that needs to be made first, as a class
+// is: construct runs once on this node, at the first call, and what it
+// captured stays from call to call. Its error is that of the call, and the
+// next call tries again.
+func HandleInit[In, Out any](name string, construct func(context.Context) (func(context.Context, In) (Out, error), error)) Option {
+	return HandleRaw(mesh.FuncRef{Namespace: mesh.DefaultNamespace, Name: name}, fn.WrapInit(construct), mesh.Limits{})
+}
+
 // HandleRaw makes raw a native function of this node, with limits of its own
 // where they are not zero.
 func HandleRaw(ref mesh.FuncRef, raw fn.Raw, limits mesh.Limits) Option {

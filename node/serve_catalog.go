@@ -88,12 +88,26 @@ func (r *rooms) getFunc(ctx context.Context, m *pb.GetFunc) (wire.Message, error
 	if err != nil {
 		return nil, err
 	}
-	versions, _, err := r.catalog.Versions(ctx, ref)
+	versions, err := r.catalog.Versions(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
 	info.Hosts = r.liveOnly(info.Hosts)
-	return &pb.GetFuncReply{Info: wire.FromFuncInfo(info), Versions: versions}, nil
+	reply := &pb.GetFuncReply{Info: wire.FromFuncInfo(info), Current: versions.Current, Aliases: versions.Aliases}
+	for _, version := range versions.All {
+		version.Hosts = r.liveOnly(version.Hosts)
+		reply.Versions = append(reply.Versions, version.Ref.Version)
+		reply.Details = append(reply.Details, &pb.FuncVersion{Info: wire.FromFuncInfo(version.FuncInfo), DeployedUnixMs: version.Deployed.UnixMilli()})
+	}
+	return reply, nil
+}
+
+func (r *rooms) setAlias(ctx context.Context, m *pb.SetAlias) (wire.Message, error) {
+	ref, err := wire.ToFuncRef(m.GetRef())
+	if err != nil {
+		return nil, err
+	}
+	return nil, r.catalog.Alias(ctx, ref, m.GetAlias())
 }
 
 func (r *rooms) listFuncs(ctx context.Context, m *pb.ListFuncs) (wire.Message, error) {

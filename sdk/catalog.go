@@ -36,13 +36,15 @@ func (c *Client) Deploy(ctx context.Context, name string, module []byte, o Deplo
 	return wire.ToFuncInfo(reply.Info)
 }
 
-// FuncVersions is a function's current version, and the names of all.
+// FuncVersions is a function's current version, or the one that was asked
+// for, and the names of all.
 type FuncVersions struct {
 	Current  mesh.FuncInfo
 	Versions []string // oldest first
 }
 
-// GetFunc describes a function, or with a name such as "square@v" one version of it.
+// GetFunc describes a function, or with a name such as "square@v" one version
+// of it, v being a version or an alias. See Versions for all of them.
 func (c *Client) GetFunc(ctx context.Context, name string) (FuncVersions, error) {
 	ref, err := mesh.ParseFuncRef(c.namespace, name)
 	if err != nil {
@@ -56,13 +58,6 @@ func (c *Client) GetFunc(ctx context.Context, name string) (FuncVersions, error)
 	return FuncVersions{Current: info, Versions: reply.Versions}, err
 }
 
-// UseVersion makes an older version of a function the current one again.
-func (c *Client) UseVersion(ctx context.Context, name, version string) error {
-	ref := mesh.FuncRef{Namespace: c.namespace, Name: name, Version: version}
-	_, err := do[*pb.Done](ctx, c, "use "+ref.String(), &pb.UseVersion{Ref: wire.FromFuncRef(ref)})
-	return err
-}
-
 // DeleteFunc removes a function with all its versions. DAGs that name it stay, and fail when called.
 func (c *Client) DeleteFunc(ctx context.Context, name string) error {
 	ref := mesh.FuncRef{Namespace: c.namespace, Name: name}
@@ -73,7 +68,13 @@ func (c *Client) DeleteFunc(ctx context.Context, name string) error {
 // ListFuncs gives the functions whose names begin with prefix, in order,
 // fetched a page at a time. An error ends it.
 func (c *Client) ListFuncs(ctx context.Context, prefix string) iter.Seq2[mesh.FuncInfo, error] {
-	return pages(func(after string) ([]mesh.FuncInfo, bool, error) {
+	return c.ListFuncsAfter(ctx, prefix, "")
+}
+
+// ListFuncsAfter is ListFuncs from the names on that come after a name: the
+// last one of an earlier list.
+func (c *Client) ListFuncsAfter(ctx context.Context, prefix, name string) iter.Seq2[mesh.FuncInfo, error] {
+	return pagesAfter(name, func(after string) ([]mesh.FuncInfo, bool, error) {
 		reply, err := do[*pb.ListFuncsReply](ctx, c, "list functions",
 			&pb.ListFuncs{Namespace: c.namespace, Prefix: prefix, After: after})
 		if err != nil {
@@ -84,17 +85,15 @@ func (c *Client) ListFuncs(ctx context.Context, prefix string) iter.Seq2[mesh.Fu
 	}, func(info mesh.FuncInfo) string { return info.Ref.Name })
 }
 
-// CreateDAG stores a DAG, in the client's namespace if it names none. Its
-// functions must exist.
+// CreateDAG stores a DAG, instead of an earlier one of its name. A DAG, and
+// functions, that name no namespace are of the client's. The functions must
+// exist. See NewDAG.
 func (c *Client) CreateDAG(ctx context.Context, d *mesh.DAG) error {
-	placed := *d
-	if placed.Namespace == "" {
-		placed.Namespace = c.namespace
-	}
+	placed := inNamespace(d, c.namespace)
 	if err := placed.Validate(); err != nil {
 		return err
 	}
-	_, err := do[*pb.Done](ctx, c, "create dag "+d.Name, &pb.CreateDAG{Dag: wire.FromDAG(&placed)})
+	_, err := do[*pb.Done](ctx, c, "create dag "+d.Name, &pb.CreateDAG{Dag: wire.FromDAG(placed)})
 	return err
 }
 
@@ -115,7 +114,12 @@ func (c *Client) DeleteDAG(ctx context.Context, name string) error {
 
 // ListDAGs gives the DAGs whose names begin with prefix, as ListFuncs does.
 func (c *Client) ListDAGs(ctx context.Context, prefix string) iter.Seq2[*mesh.DAG, error] {
-	return pages(func(after string) ([]*mesh.DAG, bool, error) {
+	return c.ListDAGsAfter(ctx, prefix, "")
+}
+
+// ListDAGsAfter is ListDAGs from the names on that come after a name.
+func (c *Client) ListDAGsAfter(ctx context.Context, prefix, name string) iter.Seq2[*mesh.DAG, error] {
+	return pagesAfter(name, func(after string) ([]*mesh.DAG, bool, error) {
 		reply, err := do[*pb.ListDAGsReply](ctx, c, "list dags",
 			&pb.ListDAGs{Namespace: c.namespace, Prefix: prefix, After: after})
 		if err != nil {

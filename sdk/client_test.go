@@ -129,7 +129,7 @@ func TestArgumentsAreEncodedByTheRulesOfFn(t *testing.T) {
 		t.Errorf("nothing became %d arguments, %v", len(none), err)
 	}
 	key := mesh.Key{Namespace: "n", Name: "k"}
-	ref, err := encodeArgs(Ref{key})
+	ref, err := encodeArgs(Ref{Key: key})
 	if err != nil || len(ref) != 1 || ref[0].GetRef().GetName() != "k" {
 		t.Errorf("a reference became %v, %v", ref, err)
 	}

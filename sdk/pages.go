@@ -5,8 +5,13 @@ import "iter"
 // pages walks a listing page by page. Each page starts after the name of the
 // last item of the one before.
 func pages[T any](fetch func(after string) ([]T, bool, error), name func(T) string) iter.Seq2[T, error] {
+	return pagesAfter("", fetch, name)
+}
+
+// pagesAfter is pages from the items on that come after a name.
+func pagesAfter[T any](first string, fetch func(after string) ([]T, bool, error), name func(T) string) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		after := ""
+		after := first
 		for {
 			items, more, err := fetch(after)
 			if err != nil {

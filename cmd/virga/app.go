@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -40,18 +41,33 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 const (
 	outputText = "text"
 	outputJSON = "json"
+	outputYAML = "yaml" // of commands that allowYAML
 )
+
+// takesYAML marks commands whose result is an inYAML.
+const takesYAML = "takes --output yaml"
+
+// inYAML is a result that has a form as YAML, which other commands read.
+type inYAML interface{ yaml() ([]byte, error) }
+
+// allowYAML lets a command have --output yaml.
+func allowYAML(cmd *cobra.Command) { cmd.Annotations = map[string]string{takesYAML: ""} }
 
 func (a *app) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&a.home, "home", cmp.Or(os.Getenv("VIRGA_HOME"), ".virga"), "folder of the mesh's context; VIRGA_HOME sets it too")
 	flags.StringSliceVar(&a.addrs, "addr", nil, "node to connect to, as host:port, in place of those of the context")
 	flags.StringVar(&a.namespace, "namespace", mesh.DefaultNamespace, "namespace of functions, DAGs and keys")
-	flags.StringVarP(&a.output, "output", "o", outputText, "text or json")
+	flags.StringVarP(&a.output, "output", "o", outputText, "text or json; yaml for DAGs")
 	flags.DurationVar(&a.timeout, "timeout", sdk.DefaultTimeout, "longest time the command may take")
 }
 
-func (a *app) validate() error {
-	if a.output != outputText && a.output != outputJSON {
+func (a *app) validate(cmd *cobra.Command) error {
+	_, yaml := cmd.Annotations[takesYAML]
+	switch {
+	case a.output == outputYAML && yaml:
+	case a.output == outputYAML:
+		return usagef("--output yaml: expected text or json; yaml is for the commands of virga dag that print DAGs")
+	case a.output != outputText && a.output != outputJSON:
 		return usagef("--output %q: expected text or json", a.output)
 	}
 	if a.timeout <= 0 {
@@ -108,6 +124,13 @@ func (a *app) show(r result) error {
 	if a.output == outputText {
 		r.text(a.stdout)
 		return nil
+	}
+	if a.output == outputYAML {
+		text, err := r.(inYAML).yaml()
+		if err == nil {
+			_, err = a.stdout.Write(text)
+		}
+		return err
 	}
 	encoder := json.NewEncoder(a.stdout)
 	encoder.SetEscapeHTML(false)

@@ -24,7 +24,11 @@ type runOptions struct {
 	expires time.Duration
 	output  string
 	then    string
+	literal bool
 }
+
+// args gives what reads the arguments.
+func (o runOptions) args(a *app) argReader { return argReader{a.stdin, a.namespace, o.literal} }
 
 func (o *runOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.future, "future", false, "print the run's id at once; virga run wait gets the result")
@@ -33,6 +37,7 @@ func (o *runOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.runID, "run-id", "", "id of the run; calling again with it gives the same run")
 	flags.StringVar(&o.output, "output-key", "", "key under which the result is stored before it is told")
 	flags.StringVar(&o.then, "then", "", "DAG, or function, that is run with the result; its run's id is told")
+	flags.BoolVar(&o.literal, "literal", false, "arguments are JSON as it stands, and refer to nothing")
 	flags.DurationVar(&o.expires, "run-timeout", 0, "longest time of a run with --future (default: the node's)")
 }
 
@@ -64,13 +69,15 @@ func callCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "call FUNCTION [JSON]...",
 		Short: "Call a function",
-		Long: `Call a function with JSON values as arguments, and print its result.
-An argument that is - is read from stdin, for values too large for a command line.
+		Long: `Call a function with JSON values as arguments, and print its result. A version, or
+an alias of one, may follow the function's name, as in square@prod.
 
-A version may follow the function's name, as in square@v.`,
+` + argHelp,
 		Example: `  virga call square 2
   virga call greet '"world"'
   virga call sum 1 2 3 --output json
+  virga call square @side
+  virga call total '{"items": [1, {"$ref": "side"}]}'
   virga call square --future 2
   virga call square -- -2
   virga call resize - < photo.json
@@ -87,7 +94,7 @@ A version may follow the function's name, as in square@v.`,
 }
 
 func runCall(ctx context.Context, a *app, o callOptions) error {
-	args, err := a.readArgs(o.args)
+	args, err := o.runOptions.args(a).readAll(o.args)
 	if err != nil {
 		return err
 	}

@@ -26,9 +26,11 @@ func dagCallCommand(a *app) *cobra.Command {
 		Use:   "call NAME [STAGE=JSON]...",
 		Short: "Run a DAG",
 		Long: `Run a DAG and print the result of its sink; those of several sinks as an object
-by stage. A stage that takes several arguments is repeated, in their order.`,
+by stage. A stage that takes several arguments is repeated, in their order.
+
+` + argHelp,
 		Example: `  virga dag call pipeline incr=1
-  virga dag call totals sum=1 sum=2
+  virga dag call totals sum=1 sum=@start
   virga dag call pipeline incr=1 --dry-run
   virga dag call pipeline incr=1 --output-key latest --then report`,
 		Args: atLeast("NAME"),
@@ -43,7 +45,7 @@ by stage. A stage that takes several arguments is repeated, in their order.`,
 }
 
 func runDAGCall(ctx context.Context, a *app, o dagCallOptions) error {
-	args, err := a.stageArgs(o.args)
+	args, err := stageArgs(o.runOptions.args(a), o.args)
 	if err != nil {
 		return err
 	}
@@ -76,14 +78,14 @@ func runDAGCall(ctx context.Context, a *app, o dagCallOptions) error {
 	})
 }
 
-func (a *app) stageArgs(texts []string) (sdk.Args, error) {
+func stageArgs(reader argReader, texts []string) (sdk.Args, error) {
 	args := sdk.Args{}
 	for _, text := range texts {
 		stage, value, ok := strings.Cut(text, "=")
 		if !ok || stage == "" {
 			return nil, usagef("argument %q: expected STAGE=JSON", text)
 		}
-		v, err := a.readArg(value)
+		v, err := reader.read(value)
 		if err != nil {
 			return nil, err
 		}

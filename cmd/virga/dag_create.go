@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,23 +19,43 @@ type dagCreateOptions struct {
 func dagCreateCommand(a *app) *cobra.Command {
 	var o dagCreateOptions
 	cmd := &cobra.Command{
-		Use:   "create NAME --edge FROM:TO... [--stage NAME=FUNCTION]...",
-		Short: "Create a DAG",
-		Long: `Create a DAG from its edges. A stage that an edge names and no --stage declares
-runs the function of its own name. A stage gets the call's arguments for it
-first, then the results of its parents in the order of the edges.`,
+		Use:   "create NAME --edge 'FROM:TO [when CONDITION]'... [--stage 'NAME=FUNCTION [OPTION]...']...",
+		Short: "Create a DAG, or replace one",
+		Long: `Create a DAG from its edges, or replace the one of that name. A stage that an edge
+names and no --stage declares runs the function of its own name. A stage gets
+the call's arguments for it first, then the results of its parents in the order
+of the edges.
+
+Options of a stage follow its function, after blanks:
+  retry=N backoff=TIME longest=TIME   run it up to N times in all, with growing pauses
+  timeout=TIME                        of each attempt
+  any invalid=JSON...                 take the first of the parents' results that is not invalid
+  map=N                               for each element of the last argument, N at once
+  batch=N within=TIME                 once for up to N invocations that come within a time
+  hedge or hedge=TIME                 a second copy elsewhere when the first takes long
+  colocate=GROUP                      on one node with the others of the group
+  label=KEY=VALUE                     only on nodes with the label
+
+A condition is PATH OPERATOR JSON, or PATH exists, or PATH missing: the path goes
+into the result of FROM, and is . for the whole of it; operators are == != < <= > >=.
+
+For more than a few stages, see virga dag apply.`,
 		Example: `  virga dag create pipeline --edge incr:square
   virga dag create twice --stage first=incr --stage second=incr --edge first:second
-  virga dag create single --stage square`,
+  virga dag create single --stage square
+  virga dag create steady --stage 'fetch retry=3 backoff=100ms timeout=1s' --edge fetch:square
+  virga dag create alarms --edge 'measure:alarm when celsius > 90' --edge measure:store
+  virga dag create fastest --stage 'best=pick any invalid=null' --edge east:best --edge west:best`,
 		Args: exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name = args[0]
 			return runDAGCreate(cmd.Context(), a, o)
 		},
 	}
-	cmd.Flags().StringArrayVar(&o.stages, "stage", nil, "stage, as NAME=FUNCTION, or NAME alone for the function of that name")
-	cmd.Flags().StringArrayVar(&o.edges, "edge", nil, "edge, as FROM:TO")
+	cmd.Flags().StringArrayVar(&o.stages, "stage", nil, "stage, as 'NAME=FUNCTION [OPTION]...', or NAME alone for the function of that name")
+	cmd.Flags().StringArrayVar(&o.edges, "edge", nil, "edge, as FROM:TO or 'FROM:TO when CONDITION'")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "check and print the DAG, and create nothing")
+	allowYAML(cmd)
 	return cmd
 }
 
@@ -63,37 +82,28 @@ func runDAGCreate(ctx context.Context, a *app, o dagCreateOptions) error {
 func buildDAG(namespace string, o dagCreateOptions) (*mesh.DAG, error) {
 	dag := &mesh.DAG{Namespace: namespace, Name: o.name}
 	for _, text := range o.stages {
-		name, function, named := strings.Cut(text, "=")
-		if !named {
-			function = name
-		}
-		if err := addStage(dag, name, function); err != nil {
+		stage, err := parseStage(namespace, text)
+		if err != nil {
 			return nil, err
 		}
+		dag.Stages = append(dag.Stages, stage)
 	}
 	for _, text := range o.edges {
-		from, to, ok := strings.Cut(text, ":")
-		if !ok || from == "" || to == "" {
-			return nil, usagef("--edge %q: expected FROM:TO", text)
+		edge, err := parseEdge(text)
+		if err != nil {
+			return nil, err
 		}
-		for _, end := range []string{from, to} {
+		for _, end := range []string{edge.From, edge.To} {
 			if dag.Stage(end) >= 0 {
 				continue
 			}
-			if err := addStage(dag, end, end); err != nil {
-				return nil, err
+			ref, err := mesh.ParseFuncRef(namespace, end)
+			if err != nil {
+				return nil, mesh.AsError("stage "+end, err)
 			}
+			dag.Stages = append(dag.Stages, mesh.Stage{Name: end, Func: ref})
 		}
-		dag.Edges = append(dag.Edges, mesh.Edge{From: from, To: to})
+		dag.Edges = append(dag.Edges, edge)
 	}
 	return dag, nil
-}
-
-func addStage(dag *mesh.DAG, name, function string) error {
-	ref, err := mesh.ParseFuncRef(dag.Namespace, function)
-	if err != nil {
-		return mesh.AsError("stage "+name, err)
-	}
-	dag.Stages = append(dag.Stages, mesh.Stage{Name: name, Func: ref})
-	return nil
 }

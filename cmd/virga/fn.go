@@ -15,7 +15,8 @@ import (
 func fnCommand(a *app) *cobra.Command {
 	return group("fn", "Deploy and manage functions",
 		"  virga fn deploy square ./examples/square\n  virga fn list",
-		fnDeployCommand(a), fnListCommand(a), fnShowCommand(a), fnUseCommand(a), fnPinCommand(a), fnUnpinCommand(a), fnDeleteCommand(a))
+		fnDeployCommand(a), fnListCommand(a), fnShowCommand(a), fnVersionsCommand(a), fnUseCommand(a), fnRollbackCommand(a),
+		fnAliasCommand(a), fnPinCommand(a), fnUnpinCommand(a), fnDeleteCommand(a))
 }
 
 // funcDescription is a function as commands print it.
@@ -60,27 +61,38 @@ func (d funcDescription) where() string {
 }
 
 func fnListCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var o listOptions
+	cmd := &cobra.Command{
 		Use:     "list [PREFIX]",
 		Short:   "List functions: current version, kind, where they run",
-		Example: "  virga fn list\n  virga fn list sq --output json",
+		Example: "  virga fn list\n  virga fn list sq --output json\n  virga fn list --limit 100 --after square",
 		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runFnList(cmd.Context(), a, strings.Join(args, ""))
+			o.prefix = strings.Join(args, "")
+			return runFnList(cmd.Context(), a, o)
 		},
 	}
+	o.addFlags(cmd.Flags())
+	return cmd
 }
 
-func runFnList(ctx context.Context, a *app, prefix string) error {
+func runFnList(ctx context.Context, a *app, o listOptions) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
 	return a.withClient(ctx, func(ctx context.Context, client *sdk.Client) error {
 		list := funcList{Functions: []listedFunc{}}
 		used, err := usages(ctx, client)
 		if err != nil {
 			return err
 		}
-		for info, err := range client.ListFuncs(ctx, prefix) {
+		for info, err := range client.ListFuncsAfter(ctx, o.prefix, o.after) {
 			if err != nil {
 				return err
+			}
+			if o.full(len(list.Functions)) {
+				list.More = true
+				break
 			}
 			list.Functions = append(list.Functions, listedFunc{describeFunc(info), used[info.Ref]})
 		}
@@ -90,6 +102,7 @@ func runFnList(ctx context.Context, a *app, prefix string) error {
 
 type funcList struct {
 	Functions []listedFunc `json:"functions"`
+	More      bool         `json:"more,omitempty"`
 }
 
 // listedFunc is a function, and how its current version is used.
@@ -104,6 +117,9 @@ func (l funcList) text(w io.Writer) {
 		rows = append(rows, []string{d.Name, d.Kind, shortVersion(d.Version), d.where(), d.warm(), fmt.Sprintf("%.1f", d.Rate), d.mean()})
 	}
 	writeTable(w, []string{"NAME", "KIND", "VERSION", "RUNS ON", "WARM", "CALLS/S", "MEAN"}, rows)
+	if l.More {
+		writeMore(w, l.Functions[len(l.Functions)-1].Name)
+	}
 }
 
 func fnShowCommand(a *app) *cobra.Command {
@@ -145,27 +161,6 @@ func (d funcDetails) text(w io.Writer) {
 	for _, v := range d.Versions {
 		fmt.Fprintf(w, "  %s\n", v)
 	}
-}
-
-func fnUseCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:     "use NAME VERSION",
-		Short:   "Make a version current, for instance to roll back",
-		Example: "  virga fn show square\n  virga fn use square 9f86d081884c7d65...",
-		Args:    exactly("NAME", "VERSION"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return runFnUse(cmd.Context(), a, args[0], args[1])
-		},
-	}
-}
-
-func runFnUse(ctx context.Context, a *app, name, version string) error {
-	return a.withClient(ctx, func(ctx context.Context, client *sdk.Client) error {
-		if err := client.UseVersion(ctx, name, version); err != nil {
-			return err
-		}
-		return a.show(done{"function " + name + " is now version " + version})
-	})
 }
 
 func fnDeleteCommand(a *app) *cobra.Command {

@@ -25,7 +25,7 @@ current folder: virga up leaves a context there, and so does virga mesh join.
   virga down`,
 		Args:              noCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.validate() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.validate(cmd) },
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 	}

@@ -122,7 +122,7 @@ func runTriggerCreate(ctx context.Context, a *app, o triggerCreateOptions, cause
 	if err := t.Validate(); err != nil {
 		return err
 	}
-	args, err := a.readArgs(o.args)
+	args, err := argReader{stdin: a.stdin, literal: true}.readAll(o.args)
 	if err != nil {
 		return err
 	}

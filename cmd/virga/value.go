@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"strings"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -25,31 +24,6 @@ func parseArg(text string) (mesh.Value, error) {
 
 // maxShown bounds how much of an argument an error repeats, in characters.
 const maxShown = 64
-
-// readArg reads an argument as parseArg does, and the one that is - from
-// stdin: the system bounds what fits on a command line.
-func (a *app) readArg(text string) (mesh.Value, error) {
-	if text != "-" {
-		return parseArg(text)
-	}
-	stdin, err := io.ReadAll(a.stdin)
-	if err != nil {
-		return mesh.Value{}, mesh.Errorf(mesh.Invalid, "read stdin", "%w", err)
-	}
-	return parseArg(string(stdin))
-}
-
-func (a *app) readArgs(texts []string) ([]any, error) {
-	args := make([]any, 0, len(texts))
-	for _, text := range texts {
-		v, err := a.readArg(text)
-		if err != nil {
-			return nil, err
-		}
-		args = append(args, v)
-	}
-	return args, nil
-}
 
 // valueJSON gives v as JSON, for output as JSON.
 func valueJSON(v mesh.Value) (json.RawMessage, error) {

@@ -60,6 +60,7 @@ var prototypes = map[Type]Message{
 	52: (*pb.SendMessage)(nil),
 	53: (*pb.Receive)(nil),
 	54: (*pb.ReceiveReply)(nil),
+	55: (*pb.SetAlias)(nil),
 
 	60: (*pb.CreateDAG)(nil),
 	61: (*pb.GetDAG)(nil),

@@ -17,7 +17,7 @@ var numbers = map[Type]protoreflect.Name{
 	27: "Merge", 28: "MergeReply", 29: "Fetch", 30: "FetchReply", 31: "Push", 32: "PushReply",
 	40: "Deploy", 41: "DeployReply", 42: "GetFunc", 43: "GetFuncReply", 44: "ListFuncs", 45: "ListFuncsReply",
 	46: "DeleteFunc", 47: "UseVersion", 48: "CatalogChanged", 49: "ServeFuncs", 50: "Invoke", 51: "InvokeReply",
-	52: "SendMessage", 53: "Receive", 54: "ReceiveReply",
+	52: "SendMessage", 53: "Receive", 54: "ReceiveReply", 55: "SetAlias",
 	60: "CreateDAG", 61: "GetDAG", 62: "GetDAGReply", 63: "ListDAGs", 64: "ListDAGsReply", 65: "DeleteDAG",
 	66: "Call", 67: "CallDAG", 68: "CallReply", 69: "Hop", 70: "SinkResult", 71: "EndRun",
 	72: "AwaitRun", 73: "AwaitRunReply", 74: "CancelRun",

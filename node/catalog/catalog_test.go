@@ -88,6 +88,22 @@ func deploy(t *testing.T, c *Catalog, name, version, content string) mesh.FuncIn
 	return info
 }
 
+// versions names the versions of a function, and the current one.
+func versions(t *testing.T, c *Catalog, name string) (all []string, current string) {
+	t.Helper()
+	v, err := c.Versions(t.Context(), function(name, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range v.All {
+		if version.Deployed.IsZero() {
+			t.Errorf("version %s was deployed at no time", version.Ref.Version)
+		}
+		all = append(all, version.Ref.Version)
+	}
+	return all, v.Current
+}
+
 func TestTheLatestDeploymentIsCurrentAndOlderOnesStay(t *testing.T) {
 	c := open(t)
 	deploy(t, c, "square", "v1", "one")
@@ -111,9 +127,8 @@ func TestRollBackMakesAnOlderVersionCurrent(t *testing.T) {
 	if err := c.Use(t.Context(), function("square", "v1")); err != nil {
 		t.Fatal(err)
 	}
-	versions, current, err := c.Versions(t.Context(), function("square", ""))
-	if err != nil || current != "v1" || !slices.Equal(versions, []string{"v1", "v2"}) {
-		t.Errorf("Versions = %v, current %q, %v", versions, current, err)
+	if got, current := versions(t, c, "square"); current != "v1" || !slices.Equal(got, []string{"v1", "v2"}) {
+		t.Errorf("Versions = %v, current %q", got, current)
 	}
 	if err := c.Use(t.Context(), function("square", "v9")); !errors.Is(err, mesh.NotFound) || !strings.Contains(err.Error(), "v1, v2") {
 		t.Errorf("a version that is not there gave %v", err)
@@ -136,8 +151,8 @@ func TestADeletedFunctionStaysDeletedUntilDeployedAgain(t *testing.T) {
 		t.Errorf("deleting it again gave %v", err)
 	}
 	deploy(t, c, "square", "v2", "two")
-	if versions, _, err := c.Versions(t.Context(), function("square", "")); err != nil || !slices.Equal(versions, []string{"v2"}) {
-		t.Errorf("after a new deployment: %v, %v", versions, err)
+	if got, _ := versions(t, c, "square"); !slices.Equal(got, []string{"v2"}) {
+		t.Errorf("after a new deployment: %v", got)
 	}
 }
 
@@ -180,10 +195,7 @@ func TestANativeFunctionTakesOverOnlyWhenAsked(t *testing.T) {
 	native := mesh.FuncInfo{Ref: function("square", "native"), Kind: mesh.Native}
 	current := func() string {
 		t.Helper()
-		_, current, err := c.Versions(t.Context(), function("square", ""))
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, current := versions(t, c, "square")
 		return current
 	}
 	if err := c.Host(t.Context(), native, "a", false); err != nil {

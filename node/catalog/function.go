@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -10,31 +11,33 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 )
 
-// Function describes the version that ref names, or the current one.
-// NotFound says which of the two is missing.
+// Function describes the version that ref names, itself or by an alias, or the
+// current one. NotFound says what is missing, and what there is.
 func (c *Catalog) Function(ctx context.Context, ref mesh.FuncRef) (mesh.FuncInfo, error) {
 	record, err := c.record(ctx, ref)
 	if err != nil {
 		return mesh.FuncInfo{}, err
 	}
-	version := ref.Version
-	if version == "" {
-		version = record.current
-	}
-	info, ok := record.versions[version]
-	if !ok {
-		return mesh.FuncInfo{}, mesh.Errorf(mesh.NotFound, "function "+ref.String(), "no such version: there are %s", strings.Join(record.order, ", "))
-	}
-	return info, nil
+	return record.find(ref)
 }
 
-// Versions lists the versions of a function, oldest first, and says which is current.
-func (c *Catalog) Versions(ctx context.Context, ref mesh.FuncRef) (versions []string, current string, err error) {
-	record, err := c.record(ctx, ref)
-	if err != nil {
-		return nil, "", err
+// find gives the version that ref names, itself or by an alias, or the current one.
+func (r *functionRecord) find(ref mesh.FuncRef) (mesh.FuncInfo, error) {
+	version := ref.Version
+	if version == "" {
+		version = r.current
 	}
-	return slices.Clone(record.order), record.current, nil
+	if info, ok := r.versions[version]; ok {
+		return info, nil
+	}
+	if info, ok := r.versions[r.aliases[version]]; ok {
+		return info, nil
+	}
+	known := "there are " + strings.Join(r.order, ", ")
+	if len(r.aliases) > 0 {
+		known += "; aliases " + strings.Join(slices.Sorted(maps.Keys(r.aliases)), ", ")
+	}
+	return mesh.FuncInfo{}, mesh.Errorf(mesh.NotFound, "function "+ref.String(), "no such version: %s", known)
 }
 
 // Functions lists the current versions of functions whose names begin with
@@ -72,10 +75,11 @@ func (c *Catalog) Use(ctx context.Context, ref mesh.FuncRef) error {
 	if ref.Version == "" {
 		return mesh.Errorf(mesh.Invalid, "use "+ref.String(), "no version: expected name@version")
 	}
-	if _, err := c.Function(ctx, ref); err != nil {
+	info, err := c.Function(ctx, ref)
+	if err != nil {
 		return err
 	}
-	return c.change(ctx, ref, putCurrent(ref.Version))
+	return c.change(ctx, ref, putCurrent(info.Ref.Version))
 }
 
 // DeleteFunction removes a function with all its versions. Other functions

@@ -18,11 +18,13 @@ import (
 //	current            lww: the name of the current version
 //	version/<version>  lww: a pb.FuncInfo without hosts
 //	hosts/<version>    or-set: the nodes that run it, for native functions and workers
+//	alias/<alias>      lww: the name of a version; empty once it is removed
 const (
 	recordKind    = lattice.MapKind
 	currentField  = "current"
 	versionPrefix = "version/"
 	hostsPrefix   = "hosts/"
+	aliasPrefix   = "alias/"
 )
 
 // functionRecord is what the store knows of a function.
@@ -30,6 +32,8 @@ type functionRecord struct {
 	current  string
 	versions map[string]mesh.FuncInfo
 	order    []string // of the versions, oldest first
+	deployed map[string]lattice.Stamp
+	aliases  map[string]string // alias -> version
 }
 
 // change is one operation on a function's record.
@@ -58,8 +62,9 @@ func removeHost(version string, node mesh.NodeID) change {
 
 // readRecord reads what the changes made.
 func readRecord(ref mesh.FuncRef, value lattice.Value) (*functionRecord, error) {
-	record := &functionRecord{versions: map[string]mesh.FuncInfo{}}
-	deployed := map[string]lattice.Stamp{}
+	record := &functionRecord{
+		versions: map[string]mesh.FuncInfo{}, deployed: map[string]lattice.Stamp{}, aliases: map[string]string{},
+	}
 	hosts := map[string][]mesh.NodeID{}
 	for field, inner := range value.Fields() {
 		if version, ok := strings.CutPrefix(field, hostsPrefix); ok {
@@ -68,20 +73,9 @@ func readRecord(ref mesh.FuncRef, value lattice.Value) (*functionRecord, error) 
 			}
 			continue
 		}
-		payload, stamp, err := readStamped(inner)
-		if err != nil {
+		if err := record.read(ref, field, inner); err != nil {
 			return nil, err
 		}
-		if field == currentField {
-			record.current = string(payload)
-			continue
-		}
-		version := strings.TrimPrefix(field, versionPrefix)
-		if record.versions[version], err = readFuncInfo(ref, payload); err != nil {
-			return nil, err
-		}
-		deployed[version] = stamp
-		record.order = append(record.order, version)
 	}
 	for version, nodes := range hosts {
 		if info, ok := record.versions[version]; ok {
@@ -90,9 +84,36 @@ func readRecord(ref mesh.FuncRef, value lattice.Value) (*functionRecord, error) 
 		}
 	}
 	slices.SortFunc(record.order, func(a, b string) int {
-		return cmp.Or(deployed[a].Compare(deployed[b]), cmp.Compare(a, b))
+		return cmp.Or(record.deployed[a].Compare(record.deployed[b]), cmp.Compare(a, b))
 	})
 	return record, nil
+}
+
+// read takes over a field that is a register. One that this version of the
+// program does not know is left alone.
+func (r *functionRecord) read(ref mesh.FuncRef, field string, register lattice.Value) error {
+	payload, stamp, err := readStamped(register)
+	if err != nil {
+		return err
+	}
+	if field == currentField {
+		r.current = string(payload)
+		return nil
+	}
+	if alias, ok := strings.CutPrefix(field, aliasPrefix); ok {
+		if len(payload) > 0 {
+			r.aliases[alias] = string(payload)
+		}
+		return nil
+	}
+	version, ok := strings.CutPrefix(field, versionPrefix)
+	if !ok {
+		return nil
+	}
+	r.versions[version], err = readFuncInfo(ref, payload)
+	r.deployed[version] = stamp
+	r.order = append(r.order, version)
+	return err
 }
 
 func readFuncInfo(ref mesh.FuncRef, encoded []byte) (mesh.FuncInfo, error) {

@@ -158,7 +158,7 @@ func TestArgumentsByReference(t *testing.T) {
 		c.declare("d", []string{"f", "g"}, "f:g")
 		x, y := mesh.Key{Namespace: "default", Name: "x"}, mesh.Key{Namespace: "default", Name: "y"}
 		c.keys[x], c.keys[y] = text("X"), text("Y")
-		args := []Arg{{Ref: x}, {Value: text("1")}, {Ref: y}}
+		args := []Arg{{Ref: mesh.Reference{Key: x}}, {Value: text("1")}, {Ref: mesh.Reference{Key: y}}}
 		n1 := c.nodes["n1"]
 		reply, err := n1.Call(t.Context(), Request{Func: fnRef("f"), Args: args})
 		if got := one(t, reply, err); got != "f(X 1 Y)" {
@@ -170,7 +170,7 @@ func TestArgumentsByReference(t *testing.T) {
 		}
 		delete(c.keys, y)
 		_, err = n1.Call(t.Context(), dagCall("d", map[string][]Arg{"g": args}))
-		if !errors.Is(err, mesh.NotFound) || !strings.Contains(err.Error(), "stage g") || !strings.Contains(err.Error(), "argument default/y") {
+		if !errors.Is(err, mesh.NotFound) || !strings.Contains(err.Error(), "stage g") || !strings.Contains(err.Error(), "key default/y") {
 			t.Errorf("a missing key: %v", err)
 		}
 	})

@@ -17,6 +17,9 @@ func ParseCall(m *pb.Call) (Request, error) {
 		return Request{}, err
 	}
 	options, err := parseOptions(m.GetOptions())
+	if err == nil {
+		err = checkReferences(options.ID, args)
+	}
 	return Request{Func: fn, Args: args, Options: options}, err
 }
 
@@ -26,15 +29,19 @@ func ParseCallDAG(m *pb.CallDAG) (Request, error) {
 		return Request{}, mesh.Errorf(mesh.Invalid, "call", "the dag's name is empty")
 	}
 	q := Request{Namespace: m.GetNamespace(), DAG: m.GetName(), StageArgs: make(map[string][]Arg, len(m.GetArgs()))}
+	var all [][]Arg
 	for stage, list := range m.GetArgs() {
 		args, err := parseArgs(list.GetArgs())
 		if err != nil {
 			return Request{}, err
 		}
 		q.StageArgs[stage] = args
+		all = append(all, args)
 	}
 	var err error
-	q.Options, err = parseOptions(m.GetOptions())
+	if q.Options, err = parseOptions(m.GetOptions()); err == nil {
+		err = checkReferences(q.ID, all...)
+	}
 	return q, err
 }
 
@@ -100,39 +107,4 @@ func (r *Reply) Message() *pb.CallReply {
 		m.Plan = planMessage(r.Plan)
 	}
 	return m
-}
-
-// An argument that is "no value", such as the result of a function that
-// returns nothing, is a message with nothing set.
-func argMessages(args []Arg) []*pb.Arg {
-	messages := make([]*pb.Arg, len(args))
-	for i, a := range args {
-		switch {
-		case a.Ref.Name != "":
-			messages[i] = &pb.Arg{Arg: &pb.Arg_Ref{Ref: wire.FromKey(a.Ref)}}
-		case a.Value.IsZero():
-			messages[i] = &pb.Arg{}
-		default:
-			messages[i] = &pb.Arg{Arg: &pb.Arg_Value{Value: wire.FromValue(a.Value)}}
-		}
-	}
-	return messages
-}
-
-func parseArgs(messages []*pb.Arg) (args []Arg, err error) {
-	if len(messages) > 0 {
-		args = make([]Arg, len(messages))
-	}
-	for i, m := range messages {
-		switch a := m.GetArg().(type) {
-		case *pb.Arg_Ref:
-			args[i].Ref, err = wire.ToKey(a.Ref)
-		case *pb.Arg_Value:
-			args[i].Value, err = wire.ToValue(a.Value)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return args, nil
 }

@@ -26,12 +26,3 @@ func (r *Runs) placed(q PlaceRequest) ([]Placement, error) {
 	}
 	return places, err
 }
-
-func references(args []Arg) (keys []mesh.Key) {
-	for i := range args {
-		if args[i].Ref.Name != "" {
-			keys = append(keys, args[i].Ref)
-		}
-	}
-	return keys
-}

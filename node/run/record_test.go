@@ -3,6 +3,7 @@ package run
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,8 +63,21 @@ func TestParseCalls(t *testing.T) {
 	options := &pb.CallOptions{Future: true, Policy: "random", Place: map[string][]byte{"a": []byte("n1")}, RunId: id[:], TimeoutUs: 1e6}
 	ref := &pb.Arg{Arg: &pb.Arg_Ref{Ref: &pb.Key{Namespace: "default", Name: "k"}}}
 	value := &pb.Arg{Arg: &pb.Arg_Value{Value: wire.FromValue(text("v"))}}
-	args := []Arg{{Ref: mesh.Key{Namespace: "default", Name: "k"}}, {Value: text("v")}, {}}
-	messages := []*pb.Arg{ref, value, {}}
+	key, run := mesh.Key{Namespace: "default", Name: "k"}, mesh.NewRunID()
+	future := &pb.Arg{Arg: &pb.Arg_Future{Future: run[:]}, Raw: true}
+	list := mesh.Value{Format: mesh.CBOR, Data: []byte{0x82, 0xf6, 0xf6}} // [null, null]
+	holed := &pb.Arg{Arg: &pb.Arg_Value{Value: wire.FromValue(list)}, Holes: []*pb.Hole{
+		{Offset: 1, Path: "[0]", Reference: &pb.Hole_Ref{Ref: wire.FromKey(key)}, Raw: true},
+		{Offset: 2, Path: "[1]", Reference: &pb.Hole_Future{Future: run[:]}},
+	}}
+	args := []Arg{
+		{Ref: mesh.Reference{Key: key}}, {Value: text("v")}, {}, {Ref: mesh.Reference{Run: run, Raw: true}},
+		{Value: list, Holes: []mesh.Hole{
+			{Offset: 1, Path: "[0]", Reference: mesh.Reference{Key: key, Raw: true}},
+			{Offset: 2, Path: "[1]", Reference: mesh.Reference{Run: run}},
+		}},
+	}
+	messages := []*pb.Arg{ref, value, {}, future, holed}
 	want := Options{Future: true, Policy: "random", Place: map[string]mesh.NodeID{"a": "n1"}, ID: id, Timeout: time.Second}
 
 	q, err := ParseCall(&pb.Call{Ref: wire.FromFuncRef(fnRef("f")), Args: messages, Options: options})
@@ -88,7 +102,34 @@ func TestParseCallsRefuses(t *testing.T) {
 	}
 	_, noDAG := ParseCallDAG(&pb.CallDAG{Namespace: "default"})
 	_, badArg := ParseCallDAG(&pb.CallDAG{Name: "d", Args: map[string]*pb.StageArgs{"a": {Args: []*pb.Arg{{Arg: &pb.Arg_Ref{}}}}}})
+	key := &pb.Key{Namespace: "default", Name: "k"}
+	hole := &pb.Hole{Offset: 1, Reference: &pb.Hole_Ref{Ref: key}}
+	holes := func(format mesh.Format, holes ...*pb.Hole) error {
+		value := &pb.Value{Format: uint32(format), Data: []byte{0x82, 0xf6, 0xf6}}
+		return call(func(m *pb.Call) { m.Args = []*pb.Arg{{Arg: &pb.Arg_Value{Value: value}, Holes: holes}} })
+	}
+	many := func(m *pb.Call) {
+		for range mesh.MaxReferences + 1 {
+			m.Args = append(m.Args, &pb.Arg{Arg: &pb.Arg_Ref{Ref: key}})
+		}
+	}
+	own := func(m *pb.Call) {
+		id := mesh.NewRunID()
+		m.Options = &pb.CallOptions{RunId: id[:]}
+		m.Args = []*pb.Arg{{Arg: &pb.Arg_Future{Future: id[:]}}}
+	}
 	for name, err := range map[string]error{
+		"a hole beyond the value": holes(mesh.CBOR, &pb.Hole{Offset: 3, Reference: &pb.Hole_Ref{Ref: key}}),
+		"holes out of order":      holes(mesh.CBOR, hole, hole),
+		"a hole in text":          holes(mesh.Text, hole),
+		"a hole for nothing":      holes(mesh.CBOR, &pb.Hole{Offset: 1}),
+		"a hole with a long path": holes(mesh.CBOR, &pb.Hole{Offset: 1, Path: strings.Repeat("x", 257), Reference: &pb.Hole_Ref{Ref: key}}),
+		"too many holes":          holes(mesh.CBOR, slices.Repeat([]*pb.Hole{hole}, mesh.MaxReferences+1)...),
+		"too many references":     call(many),
+		"its own result":          call(own),
+		"a short future":          call(func(m *pb.Call) { m.Args = []*pb.Arg{{Arg: &pb.Arg_Future{Future: []byte("x")}}} }),
+		"the future of no run":    call(func(m *pb.Call) { m.Args = []*pb.Arg{{Arg: &pb.Arg_Future{Future: make([]byte, 16)}}} }),
+
 		"function": call(func(m *pb.Call) { m.Ref.Name = "a b" }),
 		"run id":   call(func(m *pb.Call) { m.Options = &pb.CallOptions{RunId: []byte("short")} }),
 		"value":    call(func(m *pb.Call) { m.Args = []*pb.Arg{{Arg: &pb.Arg_Value{Value: &pb.Value{}}}} }),

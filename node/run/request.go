@@ -7,17 +7,23 @@ import (
 	"github.com/virga-mesh/virga/mesh/effects"
 )
 
-// Arg is an argument: a value, or the value of a key, read where and when
-// the stage runs.
+// Arg is an argument: a value, a reference, or a value with references in it.
+// References are read where and when the stage runs.
 type Arg struct {
 	Value mesh.Value
-	Ref   mesh.Key // instead of Value where its Name is not empty
+	Ref   mesh.Reference // instead of Value where it is not zero
+	Holes []mesh.Hole    // in Value, by ascending offset
 }
 
 // size is what an argument counts against the bound of bytes held.
 func (a *Arg) size() int64 {
 	const overhead = 64
-	return int64(len(a.Value.Data) + len(a.Ref.Namespace) + len(a.Ref.Name) + overhead)
+	size := len(a.Value.Data) + len(a.Ref.Key.Namespace) + len(a.Ref.Key.Name) + overhead
+	for i := range a.Holes {
+		h := &a.Holes[i]
+		size += len(h.Path) + len(h.Key.Namespace) + len(h.Key.Name) + overhead
+	}
+	return int64(size)
 }
 
 func sizeOf(args []Arg) (sum int64) {

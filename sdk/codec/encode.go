@@ -14,6 +14,20 @@ import (
 // afterwards if it is a []byte or a mesh.Value. What has no such form (a
 // channel, a function, a string that is not UTF-8) is an Invalid error.
 func Encode(v any) (mesh.Value, error) {
+	value, err := encode(v)
+	if err != nil || value.Format != mesh.CBOR || len(value.Data) < minReference {
+		return value, err
+	}
+	if _, encoded := v.(mesh.Value); encoded {
+		return value, nil
+	}
+	return value, refuseReferences(value.Data)
+}
+
+// minReference is less than what a reference takes, in bytes.
+const minReference = 24
+
+func encode(v any) (mesh.Value, error) {
 	switch v := v.(type) {
 	case mesh.Value:
 		return v, nil
@@ -74,6 +88,7 @@ const (
 	majorText     = 3 << 5
 	majorArray    = 4 << 5
 	majorMap      = 5 << 5
+	majorTag      = 6 << 5
 	majorMask     = 7 << 5
 
 	cborFalse     = 0xf4

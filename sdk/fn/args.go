@@ -97,30 +97,41 @@ func decodeArg(args []mesh.Value, i int, into any) error {
 	return nil
 }
 
-// EncodeArgs gives in as the arguments that a function with an In of its
-// type expects: none for None, one for each part of Args2 to Args4 and
-// Variadic, else in itself.
-func EncodeArgs[In any](in In) ([]mesh.Value, error) {
-	var parts []any
+// SplitArgs gives the arguments that in stands for, undecoded: none for None,
+// one for each part of Args2 to Args4 and Variadic, else in itself.
+func SplitArgs[In any](in In) []any {
+	var slots []any
 	switch in := any(&in).(type) {
 	case *None:
-		return nil, nil
+		return nil
 	case interface{ count() int }:
-		parts = any(in).(spread).slots(in.count())
+		slots = any(in).(spread).slots(in.count())
 	case spread:
-		parts = in.slots(0)
+		slots = in.slots(0)
 	default:
-		v, err := codec.Encode(*in.(*In))
-		if err != nil {
-			return nil, err
-		}
-		return []mesh.Value{v}, nil
+		return []any{*in.(*In)}
+	}
+	for i, slot := range slots {
+		slots[i] = reflect.ValueOf(slot).Elem().Interface()
+	}
+	return slots
+}
+
+// EncodeArgs gives in as the arguments that a function with an In of its
+// type expects: those of SplitArgs, encoded.
+func EncodeArgs[In any](in In) ([]mesh.Value, error) {
+	parts := SplitArgs(in)
+	if len(parts) == 0 {
+		return nil, nil
 	}
 	args := make([]mesh.Value, len(parts))
 	for i, part := range parts {
-		v, err := codec.Encode(reflect.ValueOf(part).Elem().Interface())
-		if err != nil {
+		v, err := codec.Encode(part)
+		if err != nil && len(parts) > 1 {
 			return nil, mesh.Errorf(mesh.Invalid, "", "argument %d: %s", i+1, mesh.AsError("", err).Text())
+		}
+		if err != nil {
+			return nil, err
 		}
 		args[i] = v
 	}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
-	"github.com/virga-mesh/virga/sdk/codec"
 )
 
 // KeyName is how a function names a key: by a string, a name in the
@@ -13,19 +12,16 @@ import (
 type KeyName interface{ string | mesh.Key }
 
 // Get reads a key as a T: the payload of a register, the number of a
-// counter, the elements of a set as a slice; Plain lists what each kind
-// gives. A missing key is a NotFound error, another type Invalid.
+// counter, the elements of a set as a slice or as a map with values struct{};
+// Plain lists what each kind gives. A missing key is a NotFound error,
+// another type Invalid.
 func Get[T any, K KeyName](ctx context.Context, key K) (value T, err error) {
 	state, err := Read(ctx, key)
 	if err != nil {
 		return value, err
 	}
-	plain, err := Plain(state)
-	if err != nil {
-		return value, err
-	}
-	if err := codec.Decode(plain, &value); err != nil {
-		return value, mesh.Errorf(mesh.Invalid, "get "+nameOf(key), "%s", mesh.AsError("", err).Text())
+	if err := DecodePlain(state, &value); err != nil {
+		return value, mesh.Errorf(mesh.KindOf(err), "get "+nameOf(key), "%s", mesh.AsError("", err).Text())
 	}
 	return value, nil
 }
@@ -39,14 +35,15 @@ func Read[K KeyName](ctx context.Context, key K) (lattice.Value, error) {
 	return lib.Get(ctx, at)
 }
 
-// Put sets a key to v: a last-writer-wins register, which is made if it is
+// Put puts v plainly: a map with values struct{} adds its keys to a set, all
+// else sets a last-writer-wins register; see PutOp. The key is made if it is
 // missing. A key of another kind is a KindMismatch error.
 func Put[K KeyName](ctx context.Context, key K, v any) error {
-	payload, err := encode(v)
+	kind, op, err := PutOp(v)
 	if err != nil {
 		return err
 	}
-	return Update(ctx, key, lattice.LWWKind, lattice.SetOp(payload))
+	return Update(ctx, key, kind, op)
 }
 
 // Delete removes a key of any kind; removing a missing key is no error.
@@ -95,17 +92,6 @@ func updateSet[T any, K KeyName](ctx context.Context, key K, op func(...string) 
 // Inc counts n, of either sign, on the pncounter of a key.
 func Inc[K KeyName](ctx context.Context, key K, n int64) error {
 	return Update(ctx, key, lattice.PNCounterKind, lattice.IncOp(n))
-}
-
-func encode(v any) ([]byte, error) {
-	value, err := codec.Encode(v)
-	if err != nil {
-		return nil, err
-	}
-	if value.IsZero() {
-		return nil, mesh.Errorf(mesh.Invalid, "encode", "no value: expected one to store")
-	}
-	return value.AppendBinary(make([]byte, 0, 1+len(value.Data))), nil
 }
 
 func locate[K KeyName](ctx context.Context, key K) (Library, mesh.Key, error) {

@@ -18,6 +18,12 @@ func Handle[In, Out any](name string, f func(context.Context, In) (Out, error)) 
 	return fn.Function{Name: name, Raw: fn.Wrap(f)}
 }
 
+// HandleInit is Handle for a function that needs to be made first, as
+// fn.WrapInit says: once in this process.
+func HandleInit[In, Out any](name string, construct func(context.Context) (func(context.Context, In) (Out, error), error)) fn.Function {
+	return fn.Function{Name: name, Raw: fn.WrapInit(construct)}
+}
+
 // Worker serves functions until it is stopped.
 type Worker struct {
 	cancel context.CancelFunc

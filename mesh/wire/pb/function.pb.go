@@ -393,7 +393,10 @@ func (x *GetFunc) GetRef() *FuncRef {
 type GetFuncReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Info          *FuncInfo              `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
-	Versions      []string               `protobuf:"bytes,2,rep,name=versions,proto3" json:"versions,omitempty"` // oldest first
+	Versions      []string               `protobuf:"bytes,2,rep,name=versions,proto3" json:"versions,omitempty"`                                                                         // oldest first
+	Current       string                 `protobuf:"bytes,3,opt,name=current,proto3" json:"current,omitempty"`                                                                           // the version that runs where none is named
+	Details       []*FuncVersion         `protobuf:"bytes,4,rep,name=details,proto3" json:"details,omitempty"`                                                                           // of the versions, in their order
+	Aliases       map[string]string      `protobuf:"bytes,5,rep,name=aliases,proto3" json:"aliases,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // alias -> version
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -442,6 +445,79 @@ func (x *GetFuncReply) GetVersions() []string {
 	return nil
 }
 
+func (x *GetFuncReply) GetCurrent() string {
+	if x != nil {
+		return x.Current
+	}
+	return ""
+}
+
+func (x *GetFuncReply) GetDetails() []*FuncVersion {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
+func (x *GetFuncReply) GetAliases() map[string]string {
+	if x != nil {
+		return x.Aliases
+	}
+	return nil
+}
+
+type FuncVersion struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Info           *FuncInfo              `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
+	DeployedUnixMs int64                  `protobuf:"varint,2,opt,name=deployed_unix_ms,json=deployedUnixMs,proto3" json:"deployed_unix_ms,omitempty"` // the last time
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *FuncVersion) Reset() {
+	*x = FuncVersion{}
+	mi := &file_function_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FuncVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FuncVersion) ProtoMessage() {}
+
+func (x *FuncVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_function_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FuncVersion.ProtoReflect.Descriptor instead.
+func (*FuncVersion) Descriptor() ([]byte, []int) {
+	return file_function_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *FuncVersion) GetInfo() *FuncInfo {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
+func (x *FuncVersion) GetDeployedUnixMs() int64 {
+	if x != nil {
+		return x.DeployedUnixMs
+	}
+	return 0
+}
+
 type ListFuncs struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
@@ -454,7 +530,7 @@ type ListFuncs struct {
 
 func (x *ListFuncs) Reset() {
 	*x = ListFuncs{}
-	mi := &file_function_proto_msgTypes[7]
+	mi := &file_function_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -466,7 +542,7 @@ func (x *ListFuncs) String() string {
 func (*ListFuncs) ProtoMessage() {}
 
 func (x *ListFuncs) ProtoReflect() protoreflect.Message {
-	mi := &file_function_proto_msgTypes[7]
+	mi := &file_function_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -479,7 +555,7 @@ func (x *ListFuncs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFuncs.ProtoReflect.Descriptor instead.
 func (*ListFuncs) Descriptor() ([]byte, []int) {
-	return file_function_proto_rawDescGZIP(), []int{7}
+	return file_function_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListFuncs) GetNamespace() string {
@@ -520,7 +596,7 @@ type ListFuncsReply struct {
 
 func (x *ListFuncsReply) Reset() {
 	*x = ListFuncsReply{}
-	mi := &file_function_proto_msgTypes[8]
+	mi := &file_function_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -532,7 +608,7 @@ func (x *ListFuncsReply) String() string {
 func (*ListFuncsReply) ProtoMessage() {}
 
 func (x *ListFuncsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_function_proto_msgTypes[8]
+	mi := &file_function_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -545,7 +621,7 @@ func (x *ListFuncsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFuncsReply.ProtoReflect.Descriptor instead.
 func (*ListFuncsReply) Descriptor() ([]byte, []int) {
-	return file_function_proto_rawDescGZIP(), []int{8}
+	return file_function_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListFuncsReply) GetFunctions() []*FuncInfo {
@@ -571,7 +647,7 @@ type DeleteFunc struct {
 
 func (x *DeleteFunc) Reset() {
 	*x = DeleteFunc{}
-	mi := &file_function_proto_msgTypes[9]
+	mi := &file_function_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +659,7 @@ func (x *DeleteFunc) String() string {
 func (*DeleteFunc) ProtoMessage() {}
 
 func (x *DeleteFunc) ProtoReflect() protoreflect.Message {
-	mi := &file_function_proto_msgTypes[9]
+	mi := &file_function_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +672,7 @@ func (x *DeleteFunc) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteFunc.ProtoReflect.Descriptor instead.
 func (*DeleteFunc) Descriptor() ([]byte, []int) {
-	return file_function_proto_rawDescGZIP(), []int{9}
+	return file_function_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DeleteFunc) GetRef() *FuncRef {
@@ -616,7 +692,7 @@ type UseVersion struct {
 
 func (x *UseVersion) Reset() {
 	*x = UseVersion{}
-	mi := &file_function_proto_msgTypes[10]
+	mi := &file_function_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +704,7 @@ func (x *UseVersion) String() string {
 func (*UseVersion) ProtoMessage() {}
 
 func (x *UseVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_function_proto_msgTypes[10]
+	mi := &file_function_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +717,7 @@ func (x *UseVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseVersion.ProtoReflect.Descriptor instead.
 func (*UseVersion) Descriptor() ([]byte, []int) {
-	return file_function_proto_rawDescGZIP(), []int{10}
+	return file_function_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UseVersion) GetRef() *FuncRef {
@@ -649,6 +725,60 @@ func (x *UseVersion) GetRef() *FuncRef {
 		return x.Ref
 	}
 	return nil
+}
+
+// SetAlias makes a name for a version of a function, instead of an earlier
+// one of that name. Answered by Done.
+type SetAlias struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ref           *FuncRef               `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"` // with the version, or another alias of it; with none: the alias is removed
+	Alias         string                 `protobuf:"bytes,2,opt,name=alias,proto3" json:"alias,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetAlias) Reset() {
+	*x = SetAlias{}
+	mi := &file_function_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetAlias) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetAlias) ProtoMessage() {}
+
+func (x *SetAlias) ProtoReflect() protoreflect.Message {
+	mi := &file_function_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetAlias.ProtoReflect.Descriptor instead.
+func (*SetAlias) Descriptor() ([]byte, []int) {
+	return file_function_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *SetAlias) GetRef() *FuncRef {
+	if x != nil {
+		return x.Ref
+	}
+	return nil
+}
+
+func (x *SetAlias) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
 }
 
 // CatalogChanged tells a node to forget what it remembers of a function or DAG.
@@ -662,7 +792,7 @@ type CatalogChanged struct {
 
 func (x *CatalogChanged) Reset() {
 	*x = CatalogChanged{}
-	mi := &file_function_proto_msgTypes[11]
+	mi := &file_function_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +804,7 @@ func (x *CatalogChanged) String() string {
 func (*CatalogChanged) ProtoMessage() {}
 
 func (x *CatalogChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_function_proto_msgTypes[11]
+	mi := &file_function_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +817,7 @@ func (x *CatalogChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CatalogChanged.ProtoReflect.Descriptor instead.
 func (*CatalogChanged) Descriptor() ([]byte, []int) {
-	return file_function_proto_rawDescGZIP(), []int{11}
+	return file_function_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CatalogChanged) GetNamespace() string {
@@ -714,7 +844,7 @@ type ServeFuncs struct {
 
 func (x *ServeFuncs) Reset() {
 	*x = ServeFuncs{}
-	mi := &file_function_proto_msgTypes[12]
+	mi := &file_function_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +856,7 @@ func (x *ServeFuncs) String() string {
 func (*ServeFuncs) ProtoMessage() {}
 
 func (x *ServeFuncs) ProtoReflect() protoreflect.Message {
-	mi := &file_function_proto_msgTypes[12]
+	mi := &file_function_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +869,7 @@ func (x *ServeFuncs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServeFuncs.ProtoReflect.Descriptor instead.
 func (*ServeFuncs) Descriptor() ([]byte, []int) {
-	return file_function_proto_rawDescGZIP(), []int{12}
+	return file_function_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ServeFuncs) GetFunctions() []*FuncRef {
@@ -763,7 +893,7 @@ type Invoke struct {
 
 func (x *Invoke) Reset() {
 	*x = Invoke{}
-	mi := &file_function_proto_msgTypes[13]
+	mi := &file_function_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +905,7 @@ func (x *Invoke) String() string {
 func (*Invoke) ProtoMessage() {}
 
 func (x *Invoke) ProtoReflect() protoreflect.Message {
-	mi := &file_function_proto_msgTypes[13]
+	mi := &file_function_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +918,7 @@ func (x *Invoke) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Invoke.ProtoReflect.Descriptor instead.
 func (*Invoke) Descriptor() ([]byte, []int) {
-	return file_function_proto_rawDescGZIP(), []int{13}
+	return file_function_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Invoke) GetRef() *FuncRef {
@@ -835,7 +965,7 @@ type InvokeReply struct {
 
 func (x *InvokeReply) Reset() {
 	*x = InvokeReply{}
-	mi := &file_function_proto_msgTypes[14]
+	mi := &file_function_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -847,7 +977,7 @@ func (x *InvokeReply) String() string {
 func (*InvokeReply) ProtoMessage() {}
 
 func (x *InvokeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_function_proto_msgTypes[14]
+	mi := &file_function_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -860,7 +990,7 @@ func (x *InvokeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvokeReply.ProtoReflect.Descriptor instead.
 func (*InvokeReply) Descriptor() ([]byte, []int) {
-	return file_function_proto_rawDescGZIP(), []int{14}
+	return file_function_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *InvokeReply) GetResult() *Value {
@@ -884,7 +1014,7 @@ type SendMessage struct {
 
 func (x *SendMessage) Reset() {
 	*x = SendMessage{}
-	mi := &file_function_proto_msgTypes[15]
+	mi := &file_function_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +1026,7 @@ func (x *SendMessage) String() string {
 func (*SendMessage) ProtoMessage() {}
 
 func (x *SendMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_function_proto_msgTypes[15]
+	mi := &file_function_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +1039,7 @@ func (x *SendMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendMessage.ProtoReflect.Descriptor instead.
 func (*SendMessage) Descriptor() ([]byte, []int) {
-	return file_function_proto_rawDescGZIP(), []int{15}
+	return file_function_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SendMessage) GetFrom() string {
@@ -959,7 +1089,7 @@ type Receive struct {
 
 func (x *Receive) Reset() {
 	*x = Receive{}
-	mi := &file_function_proto_msgTypes[16]
+	mi := &file_function_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1101,7 @@ func (x *Receive) String() string {
 func (*Receive) ProtoMessage() {}
 
 func (x *Receive) ProtoReflect() protoreflect.Message {
-	mi := &file_function_proto_msgTypes[16]
+	mi := &file_function_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1114,7 @@ func (x *Receive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receive.ProtoReflect.Descriptor instead.
 func (*Receive) Descriptor() ([]byte, []int) {
-	return file_function_proto_rawDescGZIP(), []int{16}
+	return file_function_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Receive) GetInvocation() string {
@@ -1017,7 +1147,7 @@ type ReceiveReply struct {
 
 func (x *ReceiveReply) Reset() {
 	*x = ReceiveReply{}
-	mi := &file_function_proto_msgTypes[17]
+	mi := &file_function_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1029,7 +1159,7 @@ func (x *ReceiveReply) String() string {
 func (*ReceiveReply) ProtoMessage() {}
 
 func (x *ReceiveReply) ProtoReflect() protoreflect.Message {
-	mi := &file_function_proto_msgTypes[17]
+	mi := &file_function_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1042,7 +1172,7 @@ func (x *ReceiveReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveReply.ProtoReflect.Descriptor instead.
 func (*ReceiveReply) Descriptor() ([]byte, []int) {
-	return file_function_proto_rawDescGZIP(), []int{17}
+	return file_function_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReceiveReply) GetMessages() []*SendMessage {
@@ -1082,10 +1212,19 @@ const file_function_proto_rawDesc = "" +
 	"\vDeployReply\x12&\n" +
 	"\x04info\x18\x01 \x01(\v2\x12.virga.v1.FuncInfoR\x04info\".\n" +
 	"\aGetFunc\x12#\n" +
-	"\x03ref\x18\x01 \x01(\v2\x11.virga.v1.FuncRefR\x03ref\"R\n" +
+	"\x03ref\x18\x01 \x01(\v2\x11.virga.v1.FuncRefR\x03ref\"\x98\x02\n" +
 	"\fGetFuncReply\x12&\n" +
 	"\x04info\x18\x01 \x01(\v2\x12.virga.v1.FuncInfoR\x04info\x12\x1a\n" +
-	"\bversions\x18\x02 \x03(\tR\bversions\"m\n" +
+	"\bversions\x18\x02 \x03(\tR\bversions\x12\x18\n" +
+	"\acurrent\x18\x03 \x01(\tR\acurrent\x12/\n" +
+	"\adetails\x18\x04 \x03(\v2\x15.virga.v1.FuncVersionR\adetails\x12=\n" +
+	"\aaliases\x18\x05 \x03(\v2#.virga.v1.GetFuncReply.AliasesEntryR\aaliases\x1a:\n" +
+	"\fAliasesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"_\n" +
+	"\vFuncVersion\x12&\n" +
+	"\x04info\x18\x01 \x01(\v2\x12.virga.v1.FuncInfoR\x04info\x12(\n" +
+	"\x10deployed_unix_ms\x18\x02 \x01(\x03R\x0edeployedUnixMs\"m\n" +
 	"\tListFuncs\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12\x14\n" +
@@ -1099,7 +1238,10 @@ const file_function_proto_rawDesc = "" +
 	"\x03ref\x18\x01 \x01(\v2\x11.virga.v1.FuncRefR\x03ref\"1\n" +
 	"\n" +
 	"UseVersion\x12#\n" +
-	"\x03ref\x18\x01 \x01(\v2\x11.virga.v1.FuncRefR\x03ref\"B\n" +
+	"\x03ref\x18\x01 \x01(\v2\x11.virga.v1.FuncRefR\x03ref\"E\n" +
+	"\bSetAlias\x12#\n" +
+	"\x03ref\x18\x01 \x01(\v2\x11.virga.v1.FuncRefR\x03ref\x12\x14\n" +
+	"\x05alias\x18\x02 \x01(\tR\x05alias\"B\n" +
 	"\x0eCatalogChanged\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"=\n" +
@@ -1143,7 +1285,7 @@ func file_function_proto_rawDescGZIP() []byte {
 	return file_function_proto_rawDescData
 }
 
-var file_function_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_function_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_function_proto_goTypes = []any{
 	(*FuncRef)(nil),        // 0: virga.v1.FuncRef
 	(*Limits)(nil),         // 1: virga.v1.Limits
@@ -1152,18 +1294,21 @@ var file_function_proto_goTypes = []any{
 	(*DeployReply)(nil),    // 4: virga.v1.DeployReply
 	(*GetFunc)(nil),        // 5: virga.v1.GetFunc
 	(*GetFuncReply)(nil),   // 6: virga.v1.GetFuncReply
-	(*ListFuncs)(nil),      // 7: virga.v1.ListFuncs
-	(*ListFuncsReply)(nil), // 8: virga.v1.ListFuncsReply
-	(*DeleteFunc)(nil),     // 9: virga.v1.DeleteFunc
-	(*UseVersion)(nil),     // 10: virga.v1.UseVersion
-	(*CatalogChanged)(nil), // 11: virga.v1.CatalogChanged
-	(*ServeFuncs)(nil),     // 12: virga.v1.ServeFuncs
-	(*Invoke)(nil),         // 13: virga.v1.Invoke
-	(*InvokeReply)(nil),    // 14: virga.v1.InvokeReply
-	(*SendMessage)(nil),    // 15: virga.v1.SendMessage
-	(*Receive)(nil),        // 16: virga.v1.Receive
-	(*ReceiveReply)(nil),   // 17: virga.v1.ReceiveReply
-	(*Value)(nil),          // 18: virga.v1.Value
+	(*FuncVersion)(nil),    // 7: virga.v1.FuncVersion
+	(*ListFuncs)(nil),      // 8: virga.v1.ListFuncs
+	(*ListFuncsReply)(nil), // 9: virga.v1.ListFuncsReply
+	(*DeleteFunc)(nil),     // 10: virga.v1.DeleteFunc
+	(*UseVersion)(nil),     // 11: virga.v1.UseVersion
+	(*SetAlias)(nil),       // 12: virga.v1.SetAlias
+	(*CatalogChanged)(nil), // 13: virga.v1.CatalogChanged
+	(*ServeFuncs)(nil),     // 14: virga.v1.ServeFuncs
+	(*Invoke)(nil),         // 15: virga.v1.Invoke
+	(*InvokeReply)(nil),    // 16: virga.v1.InvokeReply
+	(*SendMessage)(nil),    // 17: virga.v1.SendMessage
+	(*Receive)(nil),        // 18: virga.v1.Receive
+	(*ReceiveReply)(nil),   // 19: virga.v1.ReceiveReply
+	nil,                    // 20: virga.v1.GetFuncReply.AliasesEntry
+	(*Value)(nil),          // 21: virga.v1.Value
 }
 var file_function_proto_depIdxs = []int32{
 	0,  // 0: virga.v1.FuncInfo.ref:type_name -> virga.v1.FuncRef
@@ -1173,20 +1318,24 @@ var file_function_proto_depIdxs = []int32{
 	2,  // 4: virga.v1.DeployReply.info:type_name -> virga.v1.FuncInfo
 	0,  // 5: virga.v1.GetFunc.ref:type_name -> virga.v1.FuncRef
 	2,  // 6: virga.v1.GetFuncReply.info:type_name -> virga.v1.FuncInfo
-	2,  // 7: virga.v1.ListFuncsReply.functions:type_name -> virga.v1.FuncInfo
-	0,  // 8: virga.v1.DeleteFunc.ref:type_name -> virga.v1.FuncRef
-	0,  // 9: virga.v1.UseVersion.ref:type_name -> virga.v1.FuncRef
-	0,  // 10: virga.v1.ServeFuncs.functions:type_name -> virga.v1.FuncRef
-	0,  // 11: virga.v1.Invoke.ref:type_name -> virga.v1.FuncRef
-	18, // 12: virga.v1.Invoke.args:type_name -> virga.v1.Value
-	18, // 13: virga.v1.InvokeReply.result:type_name -> virga.v1.Value
-	18, // 14: virga.v1.SendMessage.body:type_name -> virga.v1.Value
-	15, // 15: virga.v1.ReceiveReply.messages:type_name -> virga.v1.SendMessage
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	7,  // 7: virga.v1.GetFuncReply.details:type_name -> virga.v1.FuncVersion
+	20, // 8: virga.v1.GetFuncReply.aliases:type_name -> virga.v1.GetFuncReply.AliasesEntry
+	2,  // 9: virga.v1.FuncVersion.info:type_name -> virga.v1.FuncInfo
+	2,  // 10: virga.v1.ListFuncsReply.functions:type_name -> virga.v1.FuncInfo
+	0,  // 11: virga.v1.DeleteFunc.ref:type_name -> virga.v1.FuncRef
+	0,  // 12: virga.v1.UseVersion.ref:type_name -> virga.v1.FuncRef
+	0,  // 13: virga.v1.SetAlias.ref:type_name -> virga.v1.FuncRef
+	0,  // 14: virga.v1.ServeFuncs.functions:type_name -> virga.v1.FuncRef
+	0,  // 15: virga.v1.Invoke.ref:type_name -> virga.v1.FuncRef
+	21, // 16: virga.v1.Invoke.args:type_name -> virga.v1.Value
+	21, // 17: virga.v1.InvokeReply.result:type_name -> virga.v1.Value
+	21, // 18: virga.v1.SendMessage.body:type_name -> virga.v1.Value
+	17, // 19: virga.v1.ReceiveReply.messages:type_name -> virga.v1.SendMessage
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_function_proto_init() }
@@ -1201,7 +1350,7 @@ func file_function_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_function_proto_rawDesc), len(file_function_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -21,14 +21,18 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Arg is an argument: a value, or a key that is read where the stage runs.
+// Arg is an argument: a value, or a key or a run whose value, or result, is
+// read where the stage runs.
 type Arg struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Arg:
 	//
 	//	*Arg_Value
 	//	*Arg_Ref
+	//	*Arg_Future
 	Arg           isArg_Arg `protobuf_oneof:"arg"`
+	Raw           bool      `protobuf:"varint,4,opt,name=raw,proto3" json:"raw,omitempty"`    // with ref or future: the bytes as they are, as a raw value
+	Holes         []*Hole   `protobuf:"bytes,5,rep,name=holes,proto3" json:"holes,omitempty"` // of a value in CBOR, by offset; with those of the other arguments up to 1000
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -88,6 +92,29 @@ func (x *Arg) GetRef() *Key {
 	return nil
 }
 
+func (x *Arg) GetFuture() []byte {
+	if x != nil {
+		if x, ok := x.Arg.(*Arg_Future); ok {
+			return x.Future
+		}
+	}
+	return nil
+}
+
+func (x *Arg) GetRaw() bool {
+	if x != nil {
+		return x.Raw
+	}
+	return false
+}
+
+func (x *Arg) GetHoles() []*Hole {
+	if x != nil {
+		return x.Holes
+	}
+	return nil
+}
+
 type isArg_Arg interface {
 	isArg_Arg()
 }
@@ -100,9 +127,123 @@ type Arg_Ref struct {
 	Ref *Key `protobuf:"bytes,2,opt,name=ref,proto3,oneof"`
 }
 
+type Arg_Future struct {
+	Future []byte `protobuf:"bytes,3,opt,name=future,proto3,oneof"` // a run's id
+}
+
 func (*Arg_Value) isArg_Arg() {}
 
 func (*Arg_Ref) isArg_Arg() {}
+
+func (*Arg_Future) isArg_Arg() {}
+
+// Hole is a place in a value where a key or a run stands for its value. The
+// value holds a CBOR null there, of one byte.
+type Hole struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Offset uint32                 `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"` // in the value's data
+	Path   string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`      // for people, up to 256 bytes
+	// Types that are valid to be assigned to Reference:
+	//
+	//	*Hole_Ref
+	//	*Hole_Future
+	Reference     isHole_Reference `protobuf_oneof:"reference"`
+	Raw           bool             `protobuf:"varint,5,opt,name=raw,proto3" json:"raw,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hole) Reset() {
+	*x = Hole{}
+	mi := &file_run_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hole) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hole) ProtoMessage() {}
+
+func (x *Hole) ProtoReflect() protoreflect.Message {
+	mi := &file_run_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hole.ProtoReflect.Descriptor instead.
+func (*Hole) Descriptor() ([]byte, []int) {
+	return file_run_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Hole) GetOffset() uint32 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *Hole) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Hole) GetReference() isHole_Reference {
+	if x != nil {
+		return x.Reference
+	}
+	return nil
+}
+
+func (x *Hole) GetRef() *Key {
+	if x != nil {
+		if x, ok := x.Reference.(*Hole_Ref); ok {
+			return x.Ref
+		}
+	}
+	return nil
+}
+
+func (x *Hole) GetFuture() []byte {
+	if x != nil {
+		if x, ok := x.Reference.(*Hole_Future); ok {
+			return x.Future
+		}
+	}
+	return nil
+}
+
+func (x *Hole) GetRaw() bool {
+	if x != nil {
+		return x.Raw
+	}
+	return false
+}
+
+type isHole_Reference interface {
+	isHole_Reference()
+}
+
+type Hole_Ref struct {
+	Ref *Key `protobuf:"bytes,3,opt,name=ref,proto3,oneof"`
+}
+
+type Hole_Future struct {
+	Future []byte `protobuf:"bytes,4,opt,name=future,proto3,oneof"`
+}
+
+func (*Hole_Ref) isHole_Reference() {}
+
+func (*Hole_Future) isHole_Reference() {}
 
 type Stage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -115,7 +256,7 @@ type Stage struct {
 
 func (x *Stage) Reset() {
 	*x = Stage{}
-	mi := &file_run_proto_msgTypes[1]
+	mi := &file_run_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -127,7 +268,7 @@ func (x *Stage) String() string {
 func (*Stage) ProtoMessage() {}
 
 func (x *Stage) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[1]
+	mi := &file_run_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -140,7 +281,7 @@ func (x *Stage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stage.ProtoReflect.Descriptor instead.
 func (*Stage) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{1}
+	return file_run_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Stage) GetName() string {
@@ -186,7 +327,7 @@ type StageOptions struct {
 
 func (x *StageOptions) Reset() {
 	*x = StageOptions{}
-	mi := &file_run_proto_msgTypes[2]
+	mi := &file_run_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -198,7 +339,7 @@ func (x *StageOptions) String() string {
 func (*StageOptions) ProtoMessage() {}
 
 func (x *StageOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[2]
+	mi := &file_run_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -211,7 +352,7 @@ func (x *StageOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageOptions.ProtoReflect.Descriptor instead.
 func (*StageOptions) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{2}
+	return file_run_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *StageOptions) GetAny() *AnyOf {
@@ -307,7 +448,7 @@ type AnyOf struct {
 
 func (x *AnyOf) Reset() {
 	*x = AnyOf{}
-	mi := &file_run_proto_msgTypes[3]
+	mi := &file_run_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -319,7 +460,7 @@ func (x *AnyOf) String() string {
 func (*AnyOf) ProtoMessage() {}
 
 func (x *AnyOf) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[3]
+	mi := &file_run_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -332,7 +473,7 @@ func (x *AnyOf) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnyOf.ProtoReflect.Descriptor instead.
 func (*AnyOf) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{3}
+	return file_run_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AnyOf) GetInvalid() []*Value {
@@ -353,7 +494,7 @@ type Edge struct {
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_run_proto_msgTypes[4]
+	mi := &file_run_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -365,7 +506,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[4]
+	mi := &file_run_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -378,7 +519,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{4}
+	return file_run_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Edge) GetFrom() string {
@@ -414,7 +555,7 @@ type DAG struct {
 
 func (x *DAG) Reset() {
 	*x = DAG{}
-	mi := &file_run_proto_msgTypes[5]
+	mi := &file_run_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -426,7 +567,7 @@ func (x *DAG) String() string {
 func (*DAG) ProtoMessage() {}
 
 func (x *DAG) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[5]
+	mi := &file_run_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -439,7 +580,7 @@ func (x *DAG) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DAG.ProtoReflect.Descriptor instead.
 func (*DAG) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{5}
+	return file_run_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DAG) GetNamespace() string {
@@ -479,7 +620,7 @@ type CreateDAG struct {
 
 func (x *CreateDAG) Reset() {
 	*x = CreateDAG{}
-	mi := &file_run_proto_msgTypes[6]
+	mi := &file_run_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -491,7 +632,7 @@ func (x *CreateDAG) String() string {
 func (*CreateDAG) ProtoMessage() {}
 
 func (x *CreateDAG) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[6]
+	mi := &file_run_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -504,7 +645,7 @@ func (x *CreateDAG) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateDAG.ProtoReflect.Descriptor instead.
 func (*CreateDAG) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{6}
+	return file_run_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CreateDAG) GetDag() *DAG {
@@ -524,7 +665,7 @@ type GetDAG struct {
 
 func (x *GetDAG) Reset() {
 	*x = GetDAG{}
-	mi := &file_run_proto_msgTypes[7]
+	mi := &file_run_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -536,7 +677,7 @@ func (x *GetDAG) String() string {
 func (*GetDAG) ProtoMessage() {}
 
 func (x *GetDAG) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[7]
+	mi := &file_run_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -549,7 +690,7 @@ func (x *GetDAG) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDAG.ProtoReflect.Descriptor instead.
 func (*GetDAG) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{7}
+	return file_run_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetDAG) GetNamespace() string {
@@ -575,7 +716,7 @@ type GetDAGReply struct {
 
 func (x *GetDAGReply) Reset() {
 	*x = GetDAGReply{}
-	mi := &file_run_proto_msgTypes[8]
+	mi := &file_run_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -587,7 +728,7 @@ func (x *GetDAGReply) String() string {
 func (*GetDAGReply) ProtoMessage() {}
 
 func (x *GetDAGReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[8]
+	mi := &file_run_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -600,7 +741,7 @@ func (x *GetDAGReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDAGReply.ProtoReflect.Descriptor instead.
 func (*GetDAGReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{8}
+	return file_run_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetDAGReply) GetDag() *DAG {
@@ -622,7 +763,7 @@ type ListDAGs struct {
 
 func (x *ListDAGs) Reset() {
 	*x = ListDAGs{}
-	mi := &file_run_proto_msgTypes[9]
+	mi := &file_run_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -634,7 +775,7 @@ func (x *ListDAGs) String() string {
 func (*ListDAGs) ProtoMessage() {}
 
 func (x *ListDAGs) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[9]
+	mi := &file_run_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -647,7 +788,7 @@ func (x *ListDAGs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDAGs.ProtoReflect.Descriptor instead.
 func (*ListDAGs) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{9}
+	return file_run_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListDAGs) GetNamespace() string {
@@ -688,7 +829,7 @@ type ListDAGsReply struct {
 
 func (x *ListDAGsReply) Reset() {
 	*x = ListDAGsReply{}
-	mi := &file_run_proto_msgTypes[10]
+	mi := &file_run_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -700,7 +841,7 @@ func (x *ListDAGsReply) String() string {
 func (*ListDAGsReply) ProtoMessage() {}
 
 func (x *ListDAGsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[10]
+	mi := &file_run_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -713,7 +854,7 @@ func (x *ListDAGsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDAGsReply.ProtoReflect.Descriptor instead.
 func (*ListDAGsReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{10}
+	return file_run_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListDAGsReply) GetDags() []*DAG {
@@ -740,7 +881,7 @@ type DeleteDAG struct {
 
 func (x *DeleteDAG) Reset() {
 	*x = DeleteDAG{}
-	mi := &file_run_proto_msgTypes[11]
+	mi := &file_run_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -752,7 +893,7 @@ func (x *DeleteDAG) String() string {
 func (*DeleteDAG) ProtoMessage() {}
 
 func (x *DeleteDAG) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[11]
+	mi := &file_run_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -765,7 +906,7 @@ func (x *DeleteDAG) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDAG.ProtoReflect.Descriptor instead.
 func (*DeleteDAG) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{11}
+	return file_run_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DeleteDAG) GetNamespace() string {
@@ -802,7 +943,7 @@ type CallOptions struct {
 
 func (x *CallOptions) Reset() {
 	*x = CallOptions{}
-	mi := &file_run_proto_msgTypes[12]
+	mi := &file_run_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -814,7 +955,7 @@ func (x *CallOptions) String() string {
 func (*CallOptions) ProtoMessage() {}
 
 func (x *CallOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[12]
+	mi := &file_run_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -827,7 +968,7 @@ func (x *CallOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallOptions.ProtoReflect.Descriptor instead.
 func (*CallOptions) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{12}
+	return file_run_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CallOptions) GetFuture() bool {
@@ -926,7 +1067,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_run_proto_msgTypes[13]
+	mi := &file_run_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +1079,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[13]
+	mi := &file_run_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,7 +1092,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{13}
+	return file_run_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Call) GetRef() *FuncRef {
@@ -984,7 +1125,7 @@ type StageArgs struct {
 
 func (x *StageArgs) Reset() {
 	*x = StageArgs{}
-	mi := &file_run_proto_msgTypes[14]
+	mi := &file_run_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -996,7 +1137,7 @@ func (x *StageArgs) String() string {
 func (*StageArgs) ProtoMessage() {}
 
 func (x *StageArgs) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[14]
+	mi := &file_run_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1009,7 +1150,7 @@ func (x *StageArgs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageArgs.ProtoReflect.Descriptor instead.
 func (*StageArgs) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{14}
+	return file_run_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StageArgs) GetArgs() []*Arg {
@@ -1032,7 +1173,7 @@ type CallDAG struct {
 
 func (x *CallDAG) Reset() {
 	*x = CallDAG{}
-	mi := &file_run_proto_msgTypes[15]
+	mi := &file_run_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1044,7 +1185,7 @@ func (x *CallDAG) String() string {
 func (*CallDAG) ProtoMessage() {}
 
 func (x *CallDAG) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[15]
+	mi := &file_run_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1057,7 +1198,7 @@ func (x *CallDAG) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallDAG.ProtoReflect.Descriptor instead.
 func (*CallDAG) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{15}
+	return file_run_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CallDAG) GetNamespace() string {
@@ -1098,7 +1239,7 @@ type StageResult struct {
 
 func (x *StageResult) Reset() {
 	*x = StageResult{}
-	mi := &file_run_proto_msgTypes[16]
+	mi := &file_run_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1110,7 +1251,7 @@ func (x *StageResult) String() string {
 func (*StageResult) ProtoMessage() {}
 
 func (x *StageResult) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[16]
+	mi := &file_run_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1123,7 +1264,7 @@ func (x *StageResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageResult.ProtoReflect.Descriptor instead.
 func (*StageResult) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{16}
+	return file_run_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StageResult) GetStage() string {
@@ -1152,7 +1293,7 @@ type CallReply struct {
 
 func (x *CallReply) Reset() {
 	*x = CallReply{}
-	mi := &file_run_proto_msgTypes[17]
+	mi := &file_run_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1164,7 +1305,7 @@ func (x *CallReply) String() string {
 func (*CallReply) ProtoMessage() {}
 
 func (x *CallReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[17]
+	mi := &file_run_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1177,7 +1318,7 @@ func (x *CallReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallReply.ProtoReflect.Descriptor instead.
 func (*CallReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{17}
+	return file_run_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CallReply) GetRunId() []byte {
@@ -1218,7 +1359,7 @@ type Plan struct {
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_run_proto_msgTypes[18]
+	mi := &file_run_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1371,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[18]
+	mi := &file_run_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,7 +1384,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{18}
+	return file_run_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Plan) GetStages() []*PlannedStage {
@@ -1270,7 +1411,7 @@ type PlannedStage struct {
 
 func (x *PlannedStage) Reset() {
 	*x = PlannedStage{}
-	mi := &file_run_proto_msgTypes[19]
+	mi := &file_run_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1282,7 +1423,7 @@ func (x *PlannedStage) String() string {
 func (*PlannedStage) ProtoMessage() {}
 
 func (x *PlannedStage) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[19]
+	mi := &file_run_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1295,7 +1436,7 @@ func (x *PlannedStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlannedStage.ProtoReflect.Descriptor instead.
 func (*PlannedStage) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{19}
+	return file_run_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *PlannedStage) GetName() string {
@@ -1377,7 +1518,7 @@ type RunSpec struct {
 
 func (x *RunSpec) Reset() {
 	*x = RunSpec{}
-	mi := &file_run_proto_msgTypes[20]
+	mi := &file_run_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1389,7 +1530,7 @@ func (x *RunSpec) String() string {
 func (*RunSpec) ProtoMessage() {}
 
 func (x *RunSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[20]
+	mi := &file_run_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1402,7 +1543,7 @@ func (x *RunSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunSpec.ProtoReflect.Descriptor instead.
 func (*RunSpec) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{20}
+	return file_run_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RunSpec) GetRunId() []byte {
@@ -1463,7 +1604,7 @@ type Hop struct {
 
 func (x *Hop) Reset() {
 	*x = Hop{}
-	mi := &file_run_proto_msgTypes[21]
+	mi := &file_run_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1475,7 +1616,7 @@ func (x *Hop) String() string {
 func (*Hop) ProtoMessage() {}
 
 func (x *Hop) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[21]
+	mi := &file_run_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1488,7 +1629,7 @@ func (x *Hop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hop.ProtoReflect.Descriptor instead.
 func (*Hop) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{21}
+	return file_run_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Hop) GetRun() *RunSpec {
@@ -1561,7 +1702,7 @@ type StageReport struct {
 
 func (x *StageReport) Reset() {
 	*x = StageReport{}
-	mi := &file_run_proto_msgTypes[22]
+	mi := &file_run_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1573,7 +1714,7 @@ func (x *StageReport) String() string {
 func (*StageReport) ProtoMessage() {}
 
 func (x *StageReport) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[22]
+	mi := &file_run_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1586,7 +1727,7 @@ func (x *StageReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageReport.ProtoReflect.Descriptor instead.
 func (*StageReport) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{22}
+	return file_run_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StageReport) GetStage() uint32 {
@@ -1691,7 +1832,7 @@ type SinkResult struct {
 
 func (x *SinkResult) Reset() {
 	*x = SinkResult{}
-	mi := &file_run_proto_msgTypes[23]
+	mi := &file_run_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1703,7 +1844,7 @@ func (x *SinkResult) String() string {
 func (*SinkResult) ProtoMessage() {}
 
 func (x *SinkResult) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[23]
+	mi := &file_run_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1716,7 +1857,7 @@ func (x *SinkResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SinkResult.ProtoReflect.Descriptor instead.
 func (*SinkResult) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{23}
+	return file_run_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SinkResult) GetRunId() []byte {
@@ -1787,7 +1928,7 @@ type EndRun struct {
 
 func (x *EndRun) Reset() {
 	*x = EndRun{}
-	mi := &file_run_proto_msgTypes[24]
+	mi := &file_run_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1799,7 +1940,7 @@ func (x *EndRun) String() string {
 func (*EndRun) ProtoMessage() {}
 
 func (x *EndRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[24]
+	mi := &file_run_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1812,7 +1953,7 @@ func (x *EndRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndRun.ProtoReflect.Descriptor instead.
 func (*EndRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{24}
+	return file_run_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *EndRun) GetRunId() []byte {
@@ -1839,7 +1980,7 @@ type EndRuns struct {
 
 func (x *EndRuns) Reset() {
 	*x = EndRuns{}
-	mi := &file_run_proto_msgTypes[25]
+	mi := &file_run_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1851,7 +1992,7 @@ func (x *EndRuns) String() string {
 func (*EndRuns) ProtoMessage() {}
 
 func (x *EndRuns) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[25]
+	mi := &file_run_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1864,7 +2005,7 @@ func (x *EndRuns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndRuns.ProtoReflect.Descriptor instead.
 func (*EndRuns) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{25}
+	return file_run_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *EndRuns) GetRuns() []*EndRun {
@@ -1886,7 +2027,7 @@ type SurveyRun struct {
 
 func (x *SurveyRun) Reset() {
 	*x = SurveyRun{}
-	mi := &file_run_proto_msgTypes[26]
+	mi := &file_run_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1898,7 +2039,7 @@ func (x *SurveyRun) String() string {
 func (*SurveyRun) ProtoMessage() {}
 
 func (x *SurveyRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[26]
+	mi := &file_run_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1911,7 +2052,7 @@ func (x *SurveyRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SurveyRun.ProtoReflect.Descriptor instead.
 func (*SurveyRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{26}
+	return file_run_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SurveyRun) GetRunId() []byte {
@@ -1939,7 +2080,7 @@ type SurveyRunReply struct {
 
 func (x *SurveyRunReply) Reset() {
 	*x = SurveyRunReply{}
-	mi := &file_run_proto_msgTypes[27]
+	mi := &file_run_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1951,7 +2092,7 @@ func (x *SurveyRunReply) String() string {
 func (*SurveyRunReply) ProtoMessage() {}
 
 func (x *SurveyRunReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[27]
+	mi := &file_run_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1964,7 +2105,7 @@ func (x *SurveyRunReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SurveyRunReply.ProtoReflect.Descriptor instead.
 func (*SurveyRunReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{27}
+	return file_run_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SurveyRunReply) GetStages() []*StageStanding {
@@ -2000,7 +2141,7 @@ type StageStanding struct {
 
 func (x *StageStanding) Reset() {
 	*x = StageStanding{}
-	mi := &file_run_proto_msgTypes[28]
+	mi := &file_run_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2012,7 +2153,7 @@ func (x *StageStanding) String() string {
 func (*StageStanding) ProtoMessage() {}
 
 func (x *StageStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[28]
+	mi := &file_run_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2025,7 +2166,7 @@ func (x *StageStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageStanding.ProtoReflect.Descriptor instead.
 func (*StageStanding) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{28}
+	return file_run_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *StageStanding) GetStage() uint32 {
@@ -2069,7 +2210,7 @@ type AmendRun struct {
 
 func (x *AmendRun) Reset() {
 	*x = AmendRun{}
-	mi := &file_run_proto_msgTypes[29]
+	mi := &file_run_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2081,7 +2222,7 @@ func (x *AmendRun) String() string {
 func (*AmendRun) ProtoMessage() {}
 
 func (x *AmendRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[29]
+	mi := &file_run_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2094,7 +2235,7 @@ func (x *AmendRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendRun.ProtoReflect.Descriptor instead.
 func (*AmendRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{29}
+	return file_run_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AmendRun) GetRun() *RunSpec {
@@ -2129,7 +2270,7 @@ type CheckRuns struct {
 
 func (x *CheckRuns) Reset() {
 	*x = CheckRuns{}
-	mi := &file_run_proto_msgTypes[30]
+	mi := &file_run_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2141,7 +2282,7 @@ func (x *CheckRuns) String() string {
 func (*CheckRuns) ProtoMessage() {}
 
 func (x *CheckRuns) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[30]
+	mi := &file_run_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2154,7 +2295,7 @@ func (x *CheckRuns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRuns.ProtoReflect.Descriptor instead.
 func (*CheckRuns) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{30}
+	return file_run_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CheckRuns) GetRunIds() [][]byte {
@@ -2173,7 +2314,7 @@ type CheckRunsReply struct {
 
 func (x *CheckRunsReply) Reset() {
 	*x = CheckRunsReply{}
-	mi := &file_run_proto_msgTypes[31]
+	mi := &file_run_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2185,7 +2326,7 @@ func (x *CheckRunsReply) String() string {
 func (*CheckRunsReply) ProtoMessage() {}
 
 func (x *CheckRunsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[31]
+	mi := &file_run_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2198,7 +2339,7 @@ func (x *CheckRunsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRunsReply.ProtoReflect.Descriptor instead.
 func (*CheckRunsReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{31}
+	return file_run_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CheckRunsReply) GetTroubles() []*RunTrouble {
@@ -2219,7 +2360,7 @@ type RunTrouble struct {
 
 func (x *RunTrouble) Reset() {
 	*x = RunTrouble{}
-	mi := &file_run_proto_msgTypes[32]
+	mi := &file_run_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2231,7 +2372,7 @@ func (x *RunTrouble) String() string {
 func (*RunTrouble) ProtoMessage() {}
 
 func (x *RunTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[32]
+	mi := &file_run_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2244,7 +2385,7 @@ func (x *RunTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTrouble.ProtoReflect.Descriptor instead.
 func (*RunTrouble) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{32}
+	return file_run_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RunTrouble) GetRunId() []byte {
@@ -2279,7 +2420,7 @@ type AwaitRun struct {
 
 func (x *AwaitRun) Reset() {
 	*x = AwaitRun{}
-	mi := &file_run_proto_msgTypes[33]
+	mi := &file_run_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2291,7 +2432,7 @@ func (x *AwaitRun) String() string {
 func (*AwaitRun) ProtoMessage() {}
 
 func (x *AwaitRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[33]
+	mi := &file_run_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2304,7 +2445,7 @@ func (x *AwaitRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitRun.ProtoReflect.Descriptor instead.
 func (*AwaitRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{33}
+	return file_run_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AwaitRun) GetRunId() []byte {
@@ -2340,7 +2481,7 @@ type AwaitRunReply struct {
 
 func (x *AwaitRunReply) Reset() {
 	*x = AwaitRunReply{}
-	mi := &file_run_proto_msgTypes[34]
+	mi := &file_run_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2352,7 +2493,7 @@ func (x *AwaitRunReply) String() string {
 func (*AwaitRunReply) ProtoMessage() {}
 
 func (x *AwaitRunReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[34]
+	mi := &file_run_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2365,7 +2506,7 @@ func (x *AwaitRunReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitRunReply.ProtoReflect.Descriptor instead.
 func (*AwaitRunReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{34}
+	return file_run_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *AwaitRunReply) GetState() uint32 {
@@ -2447,7 +2588,7 @@ type CancelRun struct {
 
 func (x *CancelRun) Reset() {
 	*x = CancelRun{}
-	mi := &file_run_proto_msgTypes[35]
+	mi := &file_run_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2459,7 +2600,7 @@ func (x *CancelRun) String() string {
 func (*CancelRun) ProtoMessage() {}
 
 func (x *CancelRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[35]
+	mi := &file_run_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2472,7 +2613,7 @@ func (x *CancelRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRun.ProtoReflect.Descriptor instead.
 func (*CancelRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{35}
+	return file_run_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CancelRun) GetRunId() []byte {
@@ -2487,11 +2628,21 @@ var File_run_proto protoreflect.FileDescriptor
 const file_run_proto_rawDesc = "" +
 	"\n" +
 	"\trun.proto\x12\bvirga.v1\x1a\n" +
-	"core.proto\x1a\x0efunction.proto\"X\n" +
+	"core.proto\x1a\x0efunction.proto\"\xaa\x01\n" +
 	"\x03Arg\x12'\n" +
 	"\x05value\x18\x01 \x01(\v2\x0f.virga.v1.ValueH\x00R\x05value\x12!\n" +
-	"\x03ref\x18\x02 \x01(\v2\r.virga.v1.KeyH\x00R\x03refB\x05\n" +
-	"\x03arg\"t\n" +
+	"\x03ref\x18\x02 \x01(\v2\r.virga.v1.KeyH\x00R\x03ref\x12\x18\n" +
+	"\x06future\x18\x03 \x01(\fH\x00R\x06future\x12\x10\n" +
+	"\x03raw\x18\x04 \x01(\bR\x03raw\x12$\n" +
+	"\x05holes\x18\x05 \x03(\v2\x0e.virga.v1.HoleR\x05holesB\x05\n" +
+	"\x03arg\"\x8e\x01\n" +
+	"\x04Hole\x12\x16\n" +
+	"\x06offset\x18\x01 \x01(\rR\x06offset\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12!\n" +
+	"\x03ref\x18\x03 \x01(\v2\r.virga.v1.KeyH\x00R\x03ref\x12\x18\n" +
+	"\x06future\x18\x04 \x01(\fH\x00R\x06future\x12\x10\n" +
+	"\x03raw\x18\x05 \x01(\bR\x03rawB\v\n" +
+	"\treference\"t\n" +
 	"\x05Stage\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
 	"\x04func\x18\x02 \x01(\v2\x11.virga.v1.FuncRefR\x04func\x120\n" +
@@ -2701,103 +2852,106 @@ func file_run_proto_rawDescGZIP() []byte {
 	return file_run_proto_rawDescData
 }
 
-var file_run_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_run_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_run_proto_goTypes = []any{
 	(*Arg)(nil),            // 0: virga.v1.Arg
-	(*Stage)(nil),          // 1: virga.v1.Stage
-	(*StageOptions)(nil),   // 2: virga.v1.StageOptions
-	(*AnyOf)(nil),          // 3: virga.v1.AnyOf
-	(*Edge)(nil),           // 4: virga.v1.Edge
-	(*DAG)(nil),            // 5: virga.v1.DAG
-	(*CreateDAG)(nil),      // 6: virga.v1.CreateDAG
-	(*GetDAG)(nil),         // 7: virga.v1.GetDAG
-	(*GetDAGReply)(nil),    // 8: virga.v1.GetDAGReply
-	(*ListDAGs)(nil),       // 9: virga.v1.ListDAGs
-	(*ListDAGsReply)(nil),  // 10: virga.v1.ListDAGsReply
-	(*DeleteDAG)(nil),      // 11: virga.v1.DeleteDAG
-	(*CallOptions)(nil),    // 12: virga.v1.CallOptions
-	(*Call)(nil),           // 13: virga.v1.Call
-	(*StageArgs)(nil),      // 14: virga.v1.StageArgs
-	(*CallDAG)(nil),        // 15: virga.v1.CallDAG
-	(*StageResult)(nil),    // 16: virga.v1.StageResult
-	(*CallReply)(nil),      // 17: virga.v1.CallReply
-	(*Plan)(nil),           // 18: virga.v1.Plan
-	(*PlannedStage)(nil),   // 19: virga.v1.PlannedStage
-	(*RunSpec)(nil),        // 20: virga.v1.RunSpec
-	(*Hop)(nil),            // 21: virga.v1.Hop
-	(*StageReport)(nil),    // 22: virga.v1.StageReport
-	(*SinkResult)(nil),     // 23: virga.v1.SinkResult
-	(*EndRun)(nil),         // 24: virga.v1.EndRun
-	(*EndRuns)(nil),        // 25: virga.v1.EndRuns
-	(*SurveyRun)(nil),      // 26: virga.v1.SurveyRun
-	(*SurveyRunReply)(nil), // 27: virga.v1.SurveyRunReply
-	(*StageStanding)(nil),  // 28: virga.v1.StageStanding
-	(*AmendRun)(nil),       // 29: virga.v1.AmendRun
-	(*CheckRuns)(nil),      // 30: virga.v1.CheckRuns
-	(*CheckRunsReply)(nil), // 31: virga.v1.CheckRunsReply
-	(*RunTrouble)(nil),     // 32: virga.v1.RunTrouble
-	(*AwaitRun)(nil),       // 33: virga.v1.AwaitRun
-	(*AwaitRunReply)(nil),  // 34: virga.v1.AwaitRunReply
-	(*CancelRun)(nil),      // 35: virga.v1.CancelRun
-	nil,                    // 36: virga.v1.StageOptions.LabelsEntry
-	nil,                    // 37: virga.v1.CallOptions.PlaceEntry
-	nil,                    // 38: virga.v1.CallDAG.ArgsEntry
-	(*Value)(nil),          // 39: virga.v1.Value
-	(*Key)(nil),            // 40: virga.v1.Key
-	(*FuncRef)(nil),        // 41: virga.v1.FuncRef
-	(*Error)(nil),          // 42: virga.v1.Error
+	(*Hole)(nil),           // 1: virga.v1.Hole
+	(*Stage)(nil),          // 2: virga.v1.Stage
+	(*StageOptions)(nil),   // 3: virga.v1.StageOptions
+	(*AnyOf)(nil),          // 4: virga.v1.AnyOf
+	(*Edge)(nil),           // 5: virga.v1.Edge
+	(*DAG)(nil),            // 6: virga.v1.DAG
+	(*CreateDAG)(nil),      // 7: virga.v1.CreateDAG
+	(*GetDAG)(nil),         // 8: virga.v1.GetDAG
+	(*GetDAGReply)(nil),    // 9: virga.v1.GetDAGReply
+	(*ListDAGs)(nil),       // 10: virga.v1.ListDAGs
+	(*ListDAGsReply)(nil),  // 11: virga.v1.ListDAGsReply
+	(*DeleteDAG)(nil),      // 12: virga.v1.DeleteDAG
+	(*CallOptions)(nil),    // 13: virga.v1.CallOptions
+	(*Call)(nil),           // 14: virga.v1.Call
+	(*StageArgs)(nil),      // 15: virga.v1.StageArgs
+	(*CallDAG)(nil),        // 16: virga.v1.CallDAG
+	(*StageResult)(nil),    // 17: virga.v1.StageResult
+	(*CallReply)(nil),      // 18: virga.v1.CallReply
+	(*Plan)(nil),           // 19: virga.v1.Plan
+	(*PlannedStage)(nil),   // 20: virga.v1.PlannedStage
+	(*RunSpec)(nil),        // 21: virga.v1.RunSpec
+	(*Hop)(nil),            // 22: virga.v1.Hop
+	(*StageReport)(nil),    // 23: virga.v1.StageReport
+	(*SinkResult)(nil),     // 24: virga.v1.SinkResult
+	(*EndRun)(nil),         // 25: virga.v1.EndRun
+	(*EndRuns)(nil),        // 26: virga.v1.EndRuns
+	(*SurveyRun)(nil),      // 27: virga.v1.SurveyRun
+	(*SurveyRunReply)(nil), // 28: virga.v1.SurveyRunReply
+	(*StageStanding)(nil),  // 29: virga.v1.StageStanding
+	(*AmendRun)(nil),       // 30: virga.v1.AmendRun
+	(*CheckRuns)(nil),      // 31: virga.v1.CheckRuns
+	(*CheckRunsReply)(nil), // 32: virga.v1.CheckRunsReply
+	(*RunTrouble)(nil),     // 33: virga.v1.RunTrouble
+	(*AwaitRun)(nil),       // 34: virga.v1.AwaitRun
+	(*AwaitRunReply)(nil),  // 35: virga.v1.AwaitRunReply
+	(*CancelRun)(nil),      // 36: virga.v1.CancelRun
+	nil,                    // 37: virga.v1.StageOptions.LabelsEntry
+	nil,                    // 38: virga.v1.CallOptions.PlaceEntry
+	nil,                    // 39: virga.v1.CallDAG.ArgsEntry
+	(*Value)(nil),          // 40: virga.v1.Value
+	(*Key)(nil),            // 41: virga.v1.Key
+	(*FuncRef)(nil),        // 42: virga.v1.FuncRef
+	(*Error)(nil),          // 43: virga.v1.Error
 }
 var file_run_proto_depIdxs = []int32{
-	39, // 0: virga.v1.Arg.value:type_name -> virga.v1.Value
-	40, // 1: virga.v1.Arg.ref:type_name -> virga.v1.Key
-	41, // 2: virga.v1.Stage.func:type_name -> virga.v1.FuncRef
-	2,  // 3: virga.v1.Stage.options:type_name -> virga.v1.StageOptions
-	3,  // 4: virga.v1.StageOptions.any:type_name -> virga.v1.AnyOf
-	36, // 5: virga.v1.StageOptions.labels:type_name -> virga.v1.StageOptions.LabelsEntry
-	39, // 6: virga.v1.AnyOf.invalid:type_name -> virga.v1.Value
-	1,  // 7: virga.v1.DAG.stages:type_name -> virga.v1.Stage
-	4,  // 8: virga.v1.DAG.edges:type_name -> virga.v1.Edge
-	5,  // 9: virga.v1.CreateDAG.dag:type_name -> virga.v1.DAG
-	5,  // 10: virga.v1.GetDAGReply.dag:type_name -> virga.v1.DAG
-	5,  // 11: virga.v1.ListDAGsReply.dags:type_name -> virga.v1.DAG
-	37, // 12: virga.v1.CallOptions.place:type_name -> virga.v1.CallOptions.PlaceEntry
-	40, // 13: virga.v1.CallOptions.output:type_name -> virga.v1.Key
-	41, // 14: virga.v1.CallOptions.then:type_name -> virga.v1.FuncRef
-	2,  // 15: virga.v1.CallOptions.stage:type_name -> virga.v1.StageOptions
-	41, // 16: virga.v1.Call.ref:type_name -> virga.v1.FuncRef
-	0,  // 17: virga.v1.Call.args:type_name -> virga.v1.Arg
-	12, // 18: virga.v1.Call.options:type_name -> virga.v1.CallOptions
-	0,  // 19: virga.v1.StageArgs.args:type_name -> virga.v1.Arg
-	38, // 20: virga.v1.CallDAG.args:type_name -> virga.v1.CallDAG.ArgsEntry
-	12, // 21: virga.v1.CallDAG.options:type_name -> virga.v1.CallOptions
-	39, // 22: virga.v1.StageResult.value:type_name -> virga.v1.Value
-	16, // 23: virga.v1.CallReply.results:type_name -> virga.v1.StageResult
-	18, // 24: virga.v1.CallReply.plan:type_name -> virga.v1.Plan
-	19, // 25: virga.v1.Plan.stages:type_name -> virga.v1.PlannedStage
-	41, // 26: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
-	2,  // 27: virga.v1.PlannedStage.options:type_name -> virga.v1.StageOptions
-	20, // 28: virga.v1.Hop.run:type_name -> virga.v1.RunSpec
-	0,  // 29: virga.v1.Hop.args:type_name -> virga.v1.Arg
-	22, // 30: virga.v1.Hop.reports:type_name -> virga.v1.StageReport
-	39, // 31: virga.v1.SinkResult.value:type_name -> virga.v1.Value
-	42, // 32: virga.v1.SinkResult.error:type_name -> virga.v1.Error
-	22, // 33: virga.v1.SinkResult.reports:type_name -> virga.v1.StageReport
-	24, // 34: virga.v1.EndRuns.runs:type_name -> virga.v1.EndRun
-	28, // 35: virga.v1.SurveyRunReply.stages:type_name -> virga.v1.StageStanding
-	22, // 36: virga.v1.SurveyRunReply.reports:type_name -> virga.v1.StageReport
-	20, // 37: virga.v1.AmendRun.run:type_name -> virga.v1.RunSpec
-	32, // 38: virga.v1.CheckRunsReply.troubles:type_name -> virga.v1.RunTrouble
-	16, // 39: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
-	42, // 40: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
-	22, // 41: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
-	18, // 42: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
-	42, // 43: virga.v1.AwaitRunReply.undelivered:type_name -> virga.v1.Error
-	14, // 44: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	40, // 0: virga.v1.Arg.value:type_name -> virga.v1.Value
+	41, // 1: virga.v1.Arg.ref:type_name -> virga.v1.Key
+	1,  // 2: virga.v1.Arg.holes:type_name -> virga.v1.Hole
+	41, // 3: virga.v1.Hole.ref:type_name -> virga.v1.Key
+	42, // 4: virga.v1.Stage.func:type_name -> virga.v1.FuncRef
+	3,  // 5: virga.v1.Stage.options:type_name -> virga.v1.StageOptions
+	4,  // 6: virga.v1.StageOptions.any:type_name -> virga.v1.AnyOf
+	37, // 7: virga.v1.StageOptions.labels:type_name -> virga.v1.StageOptions.LabelsEntry
+	40, // 8: virga.v1.AnyOf.invalid:type_name -> virga.v1.Value
+	2,  // 9: virga.v1.DAG.stages:type_name -> virga.v1.Stage
+	5,  // 10: virga.v1.DAG.edges:type_name -> virga.v1.Edge
+	6,  // 11: virga.v1.CreateDAG.dag:type_name -> virga.v1.DAG
+	6,  // 12: virga.v1.GetDAGReply.dag:type_name -> virga.v1.DAG
+	6,  // 13: virga.v1.ListDAGsReply.dags:type_name -> virga.v1.DAG
+	38, // 14: virga.v1.CallOptions.place:type_name -> virga.v1.CallOptions.PlaceEntry
+	41, // 15: virga.v1.CallOptions.output:type_name -> virga.v1.Key
+	42, // 16: virga.v1.CallOptions.then:type_name -> virga.v1.FuncRef
+	3,  // 17: virga.v1.CallOptions.stage:type_name -> virga.v1.StageOptions
+	42, // 18: virga.v1.Call.ref:type_name -> virga.v1.FuncRef
+	0,  // 19: virga.v1.Call.args:type_name -> virga.v1.Arg
+	13, // 20: virga.v1.Call.options:type_name -> virga.v1.CallOptions
+	0,  // 21: virga.v1.StageArgs.args:type_name -> virga.v1.Arg
+	39, // 22: virga.v1.CallDAG.args:type_name -> virga.v1.CallDAG.ArgsEntry
+	13, // 23: virga.v1.CallDAG.options:type_name -> virga.v1.CallOptions
+	40, // 24: virga.v1.StageResult.value:type_name -> virga.v1.Value
+	17, // 25: virga.v1.CallReply.results:type_name -> virga.v1.StageResult
+	19, // 26: virga.v1.CallReply.plan:type_name -> virga.v1.Plan
+	20, // 27: virga.v1.Plan.stages:type_name -> virga.v1.PlannedStage
+	42, // 28: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
+	3,  // 29: virga.v1.PlannedStage.options:type_name -> virga.v1.StageOptions
+	21, // 30: virga.v1.Hop.run:type_name -> virga.v1.RunSpec
+	0,  // 31: virga.v1.Hop.args:type_name -> virga.v1.Arg
+	23, // 32: virga.v1.Hop.reports:type_name -> virga.v1.StageReport
+	40, // 33: virga.v1.SinkResult.value:type_name -> virga.v1.Value
+	43, // 34: virga.v1.SinkResult.error:type_name -> virga.v1.Error
+	23, // 35: virga.v1.SinkResult.reports:type_name -> virga.v1.StageReport
+	25, // 36: virga.v1.EndRuns.runs:type_name -> virga.v1.EndRun
+	29, // 37: virga.v1.SurveyRunReply.stages:type_name -> virga.v1.StageStanding
+	23, // 38: virga.v1.SurveyRunReply.reports:type_name -> virga.v1.StageReport
+	21, // 39: virga.v1.AmendRun.run:type_name -> virga.v1.RunSpec
+	33, // 40: virga.v1.CheckRunsReply.troubles:type_name -> virga.v1.RunTrouble
+	17, // 41: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
+	43, // 42: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
+	23, // 43: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
+	19, // 44: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
+	43, // 45: virga.v1.AwaitRunReply.undelivered:type_name -> virga.v1.Error
+	15, // 46: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_run_proto_init() }
@@ -2810,6 +2964,11 @@ func file_run_proto_init() {
 	file_run_proto_msgTypes[0].OneofWrappers = []any{
 		(*Arg_Value)(nil),
 		(*Arg_Ref)(nil),
+		(*Arg_Future)(nil),
+	}
+	file_run_proto_msgTypes[1].OneofWrappers = []any{
+		(*Hole_Ref)(nil),
+		(*Hole_Future)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2817,7 +2976,7 @@ func file_run_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_run_proto_rawDesc), len(file_run_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   39,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -79,6 +79,20 @@ var (
 		}
 		return fn.Get[[]string](ctx, "tags")
 	})
+	_ = fn.Export("several", func(ctx context.Context, name string) (int, error) {
+		if err := errors.Join(fn.Put(ctx, name+"/set", map[string]struct{}{name: {}, "b": {}}), fn.Put(ctx, name+"/n", 5)); err != nil {
+			return 0, err
+		}
+		set, err := fn.Get[map[string]struct{}](ctx, name+"/set")
+		if err != nil {
+			return 0, err
+		}
+		got := fn.GetAll[int](ctx, name+"/n", name+"/missing")
+		if got[0].Err != nil || !errors.Is(got[1].Err, mesh.NotFound) {
+			return 0, errors.Join(errors.New("several keys were read otherwise"), got[0].Err, got[1].Err)
+		}
+		return len(set) + got[0].Value, fn.Delete(ctx, name+"/n")
+	})
 	_ = fn.Export("mismatch", func(ctx context.Context, key string) (fn.None, error) {
 		return fn.None{}, fn.Update(ctx, key, lattice.GCounterKind, lattice.IncOp(1))
 	})
