@@ -155,7 +155,9 @@ func TestWhatIsBeyondTheQueueIsOverloadedAtOnce(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		_, err := at(m, 0).Call(t.Context(), "hold", 1)
+		hold := sdk.Func[int, int](at(m, 0), "hold")
+		hold.Options.Once = true
+		_, err := hold.Call(t.Context(), 1)
 		wantsError(t, "a third call", err, mesh.Overloaded)
 		if !mesh.KindOf(err).Retryable() {
 			t.Error("overload is not retryable")
