@@ -7,7 +7,10 @@
 // One fault is on at a time, on one node, and the next one comes when every
 // node has said again that it is ready: with three owners of each key and
 // two that must hold a write, nothing acknowledged may be lost then, and
-// nothing may be counted twice, however often it was attempted.
+// nothing may be counted twice, however often it was attempted. Beside those who
+// read and write, some run a DAG of which each stage counts, by an id under
+// which they call it again until it has its result: the counters hold exactly
+// what the runs counted.
 //
 // Nodes hear each other through a Proxy, which can cut one off without rights
 // on the machine, while clients reach it still. As root the program has a

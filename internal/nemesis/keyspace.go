@@ -30,8 +30,13 @@ const replicas = 3
 // keyspace makes the keys of a load, so many of a kind, and says who owns
 // them: the nodes closest to the key's partition while all live.
 func keyspace(kind Kind, count int, nodes []mesh.NodeID) (keys []Key) {
+	return namedKeys(kind, string(kind), count, nodes)
+}
+
+// namedKeys is keyspace with names that begin with a word.
+func namedKeys(kind Kind, word string, count int, nodes []mesh.NodeID) (keys []Key) {
 	for i := range count {
-		name := fmt.Sprintf("%s-%d", kind, i)
+		name := fmt.Sprintf("%s-%d", word, i)
 		at := mesh.Key{Namespace: mesh.DefaultNamespace, Name: name}.Partition().ID()
 		owners := slices.SortedFunc(slices.Values(nodes), func(a, b mesh.NodeID) int {
 			return mesh.CompareDistance(at, a.ID(), b.ID())

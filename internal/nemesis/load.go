@@ -19,11 +19,13 @@ const callTimeout = 20 * time.Second
 
 // load is what clients do to the mesh, and what comes of it.
 type load struct {
-	keys   []Key
-	ledger *ledger
-	waits  *waits
-	value  atomic.Int64 // last written
+	keys    []Key // that clients write and read
+	tallies []Key // counters of runs
+	ledger  *ledger
+	waits   *waits
+	value   atomic.Int64 // last written
 
+	runs   atomic.Int64 // that gave their result
 	reads  atomic.Int64
 	unseen atomic.Int64 // quorum reads that missed what the same client had written
 
@@ -35,7 +37,7 @@ type load struct {
 const mostOdd = 20
 
 func newLoad(nodes []mesh.NodeID) *load {
-	l := &load{ledger: newLedger(), waits: newWaits()}
+	l := &load{ledger: newLedger(), waits: newWaits(), tallies: namedKeys(Counter, "tally", tallies, nodes)}
 	l.keys = slices.Concat(keyspace(Set, 24, nodes), keyspace(Counter, 12, nodes), keyspace(Register, 64, nodes))
 	return l
 }

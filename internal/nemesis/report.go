@@ -19,6 +19,7 @@ type Report struct {
 	Skipped []Skipped `json:"skipped,omitempty"`
 	Acked   int       `json:"writes_acked"`
 	Unknown int       `json:"writes_unknown"` // attempts that were answered by an error
+	Runs    int64     `json:"runs"`           // of DAGs, that gave their result
 	Reads   int64     `json:"reads"`
 	Unseen  int64     `json:"reads_unseen"` // quorum reads that missed what the reader had written
 	Lost    int       `json:"lost"`
@@ -73,8 +74,8 @@ func (r *Report) Table(w io.Writer) error {
 	for _, s := range r.Skipped {
 		fmt.Fprintf(w, "skipped: %s: %s\n", s.Fault, s.Why)
 	}
-	fmt.Fprintf(w, "\nseed %d, %d nodes, %d clients, %.0f s of load: %d writes acknowledged, %d attempts answered by an error, %d reads\n",
-		r.Seed, r.Nodes, r.Clients, r.Seconds, r.Acked, r.Unknown, r.Reads)
+	fmt.Fprintf(w, "\nseed %d, %d nodes, %d clients, %.0f s of load: %d writes acknowledged, %d attempts answered by an error, %d reads, %d runs of DAGs\n",
+		r.Seed, r.Nodes, r.Clients, r.Seconds, r.Acked, r.Unknown, r.Reads, r.Runs)
 	fmt.Fprintf(w, "all nodes show the same after %s\n", ms(r.EqualMS))
 	for _, odd := range r.Odd {
 		fmt.Fprintf(w, "unexpected error: %s\n", odd)

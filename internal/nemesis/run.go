@@ -109,19 +109,27 @@ func faultsUnderLoad(ctx context.Context, a *arena, o Options, report *Report) (
 		return nil, err
 	}
 	report.Skipped = skipped
-	clients, err := a.dialAll(ctx, o.Clients)
+	clients, err := a.dialAll(ctx, o.Clients+runners)
 	if err != nil {
 		return nil, err
 	}
 	defer closeAll(clients)
+	if err := deployDiamond(ctx, clients[0]); err != nil {
+		return nil, err
+	}
 	l := newLoad(a.ids)
 	began := time.Now()
 	working, finish := context.WithCancel(ctx)
 	var load sync.WaitGroup
 	for number, c := range clients {
 		chance := rand.New(rand.NewPCG(o.Seed, uint64(number+1)))
+		pause := time.Second / time.Duration(o.Rate)
 		load.Go(func() {
-			l.client(working, c, number, o.Clients, time.Second/time.Duration(o.Rate), chance)
+			if number < o.Clients {
+				l.client(working, c, number, o.Clients, pause, chance)
+			} else {
+				l.run(working, c, pause, chance)
+			}
 		})
 	}
 	for at := 0; len(chosen) > 0 && time.Since(began) < o.Time && ctx.Err() == nil; at++ {
@@ -174,5 +182,6 @@ func (l *load) conclude(ctx context.Context, a *arena, report *Report) {
 	report.EqualMS = took.Milliseconds()
 	report.Lost, report.Twice, report.Unwritten = sum.lost, sum.twice, sum.unwritten
 	report.Acked, report.Unknown = l.ledger.acked, l.ledger.unknown
+	report.Runs = l.runs.Load()
 	report.Reads, report.Unseen, report.Odd = l.reads.Load(), l.unseen.Load(), l.odd
 }

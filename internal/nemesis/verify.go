@@ -2,6 +2,7 @@ package nemesis
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,7 +17,7 @@ const equalTimeout = 2 * time.Minute
 // verify reads every key through every node after the load, until all show
 // the same, and gives how long that took and how it compares with the ledger.
 func verify(ctx context.Context, a *arena, l *load) (took time.Duration, sum verdict, err error) {
-	began := time.Now()
+	began, keys := time.Now(), slices.Concat(l.keys, l.tallies)
 	ctx, cancel := context.WithTimeout(ctx, equalTimeout)
 	defer cancel()
 	clients := make([]*sdk.Client, len(a.nodes))
@@ -27,13 +28,13 @@ func verify(ctx context.Context, a *arena, l *load) (took time.Duration, sum ver
 		defer clients[i].Close()
 	}
 	for {
-		views, err := viewAll(ctx, clients, l.keys)
+		views, err := viewAll(ctx, clients, keys)
 		different := ""
 		if err == nil {
-			different = firstDifference(views, l.keys)
+			different = firstDifference(views, keys)
 		}
 		if err == nil && different == "" {
-			for at, key := range l.keys {
+			for at, key := range keys {
 				sum.add(l.ledger.judge(key, views[0][at]))
 			}
 			return time.Since(began), sum, nil

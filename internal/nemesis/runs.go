@@ -1,0 +1,90 @@
+package nemesis
+
+import (
+	"context"
+	"math/rand/v2"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/virga-mesh/virga/internal/wasmbuild"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/sdk"
+)
+
+// The runs of the load: a diamond of guests of which each counts one on a
+// counter. Every run has an id, by which it is called again until its result
+// is known; so the counters must hold four for each run, however often it was begun.
+const (
+	diamond      = "nemesis-diamond"
+	diamondCount = 4
+	runners      = 2 // clients that make runs
+	tallies      = 4 // counters
+)
+
+// diamondDAG retries its stages: an owner of the counter may be away for a while.
+func diamondDAG() *mesh.DAG {
+	retry := mesh.StageOptions{Retry: mesh.Retry{Attempts: 50, Backoff: 50 * time.Millisecond, Longest: time.Second}}
+	stage := func(name, function string) mesh.Stage {
+		return mesh.Stage{Name: name, Func: mesh.FuncRef{Namespace: mesh.DefaultNamespace, Name: function}, StageOptions: retry}
+	}
+	return &mesh.DAG{
+		Namespace: mesh.DefaultNamespace, Name: diamond,
+		Stages: []mesh.Stage{stage("top", "tally"), stage("left", "tally"), stage("right", "tally"), stage("bottom", "tally-both")},
+		Edges:  []mesh.Edge{{From: "top", To: "left"}, {From: "top", To: "right"}, {From: "left", To: "bottom"}, {From: "right", To: "bottom"}},
+	}
+}
+
+// diamondOf is what the diamond gives for n.
+func diamondOf(n int) int { return 2*(n+2) + 1 }
+
+// deployDiamond builds and deploys the functions, and creates the DAG.
+func deployDiamond(ctx context.Context, c *sdk.Client) error {
+	dir, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", "github.com/virga-mesh/virga/internal/nemesis/tally").Output()
+	if err != nil {
+		return mesh.Errorf(mesh.Unavailable, "chaos", "the functions of the runs are not found: expected to run within a clone: %w", err)
+	}
+	module, err := wasmbuild.Build(ctx, strings.TrimSpace(string(dir)))
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"tally", "tally-both"} {
+		if _, err := c.Deploy(ctx, name, module, sdk.DeployOptions{Export: name}); err != nil {
+			return err
+		}
+	}
+	return c.CreateDAG(ctx, diamondDAG())
+}
+
+// run makes runs until ctx ends, each until its result is known.
+func (l *load) run(ctx context.Context, c *sdk.Client, pause time.Duration, chance *rand.Rand) {
+	for ctx.Err() == nil {
+		l.runOnce(ctx, c, l.tallies[chance.IntN(len(l.tallies))], chance.IntN(1000))
+		rest(ctx, pause)
+	}
+}
+
+func (l *load) runOnce(ctx context.Context, c *sdk.Client, counter Key, n int) {
+	dag := c.DAG(diamond)
+	dag.Options.RunID = mesh.NewRunID()
+	dag.Options.Policy = "random"
+	args := sdk.Args{"top": {counter.Name, n}, "left": {counter.Name}, "right": {counter.Name}, "bottom": {counter.Name}}
+	for range diamondCount {
+		l.ledger.attempt(counter, 0)
+	}
+	l.until(ctx, counter, func(ctx context.Context) error {
+		results, err := dag.Call(ctx, args)
+		if err != nil {
+			l.ledger.done(counter, 0, err)
+			return err
+		}
+		if got, err := sdk.Only[int](results); err != nil || got != diamondOf(n) {
+			return mesh.Errorf(mesh.Internal, "run "+dag.Options.RunID.String(), "the result is %d, %v: expected %d", got, err, diamondOf(n))
+		}
+		l.runs.Add(1)
+		for range diamondCount {
+			l.ledger.done(counter, 0, nil)
+		}
+		return nil
+	})
+}
