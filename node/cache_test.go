@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/virga-mesh/virga/internal/simmesh"
+	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk"
 )
 
@@ -89,7 +90,9 @@ func TestAFunctionSeesTheCopyThatItsNodeCaches(t *testing.T) {
 	put(t, m, 0, "k", "v")
 	for i := range m.Len() {
 		for range 2 {
-			got, err := call[string](t, at(m, i), "get", "k")
+			f := sdk.Func[string, string](at(m, i), "get")
+			f.Options.Place = map[string]mesh.NodeID{"get": m.Node(i).ID()}
+			got, err := f.Call(within(t, 30*time.Second), "k")
 			wants(t, fmt.Sprintf("the function at node %d", i), got, err, "v")
 		}
 		status, err := at(m, i).Status(t.Context())

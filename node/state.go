@@ -54,9 +54,10 @@ func (s *state) PutFor(ctx context.Context, key mesh.Key, kind lattice.Kind, op 
 }
 
 // PutOnce puts on behalf of a function. A write with an id takes effect once,
-// however often it comes; age is how long ago it may have come first.
+// however often it comes; age is how long ago it may have come first. Where
+// nobody remembers that, it is made: what runs do is done at least once.
 func (s *state) PutOnce(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, id string, age time.Duration) error {
-	_, err := s.replica.Put(ctx, key, kind, op, replica.WriteOptions{ID: id, RetryAge: age})
+	_, err := s.replica.Put(ctx, key, kind, op, replica.WriteOptions{ID: id, RetryAge: age, Insist: true})
 	return err
 }
 

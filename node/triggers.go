@@ -76,7 +76,7 @@ func (r triggerRunner) Run(ctx context.Context, id mesh.RunID, t *mesh.Trigger, 
 		return true, nil
 	}
 	record, unknown := r.rooms.runs.Await(ctx, id, true)
-	return unknown == nil && record.State == mesh.Failed, err
+	return unknown == nil && record.State == mesh.Failed && mesh.KindOf(record.Err) != mesh.Unavailable, err
 }
 
 // request asks for a run of what the trigger names.

@@ -65,7 +65,7 @@ func (c *Client) Get(ctx context.Context, name string) (lattice.Value, error) {
 // The Ack says how many owners hold the write, and how safely. Who wants to
 // try again after an error uses a Write.
 func (c *Client) Put(ctx context.Context, name string, kind lattice.Kind, op lattice.Op) (mesh.Ack, error) {
-	return c.put(ctx, name, kind, op, nil, 0)
+	return c.put(ctx, &Write{name: name, kind: kind, op: op}, 0)
 }
 
 // Delete removes a key. Removing a missing one is no error.

@@ -20,6 +20,8 @@ type Write struct {
 	op     lattice.Op
 	id     []byte
 	began  time.Time // of the first attempt
+	// insists has it made where no owner remembers whether it was made before.
+	insists bool
 }
 
 // Write makes a write of an operation to a key, and sends nothing yet.
@@ -31,7 +33,7 @@ func (c *Client) Write(name string, kind lattice.Kind, op lattice.Op) *Write {
 // gives it, too: whoever sends one with that id, it takes effect once. Age is
 // how long ago it may have been sent first; 0: it never was.
 func (c *Client) Rewrite(name string, kind lattice.Kind, op lattice.Op, id []byte, age time.Duration) *Write {
-	w := &Write{client: c, name: name, kind: kind, op: op, id: id}
+	w := &Write{client: c, name: name, kind: kind, op: op, id: id, insists: true}
 	if age > 0 {
 		w.began = time.Now().Add(-age)
 	}
@@ -49,23 +51,23 @@ func (w *Write) Do(ctx context.Context) (mesh.Ack, error) {
 	} else {
 		age = time.Since(w.began)
 	}
-	return w.client.put(ctx, w.name, w.kind, w.op, w.id, age)
+	return w.client.put(ctx, w, age)
 }
 
 // put sends a write of a certain age, 0 for one that was never attempted.
-func (c *Client) put(ctx context.Context, name string, kind lattice.Kind, op lattice.Op, id []byte, age time.Duration) (mesh.Ack, error) {
-	m, err := c.putMessage(name, kind, op)
+func (c *Client) put(ctx context.Context, w *Write, age time.Duration) (mesh.Ack, error) {
+	m, err := c.putMessage(w.name, w.kind, w.op)
 	if err != nil {
 		return mesh.Ack{}, err
 	}
-	m.WriteId, m.RetryAgeMs = id, retryAge(age)
-	key := mesh.Key{Namespace: c.namespace, Name: name}
+	m.WriteId, m.RetryAgeMs, m.Insist = w.id, retryAge(age), w.insists
+	key := mesh.Key{Namespace: c.namespace, Name: w.name}
 	if c.session != nil {
 		if err := c.session.follow(key, m); err != nil {
 			return mesh.Ack{}, err
 		}
 	}
-	reply, err := do[*pb.PutReply](ctx, c, "put "+name, m)
+	reply, err := do[*pb.PutReply](ctx, c, "put "+w.name, m)
 	if err == nil && c.session != nil {
 		err = c.heed(ctx, key, reply)
 	}

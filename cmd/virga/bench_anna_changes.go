@@ -188,7 +188,7 @@ func (b *benchRun) annaKill(ctx context.Context, m *benchMesh, victim int) error
 		if err := m.nodes[victim].Kill(); err != nil {
 			return err
 		}
-		return rest(ctx, readWindow*b.duration)
+		return b.watchReaders(ctx, readers...)
 	}()
 	for i, r := range readers {
 		if err == nil {

@@ -55,7 +55,18 @@ func (b *benchRun) settleReaders(ctx context.Context, readers ...*annaReads) err
 	for _, r := range readers {
 		r.load.Window()
 	}
-	return rest(ctx, readWindow*b.duration)
+	return b.watchReaders(ctx, readers...)
+}
+
+// watchReaders measures for a while, and until each has something to tell.
+func (b *benchRun) watchReaders(ctx context.Context, readers ...*annaReads) error {
+	err := rest(ctx, readWindow*b.duration)
+	for _, r := range readers {
+		if err == nil {
+			err = r.load.Some(ctx)
+		}
+	}
+	return err
 }
 
 // stop ends the gets, and gives the error that there was before or else that

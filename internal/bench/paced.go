@@ -57,6 +57,25 @@ func (r *Paced) Window() Sample {
 	return sample
 }
 
+// Some waits until an operation of this window has ended.
+func (r *Paced) Some(ctx context.Context) error {
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for {
+		r.mu.Lock()
+		n, err := r.latencies.TotalCount(), r.err
+		r.mu.Unlock()
+		if n > 0 || err != nil {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // Stop waits for the operations under way, and gives the last window. The
 // error is that of an operation that never succeeded.
 func (r *Paced) Stop() (Sample, error) {

@@ -29,6 +29,10 @@ type WriteOptions struct {
 	// whichever node: the other owners are asked whether they have it. 0: it
 	// never was.
 	RetryAge time.Duration
+	// Insist makes a retry where an owner does not remember so far back whether
+	// it had the write, and nobody says that it has. Without it that is Unavailable.
+	// For counters their own records tell, mostly: docs/semantics.md.
+	Insist bool
 	// Behind answers when this node has taken the write, with Durability, and
 	// makes it then: write-behind. What goes wrong afterwards only the log tells.
 	Behind bool
@@ -112,7 +116,7 @@ func (c change) message(o WriteOptions) wire.Message {
 	return &pb.Put{
 		Key: wire.FromKey(c.key), Kind: uint32(c.kind), Op: c.op.AppendBinary(nil), TtlMs: toMillis(c.ttl),
 		WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability), WriteId: []byte(o.ID), Forwarded: true,
-		RetryAgeMs: uint64((o.RetryAge + time.Millisecond - 1) / time.Millisecond),
+		RetryAgeMs: uint64((o.RetryAge + time.Millisecond - 1) / time.Millisecond), Insist: o.Insist,
 		After:      encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
 	}
 }

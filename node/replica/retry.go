@@ -45,7 +45,7 @@ func (r *Replica) begin(ctx context.Context, c change, w *recentWrite, o WriteOp
 		return nil
 	}
 	r.memory.Claim(w.id, time.Now())
-	granted, err := r.claim(ctx, c, w.id, o.RetryAge)
+	granted, err := r.claim(ctx, c, w.id, o)
 	if !granted {
 		r.memory.Unclaim(w.id)
 	}
@@ -64,12 +64,15 @@ func (r *Replica) settle(w *recentWrite) {
 // claim asks the other owners until it is known whether one has the write.
 // granted says that none has, and that this node goes first; otherwise its
 // copy now has the write.
-func (r *Replica) claim(ctx context.Context, c change, id writeID, age time.Duration) (granted bool, err error) {
+func (r *Replica) claim(ctx context.Context, c change, id writeID, o WriteOptions) (granted bool, err error) {
 	ctx, cancel := r.attempt(ctx, 0)
 	defer cancel()
 	began := time.Now()
 	for pause := askFirst; ; pause = min(2*pause, askLongest) {
-		decision, cell := r.askOwners(ctx, c, id, age+time.Since(began))
+		decision, cell := r.askOwners(ctx, c, id, o.RetryAge+time.Since(began))
+		if decision == refuse && o.Insist {
+			decision = apply
+		}
 		switch {
 		case decision == adopt:
 			return false, r.adopt(ctx, id, cell)
@@ -78,7 +81,7 @@ func (r *Replica) claim(ctx context.Context, c change, id writeID, age time.Dura
 		case decision == apply && r.memory.Grant(id):
 			return true, nil
 		case decision == refuse:
-			return false, mesh.Errorf(mesh.Unavailable, c.String(), "the write was attempted %v ago, and an owner does not remember so far back whether it took effect", age)
+			return false, mesh.Errorf(mesh.Unavailable, c.String(), "the write was attempted %v ago, and an owner does not remember so far back whether it took effect", o.RetryAge)
 		}
 		select {
 		case <-ctx.Done():

@@ -16,6 +16,18 @@ func (r *Runs) known(id mesh.RunID) *coordination {
 	return r.history.get(id, time.Now())
 }
 
+// mayBeginAgain reports whether the run is over without an end that a call
+// with its id is answered by.
+func (c *coordination) mayBeginAgain() bool {
+	select {
+	case <-c.done:
+		record := c.record()
+		return !record.final()
+	default:
+		return false
+	}
+}
+
 // admit takes a run on, or finds the one that has its id already.
 func (r *Runs) admit(c *coordination) (*coordination, error) {
 	r.mu.Lock()

@@ -27,7 +27,7 @@ func (r *Runs) call(ctx context.Context, q *Request) (Reply, error) {
 		return Reply{}, errClosed()
 	}
 	if q.named() && !q.DryRun {
-		if c := r.known(q.ID); c != nil {
+		if c := r.known(q.ID); c != nil && !c.mayBeginAgain() {
 			return c.attach(ctx, q)
 		}
 	}

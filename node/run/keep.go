@@ -135,22 +135,26 @@ func (c *coordination) adopt() bool {
 	case err != nil:
 		c.refuse(err)
 		return true
-	case earlier.ended():
+	case earlier.final():
 		c.settle(earlier)
 		return true
 	}
 	c.accept()
-	return c.follow(earlier)
+	if !earlier.ended() && c.follow(earlier) {
+		return true
+	}
+	c.beginAgain(earlier)
+	return false
 }
 
-// follow waits for the coordinator that began the run. If that one is gone,
-// or has lost the run, the run is begun again here, at least once being all
-// that is promised.
+// follow waits for the coordinator that began the run, and reports whether
+// that settles it: not if that one is gone, has lost the run, or could not
+// end it for want of nodes.
 func (c *coordination) follow(earlier Record) bool {
 	if earlier.Coordinator != c.runs.cfg.Self {
 		r, err := c.runs.ask(c.ctx, earlier.Coordinator, c.id, false)
 		switch kind := mesh.KindOf(err); {
-		case err == nil && r.ended():
+		case err == nil && r.final():
 			c.settle(r)
 			return true
 		case err != nil && kind != mesh.Unavailable && kind != mesh.NotFound:
@@ -158,15 +162,20 @@ func (c *coordination) follow(earlier Record) bool {
 			return true
 		}
 	}
+	return false
+}
+
+// beginAgain makes the run follow an earlier beginning of it, of which some
+// may have been executed: at least once is all that is promised.
+func (c *coordination) beginAgain(earlier Record) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.first = earlier.Attempt + MaxAttempts
 	if !earlier.Began.IsZero() {
 		c.began = earlier.Began.Add(-clockSkew)
 	}
 	c.work = c.work.Again(c.began)
 	c.work.Since = earlierOf(c.work.Since, c.began)
-	c.mu.Unlock()
-	return false
 }
 
 // clockSkew is by how much the clocks of two coordinators may differ before

@@ -198,6 +198,7 @@ type Put struct {
 	After         []byte                 `protobuf:"bytes,31,opt,name=after,proto3" json:"after,omitempty"`                                // lattice.Cell: whoever has the write must have this, too
 	TellBytes     uint32                 `protobuf:"varint,32,opt,name=tell_bytes,json=tellBytes,proto3" json:"tell_bytes,omitempty"`      // tell the write's delta if it is no longer than that
 	AfterMost     bool                   `protobuf:"varint,33,opt,name=after_most,json=afterMost,proto3" json:"after_most,omitempty"`      // whoever has the write must have what most owners had, too
+	Insist        bool                   `protobuf:"varint,37,opt,name=insist,proto3" json:"insist,omitempty"`                             // with retry_age_ms: make the write where it is not remembered whether it was made
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -319,6 +320,13 @@ func (x *Put) GetTellBytes() uint32 {
 func (x *Put) GetAfterMost() bool {
 	if x != nil {
 		return x.AfterMost
+	}
+	return false
+}
+
+func (x *Put) GetInsist() bool {
+	if x != nil {
+		return x.Insist
 	}
 	return false
 }
@@ -1332,7 +1340,7 @@ const file_kv_proto_rawDesc = "" +
 	"\aversion\x18\n" +
 	" \x01(\tR\aversion\x12\x15\n" +
 	"\x06ttl_ms\x18\v \x01(\x04R\x05ttlMs\x12\x12\n" +
-	"\x04cell\x18\x1e \x01(\fR\x04cell\"\xeb\x02\n" +
+	"\x04cell\x18\x1e \x01(\fR\x04cell\"\x83\x03\n" +
 	"\x03Put\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +
@@ -1352,7 +1360,8 @@ const file_kv_proto_rawDesc = "" +
 	"\n" +
 	"tell_bytes\x18  \x01(\rR\ttellBytes\x12\x1d\n" +
 	"\n" +
-	"after_most\x18! \x01(\bR\tafterMost\"\xa8\x01\n" +
+	"after_most\x18! \x01(\bR\tafterMost\x12\x16\n" +
+	"\x06insist\x18% \x01(\bR\x06insist\"\xa8\x01\n" +
 	"\bPutReply\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1e\n" +
 	"\n" +
