@@ -121,6 +121,38 @@ func TestACallWithTheIDOfARunIsThatRun(t *testing.T) {
 	}
 }
 
+func TestARunThatFailedForWantOfNodesIsBegunAgainByItsID(t *testing.T) {
+	calls := make(chan int, 8)
+	m := start(t, simmesh.Options{Nodes: 3, Provide: natives(
+		node.Handle("flaky", func(ctx context.Context, _ fn.None) (int, error) {
+			if err := fn.Inc(ctx, "tries", 1); err != nil {
+				return 0, err
+			}
+			calls <- 1
+			if len(calls) == 1 {
+				return 0, mesh.Errorf(mesh.Unavailable, "flaky", "not now")
+			}
+			return len(calls), nil
+		}),
+	)})
+	id := mesh.NewRunID()
+	call := func(through int) (int, error) {
+		function := sdk.Func[fn.None, int](at(m, through), "flaky")
+		function.Options.RunID = id
+		return function.Call(within(t, 30*time.Second), fn.None{})
+	}
+	_, err := call(0)
+	wantsError(t, "the first call", err, mesh.Unavailable, "not now")
+	for through := range m.Len() {
+		got, err := call(through)
+		wants(t, "a later call", got, err, 2)
+	}
+	if len(calls) != 2 {
+		t.Errorf("the function ran %d times, want twice", len(calls))
+	}
+	wantsCount(t, m, 0, "tries", 1)
+}
+
 func TestAResultIsForgottenAfterItsTime(t *testing.T) {
 	configure := func(_ int, cfg *node.Config) { cfg.ResultTTL = time.Minute }
 	simulate(t, simmesh.Options{Nodes: 3, Provide: arithmetic, Configure: configure}, func(t *testing.T, m *simmesh.Mesh) {

@@ -61,7 +61,7 @@ func (r *Replica) HandlePut(ctx context.Context, m *pb.Put) (*pb.PutReply, error
 	ack, err := r.Put(ctx, key, kind, op, WriteOptions{
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), TTL: fromMillis(m.TtlMs), Behind: m.Behind, Forwarded: m.Forwarded,
 		RetryAge: time.Duration(min(m.RetryAgeMs, maxRetryAge)) * time.Millisecond, Insist: m.Insist,
-		After:    after, AfterMost: m.AfterMost, Made: made, TellBytes: tells,
+		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells,
 	})
 	if err != nil {
 		return nil, err

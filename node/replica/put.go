@@ -117,7 +117,7 @@ func (c change) message(o WriteOptions) wire.Message {
 		Key: wire.FromKey(c.key), Kind: uint32(c.kind), Op: c.op.AppendBinary(nil), TtlMs: toMillis(c.ttl),
 		WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability), WriteId: []byte(o.ID), Forwarded: true,
 		RetryAgeMs: uint64((o.RetryAge + time.Millisecond - 1) / time.Millisecond), Insist: o.Insist,
-		After:      encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
+		After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
 	}
 }
 

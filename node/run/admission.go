@@ -56,6 +56,7 @@ func (r *Runs) retire(c *coordination) {
 	c.charged = 0
 	c.mu.Unlock()
 	r.charge(-charged)
+	defer close(c.retired)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.coordinated, c.id)

@@ -27,8 +27,15 @@ func (r *Runs) call(ctx context.Context, q *Request) (Reply, error) {
 		return Reply{}, errClosed()
 	}
 	if q.named() && !q.DryRun {
-		if c := r.known(q.ID); c != nil && !c.mayBeginAgain() {
-			return c.attach(ctx, q)
+		if c := r.known(q.ID); c != nil {
+			if !c.mayBeginAgain() {
+				return c.attach(ctx, q)
+			}
+			select {
+			case <-c.retired:
+			case <-ctx.Done():
+				return Reply{}, ctx.Err()
+			}
 		}
 	}
 	if err := r.checkAfter(ctx, q.After); err != nil {
@@ -185,7 +192,7 @@ func (r *Runs) run(ctx context.Context, q *Request, g *graph, args [][]Arg, plac
 func (r *Runs) newCoordination(q *Request, g *graph, args [][]Arg, places []Placement) *coordination {
 	c := &coordination{
 		runs: r, id: q.ID, graph: g, args: args, policy: q.Policy, pins: q.Place, named: q.named(), first: 1, next: places,
-		again: make(chan struct{}, 1), done: make(chan struct{}), tracker: tracker{bound: r.cfg.Attempts},
+		again: make(chan struct{}, 1), done: make(chan struct{}), retired: make(chan struct{}), tracker: tracker{bound: r.cfg.Attempts},
 	}
 	if c.began = time.Now(); !c.named {
 		c.id = mesh.NewRunID()

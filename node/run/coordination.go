@@ -30,6 +30,7 @@ type coordination struct {
 	again    chan struct{} // holds a token when the run is to be planned, or made up for
 	accepted chan struct{} // closed once the run's id may be told
 	done     chan struct{} // closed once it is over
+	retired  chan struct{} // closed once its record is kept, and it is among those that are over
 
 	mu      sync.Mutex
 	first   uint32 // number of the first attempt
