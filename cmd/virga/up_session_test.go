@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +20,7 @@ import (
 func TestNodesFollowTheLoad(t *testing.T) {
 	s := newSession(t)
 	s.succeeds("up", "--min", "1", "--max", "3", "--grace", "2s", "--set", "concurrency=4", "--set", "func_time=3s", "--timeout", "80s")
-	s.succeeds("fn", "deploy", "nap", "./cmd/virga/testdata/nap")
+	s.succeeds("fn", "deploy", "nap", "./examples/nap")
 	client, err := sdk.Dial(t.Context(), sdk.Config{ContextDir: s.home})
 	if err != nil {
 		t.Fatal(err)
@@ -32,9 +33,7 @@ func TestNodesFollowTheLoad(t *testing.T) {
 	heavy := sync.OnceFunc(use.begin(8, 200))
 	defer heavy()
 	s.awaitNodes(3)
-	if status, _, _ := s.run("status"); !strings.Contains(status, "3 nodes") || !strings.Contains(status, "wanted") {
-		t.Errorf("under load status printed\n%s", status)
-	}
+	s.awaitStatus("3 nodes", "wanted")
 	heavy()
 	s.awaitNodes(1)
 	use.end()
@@ -73,6 +72,24 @@ func (s *session) awaitNodes(want int) {
 		case <-deadline:
 			logs, _, _ := s.run("logs", "--lines", "50")
 			s.t.Fatalf("after %v there are %d nodes, %v: expected %d\n%s", followTimeout, running, err, want, logs)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// awaitStatus waits until status prints all words. A node that has just
+// begun does not know yet how many are wanted.
+func (s *session) awaitStatus(words ...string) {
+	s.t.Helper()
+	deadline := time.After(followTimeout)
+	for {
+		status, _, _ := s.run("status")
+		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(status, word) }) {
+			return
+		}
+		select {
+		case <-deadline:
+			s.t.Fatalf("after %v status prints\n%s\nwithout one of %q", followTimeout, status, words)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
