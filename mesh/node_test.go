@@ -31,7 +31,8 @@ func TestCompareDistance(t *testing.T) {
 
 func TestTheNextRunFollowsFromTheFirst(t *testing.T) {
 	first := NewRunID()
-	if first.Next() != first.Next() || first.Next() == first || first.Next() == NewRunID().Next() {
+	next, again := first.Next(), first.Next()
+	if next != again || next == first || next == NewRunID().Next() {
 		t.Error("the id of the next run is not one of its own")
 	}
 }

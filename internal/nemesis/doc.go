@@ -8,7 +8,7 @@
 // node has said again that it is ready: with three owners of each key and
 // two that must hold a write, nothing acknowledged may be lost then, and
 // nothing may be counted twice, however often it was attempted. Beside those who
-// read and write, some run a DAG of which each stage counts, by an id under
+// read and write, some may run a DAG (Options.Runners) of which each stage counts, by an id under
 // which they call it again until it has its result: the counters hold exactly
 // what the runs counted.
 //

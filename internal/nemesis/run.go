@@ -17,6 +17,7 @@ type Options struct {
 	Home    string        // folder of the mesh; required, and empty or missing
 	Nodes   int           // default 5, so that a node does not own every key
 	Clients int           // default 8
+	Runners int           // clients beside those that run DAGs; default none
 	Time    time.Duration // for which faults are made; default one minute
 	Rate    int           // most calls a second of one client; default 100
 	Seed    uint64        // of what befalls whom when
@@ -65,6 +66,8 @@ func (o Options) validate() error {
 		return invalid("%d nodes: expected %d to %d", o.Nodes, fewestNodes, mostNodes)
 	case o.Clients < 1 || o.Clients > mostClients:
 		return invalid("%d clients: expected 1 to %d", o.Clients, mostClients)
+	case o.Runners < 0 || o.Runners > mostClients:
+		return invalid("%d runners: expected up to %d", o.Runners, mostClients)
 	case o.Time < 0 || o.Rate < 1 || o.Adds < 0 || o.Kills < 0:
 		return invalid("time %v, rate %d, %d adds, %d kills: expected none below 0, and a rate of at least 1", o.Time, o.Rate, o.Adds, o.Kills)
 	}
@@ -109,13 +112,15 @@ func faultsUnderLoad(ctx context.Context, a *arena, o Options, report *Report) (
 		return nil, err
 	}
 	report.Skipped = skipped
-	clients, err := a.dialAll(ctx, o.Clients+runners)
+	clients, err := a.dialAll(ctx, o.Clients+o.Runners)
 	if err != nil {
 		return nil, err
 	}
 	defer closeAll(clients)
-	if err := deployDiamond(ctx, clients[0]); err != nil {
-		return nil, err
+	if o.Runners > 0 {
+		if err := deployDiamond(ctx, clients[0]); err != nil {
+			return nil, err
+		}
 	}
 	l := newLoad(a.ids)
 	began := time.Now()

@@ -18,7 +18,6 @@ import (
 const (
 	diamond      = "nemesis-diamond"
 	diamondCount = 4
-	runners      = 2 // clients that make runs
 	tallies      = 4 // counters
 )
 

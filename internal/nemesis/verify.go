@@ -68,6 +68,9 @@ func viewAll(ctx context.Context, clients []*sdk.Client, keys []Key) ([][]conten
 
 // firstDifference names a key of which not all views show the same.
 func firstDifference(views [][]content, keys []Key) string {
+	if len(views) == 0 {
+		return "everything: no node runs"
+	}
 	for at, key := range keys {
 		for _, view := range views[1:] {
 			if !view[at].equal(views[0][at]) {
