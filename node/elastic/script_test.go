@@ -1,67 +1,14 @@
 package elastic
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/virga-mesh/virga/internal/golden"
 	"github.com/virga-mesh/virga/mesh"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden scripts with what the machines do now")
-
-// runScripts runs each script of a folder in testdata. A script is a list of
-// steps; a step is lines of commands, "----", lines of expected output, and
-// an empty line. Steps that start with # are prose.
-func runScripts(t *testing.T, folder string) {
-	paths, err := filepath.Glob(filepath.Join("testdata", folder, "*.txt"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no scripts in testdata/%s: %v", folder, err)
-	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := runScript(string(want), newWorld().do)
-			if *update {
-				if err := os.WriteFile(path, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if !bytes.Equal(got, want) {
-				t.Errorf("%s: the machine does\n%s\nwhere the script has\n%s", path, got, want)
-			}
-		})
-	}
-}
-
-func runScript(script string, do func(words []string) string) []byte {
-	var out bytes.Buffer
-	for i, step := range strings.Split(strings.TrimSpace(script), "\n\n") {
-		if i > 0 {
-			out.WriteByte('\n')
-		}
-		commands, _, _ := strings.Cut(step, "\n----")
-		out.WriteString(commands + "\n")
-		if strings.HasPrefix(commands, "#") {
-			continue
-		}
-		out.WriteString("----\n")
-		for line := range strings.Lines(commands) {
-			if result := do(strings.Fields(line)); result != "" {
-				out.WriteString(result + "\n")
-			}
-		}
-	}
-	return out.Bytes()
-}
 
 // interval is that at which the nodes of scripts publish, and are looked at.
 const interval = 15 * time.Second
@@ -112,7 +59,7 @@ func (w *world) do(words []string) string {
 	case "nodes": // that there are, and how busy
 		w.nodes = map[mesh.NodeID]*told{}
 		for i, busy := range words[1:] {
-			w.nodes[mesh.NodeID(fmt.Sprintf("n%d", i+1))] = &told{Load: Load{Places: number(busy), Hook: true}, live: true}
+			w.nodes[mesh.NodeID(fmt.Sprintf("n%d", i+1))] = &told{Load: Load{Places: golden.Number(busy), Hook: true}, live: true}
 		}
 	case "load": // of a node: name=value ...
 		for _, word := range words[2:] {
@@ -127,7 +74,7 @@ func (w *world) do(words []string) string {
 	case "silent", "speaks": // a node publishes no more, or again
 		w.nodes[mesh.NodeID(words[1])].silent = words[0] == "silent"
 	case "clock": // of a node is ahead by so much
-		w.nodes[mesh.NodeID(words[1])].ahead = span(words[2])
+		w.nodes[mesh.NodeID(words[1])].ahead = golden.Span(words[2])
 	case "successor": // another node looks now, which has seen nothing before
 		w.restart()
 	case "hook":
@@ -136,7 +83,7 @@ func (w *world) do(words []string) string {
 		v := w.policy.Judge(w.live(), w.loads())
 		return verdict(v)
 	case "pass":
-		return w.pass(span(words[1]))
+		return w.pass(golden.Span(words[1]))
 	default:
 		return "unknown command " + words[0]
 	}
@@ -166,7 +113,7 @@ func (w *world) pass(d time.Duration) string {
 func (w *world) hook(words []string) {
 	switch words[0] {
 	case "begins": // add|remove, and how many are wanted
-		w.last = Attempt{Runner: "n1", Action: Action(words[1]), Live: len(w.nodes), Wanted: int(number(words[2])), Began: w.now.UnixMilli()}
+		w.last = Attempt{Runner: "n1", Action: Action(words[1]), Live: len(w.nodes), Wanted: int(golden.Number(words[2])), Began: w.now.UnixMilli()}
 	case "ends":
 		w.last.Ended = w.now.UnixMilli()
 		w.last.Failed = strings.Join(words[1:], " ")
@@ -197,17 +144,17 @@ func (w *world) set(word string) {
 	name, value, _ := strings.Cut(word, "=")
 	switch name {
 	case "min":
-		w.policy.Min = int(number(value))
+		w.policy.Min = int(golden.Number(value))
 	case "max":
-		w.policy.Max = int(number(value))
+		w.policy.Max = int(golden.Number(value))
 	case "low":
-		w.policy.Utilisation.Low = number(value)
+		w.policy.Utilisation.Low = golden.Number(value)
 	case "memory":
-		w.policy.Memory = Band{Low: number(value) / 2, High: number(value)}
+		w.policy.Memory = Band{Low: golden.Number(value) / 2, High: golden.Number(value)}
 	case "latency":
-		w.policy.Latency = span(value)
+		w.policy.Latency = golden.Span(value)
 	case "grace":
-		w.policy.GraceAdd, w.policy.GraceRemove = span(value), span(value)
+		w.policy.GraceAdd, w.policy.GraceRemove = golden.Span(value), golden.Span(value)
 	default:
 		panic("no such policy: " + name)
 	}
@@ -217,15 +164,15 @@ func (w *world) load(node *told, word string) {
 	name, value, _ := strings.Cut(word, "=")
 	switch name {
 	case "places":
-		node.Places = number(value)
+		node.Places = golden.Number(value)
 	case "processors":
-		node.Processors = number(value)
+		node.Processors = golden.Number(value)
 	case "memory":
-		node.Memory = number(value)
+		node.Memory = golden.Number(value)
 	case "disk":
-		node.Disk = number(value)
+		node.Disk = golden.Number(value)
 	case "latency":
-		node.Latency = span(value)
+		node.Latency = golden.Span(value)
 	case "hook":
 		node.Hook = value == "true"
 	default:
@@ -254,22 +201,10 @@ func decision(d Decision) string {
 	return line
 }
 
-func number(word string) float64 {
-	f, err := strconv.ParseFloat(word, 64)
-	if err != nil {
-		panic(err) // a script of ours is wrong
-	}
-	return f
+func TestVerdictsOfOneMoment(t *testing.T) {
+	golden.Words(t, "judge", func() func([]string) string { return newWorld().do })
 }
 
-func span(word string) time.Duration {
-	d, err := time.ParseDuration(word)
-	if err != nil {
-		panic(err)
-	}
-	return d
+func TestDecisionsOverTime(t *testing.T) {
+	golden.Words(t, "machine", func() func([]string) string { return newWorld().do })
 }
-
-func TestVerdictsOfOneMoment(t *testing.T) { runScripts(t, "judge") }
-
-func TestDecisionsOverTime(t *testing.T) { runScripts(t, "machine") }

@@ -7,13 +7,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/virga-mesh/virga/internal/golden"
 	"github.com/virga-mesh/virga/mesh"
 )
 
 // The scripts drive the memories of several owners of a key, whose ids are in
 // alphabetical order. Time stands still but for "wait".
 func TestClaimScripts(t *testing.T) {
-	runScripts(t, "claim", func() func(string) string {
+	golden.Scripts(t, "claim", func() func(string) string {
 		s := &claimScript{now: time.Unix(0, 0), memories: map[mesh.NodeID]*writeMemory{}}
 		return s.do
 	})

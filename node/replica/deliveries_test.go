@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virga-mesh/virga/internal/golden"
 	"github.com/virga-mesh/virga/mesh"
 )
 
 func TestDeliveryScripts(t *testing.T) {
-	runScripts(t, "deliveries", func() func(string) string {
+	golden.Scripts(t, "deliveries", func() func(string) string {
 		d := newDeliveries(100*time.Millisecond, time.Second)
 		start := time.Unix(0, 0)
 		now := start

@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virga-mesh/virga/internal/golden"
 	"github.com/virga-mesh/virga/mesh"
 )
 
 func TestExpiryScripts(t *testing.T) {
-	runScripts(t, "expiries", func() func(string) string {
+	golden.Scripts(t, "expiries", func() func(string) string {
 		e := &expiries{grace: 5 * time.Second, takeover: 30 * time.Second, pause: time.Second, longest: 10 * time.Second}
 		start := time.Unix(0, 0)
 		now := start

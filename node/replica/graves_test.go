@@ -7,12 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virga-mesh/virga/internal/golden"
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 )
 
 func TestGraveScripts(t *testing.T) {
-	runScripts(t, "graves", func() func(string) string {
+	golden.Scripts(t, "graves", func() func(string) string {
 		g := newGraves(graveRules{after: time.Minute, takeover: 15 * time.Second, settle: 20 * time.Second, bound: 2})
 		start := time.UnixMilli(1_000_000)
 		now := start

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virga-mesh/virga/internal/golden"
 	"github.com/virga-mesh/virga/mesh"
 )
 
 func TestSettlementScripts(t *testing.T) {
-	runScripts(t, "settlement", func() func(string) string {
+	golden.Scripts(t, "settlement", func() func(string) string {
 		s := newSettlement("a", settlementRules{
 			interval: func() time.Duration { return 10 * time.Second },
 			first:    100 * time.Millisecond, longest: time.Second, pulls: 2,
@@ -133,7 +134,7 @@ func number(text string) uint64 {
 }
 
 func TestReleaseScripts(t *testing.T) {
-	runScripts(t, "release", func() func(string) string {
+	golden.Scripts(t, "release", func() func(string) string {
 		r := newRelease("a")
 		return func(command string) string {
 			verb, rest, _ := strings.Cut(command, " ")

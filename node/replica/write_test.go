@@ -8,11 +8,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/virga-mesh/virga/internal/golden"
 	"github.com/virga-mesh/virga/mesh"
 )
 
 func TestWriteScripts(t *testing.T) {
-	runScripts(t, "write", func() func(string) string {
+	golden.Scripts(t, "write", func() func(string) string {
 		var w *write
 		return func(command string) string {
 			verb, rest, _ := strings.Cut(command, " ")

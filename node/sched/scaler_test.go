@@ -6,27 +6,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virga-mesh/virga/internal/golden"
 	"github.com/virga-mesh/virga/mesh"
 )
 
 func TestScaleScripts(t *testing.T) {
-	runScripts(t, "scale", func() func([]string) string {
+	golden.Words(t, "scale", func() func([]string) string {
 		s, now, live, load := NewScaler(Scaling{}), time.Unix(0, 0), 10, FuncLoad{Places: 10}
 		return func(words []string) string {
 			switch words[0] {
 			case "live":
-				live = int(number(words[1]))
+				live = int(golden.Number(words[1]))
 			case "places":
-				load.Places = number(words[1])
+				load.Places = golden.Number(words[1])
 			case "pinned":
-				load.Pinned = int(number(words[1]))
+				load.Pinned = int(golden.Number(words[1]))
 			case "load": // busy, calls per second, mean time
-				load.Busy, load.Rate, load.Mean = number(words[1]), number(words[2]), span(words[3])
+				load.Busy, load.Rate, load.Mean = golden.Number(words[1]), golden.Number(words[2]), golden.Span(words[3])
 			case "pass": // second by second
 				var changes []string
 				began := now
 				before := -1
-				for now.Sub(began) < span(words[1]) {
+				for now.Sub(began) < golden.Span(words[1]) {
 					now = now.Add(time.Second)
 					if n := s.Look(now, live, map[mesh.FuncRef]FuncLoad{ref("f"): load})[ref("f")]; n != before {
 						changes = append(changes, fmt.Sprintf("%v: %d", now.Sub(time.Unix(0, 0)), n))

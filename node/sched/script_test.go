@@ -1,84 +1,14 @@
 package sched
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/virga-mesh/virga/internal/golden"
 	"github.com/virga-mesh/virga/mesh"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden scripts with what the planner does now")
-
-// runScripts runs each script of a folder in testdata. A script is a list of
-// steps; a step is lines of commands, "----", lines of expected output, and
-// an empty line. Steps that start with # are prose.
-func runScripts(t *testing.T, folder string, start func() func(words []string) string) {
-	paths, err := filepath.Glob(filepath.Join("testdata", folder, "*.txt"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no scripts in testdata/%s: %v", folder, err)
-	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := runScript(string(want), start())
-			if *update {
-				if err := os.WriteFile(path, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if !bytes.Equal(got, want) {
-				t.Errorf("%s: it does\n%s\nwhere the script has\n%s", path, got, want)
-			}
-		})
-	}
-}
-
-func runScript(script string, do func(words []string) string) []byte {
-	var out bytes.Buffer
-	for i, step := range strings.Split(strings.TrimSpace(script), "\n\n") {
-		if i > 0 {
-			out.WriteByte('\n')
-		}
-		commands, _, _ := strings.Cut(step, "\n----")
-		out.WriteString(commands + "\n")
-		if strings.HasPrefix(commands, "#") {
-			continue
-		}
-		out.WriteString("----\n")
-		for line := range strings.Lines(commands) {
-			if result := do(strings.Fields(line)); result != "" {
-				fmt.Fprintln(&out, result)
-			}
-		}
-	}
-	return out.Bytes()
-}
-
-func number(word string) float64 {
-	f, err := strconv.ParseFloat(word, 64)
-	if err != nil {
-		panic(err) // a script of ours is wrong
-	}
-	return f
-}
-
-func span(word string) time.Duration {
-	d, err := time.ParseDuration(word)
-	if err != nil {
-		panic(err)
-	}
-	return d
-}
 
 // pairs reads "a:1,b:2".
 func pairs(word string, each func(name, value string)) {
@@ -97,10 +27,10 @@ func (p *planScript) do(words []string) string {
 	case "policy":
 		p.q.Policy = Policy(words[1])
 	case "turn":
-		p.q.Turn = uint64(number(words[1]))
+		p.q.Turn = uint64(golden.Number(words[1]))
 	case "seed": // and the share of stages that spread data
-		p.q.Rand = rand.New(rand.NewPCG(uint64(number(words[1])), 0))
-		p.q.Weights.RandomShare = number(words[2])
+		p.q.Rand = rand.New(rand.NewPCG(uint64(golden.Number(words[1])), 0))
+		p.q.Weights.RandomShare = golden.Number(words[2])
 	case "pin":
 		if p.q.Pins == nil {
 			p.q.Pins = map[string]mesh.NodeID{}
@@ -110,7 +40,7 @@ func (p *planScript) do(words []string) string {
 		if p.q.Sizes == nil {
 			p.q.Sizes = map[mesh.Key]int64{}
 		}
-		p.q.Sizes[key(words[1])] = int64(number(words[2]))
+		p.q.Sizes[key(words[1])] = int64(golden.Number(words[2]))
 	case "node":
 		p.q.Nodes = append(p.q.Nodes, scriptNode(words[1], words[2:]))
 	case "stage":
@@ -159,17 +89,17 @@ func scriptNode(id string, words []string) Node {
 		name, value, _ := strings.Cut(word, "=")
 		switch name {
 		case "rtt":
-			n.RTT = span(value)
+			n.RTT = golden.Span(value)
 		case "load":
-			n.Load = number(value)
+			n.Load = golden.Number(value)
 		case "waiting":
-			n.Waiting = int(number(value))
+			n.Waiting = int(golden.Number(value))
 		case "places":
-			n.Places = int(number(value))
+			n.Places = int(golden.Number(value))
 		case "cooling":
 			n.Cooling = true
 		case "holds":
-			pairs(value, func(name, bytes string) { n.Cached[key(name)] = int64(number(bytes)) })
+			pairs(value, func(name, bytes string) { n.Cached[key(name)] = int64(golden.Number(bytes)) })
 		case "labels":
 			pairs(value, func(name, value string) { n.Labels[name] = value })
 		case "warm":
@@ -177,7 +107,7 @@ func scriptNode(id string, words []string) Node {
 		case "busy": // f:running:limit
 			pairs(value, func(name, value string) {
 				running, limit, _ := strings.Cut(value, ":")
-				n.Funcs[ref(name)] = FuncAt{Warm: 1, Busy: int(number(running)), Limit: int(number(limit))}
+				n.Funcs[ref(name)] = FuncAt{Warm: 1, Busy: int(golden.Number(running)), Limit: int(golden.Number(limit))}
 			})
 		default:
 			panic("node " + word)
@@ -207,13 +137,13 @@ func (p *planScript) stage(name string, words []string) Stage {
 			s.Labels = map[string]string{}
 			pairs(value, func(name, value string) { s.Labels[name] = value })
 		case "mean":
-			cost.Mean = span(value)
+			cost.Mean = golden.Span(value)
 		case "cold":
-			cost.Cold = span(value)
+			cost.Cold = golden.Span(value)
 		case "bytes":
-			cost.ResultBytes = int64(number(value))
+			cost.ResultBytes = int64(golden.Number(value))
 		case "rate":
-			cost.Rate = number(value)
+			cost.Rate = golden.Number(value)
 		default:
 			panic("stage " + word)
 		}
@@ -235,5 +165,5 @@ func (p *planScript) index(stage string) int {
 }
 
 func TestPlanScripts(t *testing.T) {
-	runScripts(t, "plan", func() func([]string) string { return new(planScript).do })
+	golden.Words(t, "plan", func() func([]string) string { return new(planScript).do })
 }

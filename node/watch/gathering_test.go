@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/virga-mesh/virga/internal/golden"
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 )
@@ -22,7 +23,7 @@ import (
 //	big n at=incarnation:next k=v          an answer of maxGathered bytes
 //	outcome                                the events, and where the watcher stands
 func TestGathering(t *testing.T) {
-	runScripts(t, "gathering", func() func(string) string {
+	golden.Scripts(t, "gathering", func() func(string) string {
 		s := &gatheringScript{t: t}
 		return s.do
 	})
