@@ -22,7 +22,7 @@ func (c *coordination) mayBeginAgain() bool {
 	select {
 	case <-c.done:
 		record := c.record()
-		return !record.final()
+		return !record.conclusive()
 	default:
 		return false
 	}

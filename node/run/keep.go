@@ -135,7 +135,7 @@ func (c *coordination) adopt() bool {
 	case err != nil:
 		c.refuse(err)
 		return true
-	case earlier.final():
+	case earlier.conclusive():
 		c.settle(earlier)
 		return true
 	}
@@ -154,7 +154,7 @@ func (c *coordination) follow(earlier Record) bool {
 	if earlier.Coordinator != c.runs.cfg.Self {
 		r, err := c.runs.ask(c.ctx, earlier.Coordinator, c.id, false)
 		switch kind := mesh.KindOf(err); {
-		case err == nil && r.final():
+		case err == nil && r.conclusive():
 			c.settle(r)
 			return true
 		case err != nil && kind != mesh.Unavailable && kind != mesh.NotFound:

@@ -62,9 +62,9 @@ type StageReport struct {
 // ended reports whether the record is final.
 func (r *Record) ended() bool { return r.State == mesh.Succeeded || r.State == mesh.Failed }
 
-// final reports whether a call with the run's id is answered by the record.
+// conclusive reports whether a call with the run's id is answered by the record.
 // A run that failed for want of nodes is begun again instead.
-func (r *Record) final() bool {
+func (r *Record) conclusive() bool {
 	return r.State == mesh.Succeeded || r.State == mesh.Failed && mesh.KindOf(r.Err) != mesh.Unavailable
 }
 
