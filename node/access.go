@@ -19,28 +19,18 @@ func allow(peer admission.Member, req wire.Message) error {
 		return mesh.Errorf(mesh.Denied, "request", "%T as one node sends it to another: %s is a %s", req, peer.ID.Short(), peer.Role)
 	}
 	switch m := req.(type) {
-	case *pb.Get:
-		return peer.Allow(admission.Read, m.GetKey().GetNamespace(), m.GetKey().GetName())
-	case *pb.GetElement:
-		return peer.Allow(admission.Read, m.GetKey().GetNamespace(), m.GetKey().GetName())
-	case *pb.GetPage:
-		return peer.Allow(admission.Read, m.GetKey().GetNamespace(), m.GetKey().GetName())
+	case *pb.Get, *pb.GetElement, *pb.GetPage, *pb.GetRange:
+		return allowKey(peer, admission.Read, req)
+	case *pb.Put, *pb.Delete, *pb.Touch:
+		return allowKey(peer, admission.Write, req)
 	case *pb.List:
 		return peer.Allow(admission.Read, m.Namespace, m.Prefix)
-	case *pb.GetRange:
-		return peer.Allow(admission.Read, m.GetKey().GetNamespace(), m.GetKey().GetName())
 	case *pb.Scan:
+		return peer.Allow(admission.Read, m.Namespace, m.Prefix)
+	case *pb.Watch:
 		return peer.Allow(admission.Read, m.Namespace, m.Prefix)
 	case *pb.Namespaces:
 		return allowVerb(peer, admission.Read) // namespacesFor leaves out those that it may not know
-	case *pb.Watch:
-		return peer.Allow(admission.Read, m.Namespace, m.Prefix)
-	case *pb.Put:
-		return peer.Allow(admission.Write, m.GetKey().GetNamespace(), m.GetKey().GetName())
-	case *pb.Delete:
-		return peer.Allow(admission.Write, m.GetKey().GetNamespace(), m.GetKey().GetName())
-	case *pb.Touch:
-		return peer.Allow(admission.Write, m.GetKey().GetNamespace(), m.GetKey().GetName())
 	case *pb.CompareAndSet:
 		return allowSwap(peer, m.GetKey())
 	case *pb.GetAll:
@@ -53,38 +43,20 @@ func allow(peer admission.Member, req wire.Message) error {
 		return allowCallDAG(peer, m)
 	case *pb.GetFunc:
 		return peer.Allow(admission.Call, m.GetRef().GetNamespace(), m.GetRef().GetName())
-	case *pb.GetDAG:
-		return peer.Allow(admission.Call, m.Namespace, m.Name)
-	case *pb.ListFuncs:
-		return peer.Allow(admission.Call, m.Namespace, "")
-	case *pb.ListDAGs:
-		return peer.Allow(admission.Call, m.Namespace, "")
-	case *pb.Deploy:
-		return allowDeploy(peer, m.GetRef())
-	case *pb.DeleteFunc:
-		return allowDeploy(peer, m.GetRef())
-	case *pb.UseVersion:
-		return allowDeploy(peer, m.GetRef())
-	case *pb.PinFunc:
-		return allowDeploy(peer, m.GetRef())
-	case *pb.Usage:
-		return peer.Allow(admission.Call, m.Namespace, "")
-	case *pb.SetAlias:
-		return allowDeploy(peer, m.GetRef())
+	case *pb.GetDAG, *pb.GetTrigger:
+		return allowNamed(peer, admission.Call, req)
+	case *pb.ListFuncs, *pb.ListDAGs, *pb.ListTriggers, *pb.Usage:
+		return peer.Allow(admission.Call, req.(interface{ GetNamespace() string }).GetNamespace(), "")
+	case *pb.Deploy, *pb.DeleteFunc, *pb.UseVersion, *pb.PinFunc, *pb.SetAlias:
+		return allowDeploy(peer, req.(interface{ GetRef() *pb.FuncRef }).GetRef())
 	case *pb.ServeFuncs:
 		return allowServe(peer, m)
 	case *pb.CreateDAG:
 		return allowCreateDAG(peer, m.GetDag())
-	case *pb.DeleteDAG:
-		return peer.Allow(admission.Deploy, m.Namespace, m.Name)
 	case *pb.PutTrigger:
 		return allowPutTrigger(peer, m.GetTrigger())
-	case *pb.GetTrigger:
-		return peer.Allow(admission.Call, m.Namespace, m.Name)
-	case *pb.ListTriggers:
-		return peer.Allow(admission.Call, m.Namespace, "")
-	case *pb.DeleteTrigger:
-		return peer.Allow(admission.Deploy, m.Namespace, m.Name)
+	case *pb.DeleteDAG, *pb.DeleteTrigger:
+		return allowNamed(peer, admission.Deploy, req)
 	case *pb.AwaitRun, *pb.CancelRun, *pb.SendMessage, *pb.Receive:
 		return allowVerb(peer, admission.Call) // the run's random id says which
 	case *pb.Status:
@@ -99,6 +71,21 @@ func allow(peer admission.Member, req wire.Message) error {
 		return allowAll(peer, admission.Admin|admission.Write)
 	}
 	return mesh.Errorf(mesh.Denied, "request", "%T is for nodes only: %s is a %s", req, peer.ID.Short(), peer.Role)
+}
+
+// allowKey is for requests about one key.
+func allowKey(peer admission.Member, verb admission.Verbs, req wire.Message) error {
+	key := req.(interface{ GetKey() *pb.Key }).GetKey()
+	return peer.Allow(verb, key.GetNamespace(), key.GetName())
+}
+
+// allowNamed is for requests about one thing of a namespace.
+func allowNamed(peer admission.Member, verb admission.Verbs, req wire.Message) error {
+	named := req.(interface {
+		GetNamespace() string
+		GetName() string
+	})
+	return peer.Allow(verb, named.GetNamespace(), named.GetName())
 }
 
 // betweenNodes reports whether a request that clients make, too, claims to

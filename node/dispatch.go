@@ -114,56 +114,12 @@ func (r *rooms) serve(ctx context.Context, from mesh.NodeID, req wire.Message) (
 	return reply, err
 }
 
+// answer hands a request to the room that it concerns.
 func (r *rooms) answer(ctx context.Context, from mesh.NodeID, req wire.Message) (wire.Message, error) {
+	if reply, known, err := r.serveState(ctx, req); known {
+		return reply, err
+	}
 	switch m := req.(type) {
-	case *pb.Get:
-		reply, err := r.replica.HandleGet(ctx, m)
-		r.requests.Count(metrics.Get, err)
-		return reply, err
-	case *pb.GetElement:
-		reply, err := r.replica.HandleGetElement(ctx, m)
-		r.requests.Count(metrics.Get, err)
-		return reply, err
-	case *pb.GetPage:
-		reply, err := r.replica.HandleGetPage(ctx, m)
-		r.requests.Count(metrics.Get, err)
-		return reply, err
-	case *pb.Put:
-		reply, err := r.replica.HandlePut(ctx, m)
-		r.countUnless(m.Forwarded, metrics.Put, err)
-		return reply, err
-	case *pb.Delete:
-		reply, err := r.replica.HandleDelete(ctx, m)
-		r.countUnless(m.Forwarded, metrics.Delete, err)
-		return reply, err
-	case *pb.Touch:
-		reply, err := r.replica.HandleTouch(ctx, m)
-		r.countUnless(m.Forwarded, metrics.Put, err)
-		return reply, err
-	case *pb.CompareAndSet:
-		reply, err := r.replica.HandleCompareAndSet(ctx, m)
-		r.countUnless(m.Forwarded, metrics.Put, err)
-		return reply, err
-	case *pb.GetAll:
-		reply, err := r.replica.HandleGetAll(ctx, m)
-		r.requests.Count(metrics.Get, err)
-		return reply, err
-	case *pb.PutAll:
-		reply, err := r.replica.HandlePutAll(ctx, m)
-		r.requests.Count(metrics.Put, err)
-		return reply, err
-	case *pb.List:
-		reply, err := r.replica.HandleList(ctx, m)
-		r.countUnless(m.Local, metrics.List, err)
-		return reply, err
-	case *pb.GetRange:
-		reply, err := r.getRange(ctx, m)
-		r.countUnless(m.Forwarded, metrics.Get, err)
-		return reply, err
-	case *pb.Scan:
-		reply, err := r.replica.HandleScan(ctx, m)
-		r.countUnless(m.Local, metrics.List, err)
-		return reply, err
 	case *pb.Namespaces:
 		return r.replica.HandleNamespaces(ctx, m)
 	case *pb.Watch:
@@ -200,6 +156,51 @@ func (r *rooms) answer(ctx context.Context, from mesh.NodeID, req wire.Message) 
 		return reply, err
 	}
 	return r.serveNode(ctx, from, req)
+}
+
+// serveState answers what concerns keys, and counts it.
+func (r *rooms) serveState(ctx context.Context, req wire.Message) (reply wire.Message, known bool, err error) {
+	switch m := req.(type) {
+	case *pb.Get:
+		reply, err = r.replica.HandleGet(ctx, m)
+		r.requests.Count(metrics.Get, err)
+	case *pb.GetElement:
+		reply, err = r.replica.HandleGetElement(ctx, m)
+		r.requests.Count(metrics.Get, err)
+	case *pb.GetPage:
+		reply, err = r.replica.HandleGetPage(ctx, m)
+		r.requests.Count(metrics.Get, err)
+	case *pb.Put:
+		reply, err = r.replica.HandlePut(ctx, m)
+		r.countUnless(m.Forwarded, metrics.Put, err)
+	case *pb.Delete:
+		reply, err = r.replica.HandleDelete(ctx, m)
+		r.countUnless(m.Forwarded, metrics.Delete, err)
+	case *pb.Touch:
+		reply, err = r.replica.HandleTouch(ctx, m)
+		r.countUnless(m.Forwarded, metrics.Put, err)
+	case *pb.CompareAndSet:
+		reply, err = r.replica.HandleCompareAndSet(ctx, m)
+		r.countUnless(m.Forwarded, metrics.Put, err)
+	case *pb.GetAll:
+		reply, err = r.replica.HandleGetAll(ctx, m)
+		r.requests.Count(metrics.Get, err)
+	case *pb.PutAll:
+		reply, err = r.replica.HandlePutAll(ctx, m)
+		r.requests.Count(metrics.Put, err)
+	case *pb.List:
+		reply, err = r.replica.HandleList(ctx, m)
+		r.countUnless(m.Local, metrics.List, err)
+	case *pb.GetRange:
+		reply, err = r.getRange(ctx, m)
+		r.countUnless(m.Forwarded, metrics.Get, err)
+	case *pb.Scan:
+		reply, err = r.replica.HandleScan(ctx, m)
+		r.countUnless(m.Local, metrics.List, err)
+	default:
+		return nil, false, nil
+	}
+	return reply, true, err
 }
 
 // countUnless counts a request, except one that another node took and counted.
