@@ -34,8 +34,9 @@ func Open(o Options) (*Store, error) {
 }
 
 func openFolder(o Options) (*Store, error) {
+	files := tableFS{o.FS}
 	s := &Store{
-		fs: o.FS, dir: o.Dir,
+		fs: files, dir: o.Dir,
 		node: o.Node, clock: o.Clock, onGrow: o.OnGrow, onDamage: o.OnDamage, log: o.Log,
 		fail:         failure{log: o.Log},
 		cells:        cellmap.New[inMemory](o.MemoryBytes, nil),
@@ -52,7 +53,7 @@ func openFolder(o Options) (*Store, error) {
 	s.stop, s.ending = stop, ctx.Done()
 	s.mends = newGroupSync(mendInterval, func() error { return s.mendWounds(ctx) })
 	logDir := o.FS.PathJoin(o.Dir, "log")
-	s.logs = newLogFS(o.FS, logDir, func(err error) { s.fail.set("writing the log", err) })
+	s.logs = newLogFS(files, logDir, func(err error) { s.fail.set("writing the log", err) })
 	s.writeBack = newGroupSync(o.WriteBack, s.writeBackAll)
 	s.syncs = newGroupSync(o.SyncInterval, s.syncLog)
 	if err := o.FS.MkdirAll(logDir, 0o700); err != nil {
