@@ -158,6 +158,8 @@ func TestBatchesOfManyRunsGiveEachItsOwn(t *testing.T) {
 		})
 	}
 	all.Wait()
+	mu.Lock()
+	defer mu.Unlock()
 	if largest < 2 || largest > 16 {
 		t.Errorf("the largest batch had %d runs", largest)
 	}

@@ -23,9 +23,7 @@ func (c *Conn) writeLarge(ctx context.Context, frame []byte) error {
 	}
 	stop := context.AfterFunc(ctx, func() { stream.CancelWrite(codeStream) })
 	defer stop()
-	n, err := stream.Write(frame)
-	c.endpoint.sent.to(c.peer.Role).Add(uint64(n))
-	if err != nil {
+	if _, err := c.counted(stream).Write(frame); err != nil {
 		stream.CancelWrite(codeStream)
 		if ctx.Err() != nil {
 			return ctx.Err()

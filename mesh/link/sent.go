@@ -29,7 +29,8 @@ func (e *Endpoint) Sent() Sent {
 	return Sent{ToNodes: e.sent.toNodes.Load(), ToClients: e.sent.toClients.Load()}
 }
 
-// countedStream counts the bytes that go to a peer.
+// countedStream counts the bytes that go to a peer. They are counted before
+// they are handed on: who has an answer finds it counted.
 type countedStream struct {
 	sendStream
 	sent *atomic.Uint64
@@ -40,15 +41,20 @@ func (c *Conn) counted(stream sendStream) sendStream {
 }
 
 func (s countedStream) Write(b []byte) (int, error) {
+	s.sent.Add(uint64(len(b)))
 	n, err := s.sendStream.Write(b)
-	s.sent.Add(uint64(n))
+	s.takeBack(len(b) - n)
 	return n, err
 }
 
 func (s countedStream) TryWriteAll(b []byte) error {
+	s.sent.Add(uint64(len(b)))
 	err := s.sendStream.TryWriteAll(b)
-	if err == nil {
-		s.sent.Add(uint64(len(b)))
+	if err != nil {
+		s.takeBack(len(b))
 	}
 	return err
 }
+
+// takeBack leaves bytes out of the count that were not sent.
+func (s countedStream) takeBack(n int) { s.sent.Add(-uint64(n)) }
