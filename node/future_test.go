@@ -121,34 +121,70 @@ func TestACallWithTheIDOfARunIsThatRun(t *testing.T) {
 	}
 }
 
-func TestARunThatFailedForWantOfNodesIsBegunAgainByItsID(t *testing.T) {
-	calls := make(chan int, 8)
+func TestARunThatFailedForWantOfNodesTimeOrRoomIsBegunAgainByItsID(t *testing.T) {
+	for _, want := range []mesh.ErrorKind{mesh.Unavailable, mesh.DeadlineExceeded, mesh.Overloaded} {
+		t.Run(want.String(), func(t *testing.T) {
+			calls := make(chan int, 8)
+			m := start(t, simmesh.Options{Nodes: 3, Provide: natives(
+				node.Handle("flaky", func(ctx context.Context, _ fn.None) (int, error) {
+					if err := fn.Inc(ctx, "tries", 1); err != nil {
+						return 0, err
+					}
+					calls <- 1
+					if len(calls) == 1 {
+						return 0, mesh.Errorf(want, "flaky", "not now")
+					}
+					return len(calls), nil
+				}),
+			)})
+			id := mesh.NewRunID()
+			call := func(through int) (int, error) {
+				function := sdk.Func[fn.None, int](at(m, through), "flaky")
+				function.Options.RunID, function.Options.Once = id, true
+				return function.Call(within(t, 30*time.Second), fn.None{})
+			}
+			_, err := call(0)
+			wantsError(t, "the first call", err, want, "not now")
+			for through := range m.Len() {
+				got, err := call(through)
+				wants(t, "a later call", got, err, 2)
+			}
+			if len(calls) != 2 {
+				t.Errorf("the function ran %d times, want twice", len(calls))
+			}
+			wantsCount(t, m, 0, "tries", 1)
+		})
+	}
+}
+
+// The deadline was that of the call, and the next call has another.
+func TestACallThatRanOutOfTimeIsMadeAgainByItsID(t *testing.T) {
+	release := make(chan struct{})
 	m := start(t, simmesh.Options{Nodes: 3, Provide: natives(
-		node.Handle("flaky", func(ctx context.Context, _ fn.None) (int, error) {
+		node.Handle("slow", func(ctx context.Context, _ fn.None) (int, error) {
 			if err := fn.Inc(ctx, "tries", 1); err != nil {
 				return 0, err
 			}
-			calls <- 1
-			if len(calls) == 1 {
-				return 0, mesh.Errorf(mesh.Unavailable, "flaky", "not now")
+			select {
+			case <-release:
+				return 7, nil
+			case <-ctx.Done():
+				return 0, ctx.Err()
 			}
-			return len(calls), nil
 		}),
 	)})
 	id := mesh.NewRunID()
-	call := func(through int) (int, error) {
-		function := sdk.Func[fn.None, int](at(m, through), "flaky")
+	call := func(through int, limit time.Duration) (int, error) {
+		function := sdk.Func[fn.None, int](at(m, through), "slow")
 		function.Options.RunID = id
-		return function.Call(within(t, 30*time.Second), fn.None{})
+		return function.Call(within(t, limit), fn.None{})
 	}
-	_, err := call(0)
-	wantsError(t, "the first call", err, mesh.Unavailable, "not now")
+	_, err := call(0, 500*time.Millisecond)
+	wantsError(t, "the call with little time", err, mesh.DeadlineExceeded, "")
+	close(release)
 	for through := range m.Len() {
-		got, err := call(through)
-		wants(t, "a later call", got, err, 2)
-	}
-	if len(calls) != 2 {
-		t.Errorf("the function ran %d times, want twice", len(calls))
+		got, err := call(through, 30*time.Second)
+		wants(t, "a call with more", got, err, 7)
 	}
 	wantsCount(t, m, 0, "tries", 1)
 }

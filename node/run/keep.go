@@ -149,7 +149,7 @@ func (c *coordination) adopt() bool {
 
 // follow waits for the coordinator that began the run, and reports whether
 // that settles it: not if that one is gone, has lost the run, or could not
-// end it for want of nodes.
+// end it for want of nodes, time or room.
 func (c *coordination) follow(earlier Record) bool {
 	if earlier.Coordinator != c.runs.cfg.Self {
 		r, err := c.runs.ask(c.ctx, earlier.Coordinator, c.id, false)

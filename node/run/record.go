@@ -63,9 +63,17 @@ type StageReport struct {
 func (r *Record) ended() bool { return r.State == mesh.Succeeded || r.State == mesh.Failed }
 
 // conclusive reports whether a call with the run's id is answered by the record.
-// A run that failed for want of nodes is begun again instead.
+// A run that failed for want of nodes, time or room is begun again instead:
+// who calls again grants it more of that.
 func (r *Record) conclusive() bool {
-	return r.State == mesh.Succeeded || r.State == mesh.Failed && mesh.KindOf(r.Err) != mesh.Unavailable
+	if r.State != mesh.Failed {
+		return r.State == mesh.Succeeded
+	}
+	switch mesh.KindOf(r.Err) {
+	case mesh.Unavailable, mesh.DeadlineExceeded, mesh.Overloaded:
+		return false
+	}
+	return true
 }
 
 // bytes is the size of the results.
