@@ -118,7 +118,7 @@ func faultsUnderLoad(ctx context.Context, a *arena, o Options, report *Report) (
 	}
 	defer closeAll(clients)
 	if o.Runners > 0 {
-		if err := deployDiamond(ctx, clients[0]); err != nil {
+		if err := deployDiamond(ctx, clients[0], o.Nodes); err != nil {
 			return nil, err
 		}
 	}

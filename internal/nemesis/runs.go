@@ -37,8 +37,10 @@ func diamondDAG() *mesh.DAG {
 // diamondOf is what the diamond gives for n.
 func diamondOf(n int) int { return 2*(n+2) + 1 }
 
-// deployDiamond builds and deploys the functions, and creates the DAG.
-func deployDiamond(ctx context.Context, c *sdk.Client) error {
+// deployDiamond builds and deploys the functions, creates the DAG, and has
+// the nodes run it until each has compiled the module: what faults do to runs
+// would not be seen while the first ones wait for compilers.
+func deployDiamond(ctx context.Context, c *sdk.Client, nodes int) error {
 	dir, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", "github.com/virga-mesh/virga/internal/nemesis/tally").Output()
 	if err != nil {
 		return mesh.Errorf(mesh.Unavailable, "chaos", "the functions of the runs are not found: expected to run within a clone: %w", err)
@@ -52,7 +54,26 @@ func deployDiamond(ctx context.Context, c *sdk.Client) error {
 			return err
 		}
 	}
-	return c.CreateDAG(ctx, diamondDAG())
+	if err := c.CreateDAG(ctx, diamondDAG()); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, compileTimeout)
+	defer cancel()
+	dag := c.DAG(diamond)
+	dag.Options.Policy = "round-robin"
+	for range nodes {
+		if _, err := dag.Call(ctx, argsOf("nemesis-warm", 0)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compileTimeout bounds how long all nodes together compile, on a loaded machine.
+const compileTimeout = 2 * time.Minute
+
+func argsOf(counter string, n int) sdk.Args {
+	return sdk.Args{"top": {counter, n}, "left": {counter}, "right": {counter}, "bottom": {counter}}
 }
 
 // run makes runs until ctx ends, each until its result is known.
@@ -63,22 +84,29 @@ func (l *load) run(ctx context.Context, c *sdk.Client, pause time.Duration, chan
 	}
 }
 
+// endTimeout is how long after the last fault a run may take to end.
+const endTimeout = 30 * time.Second
+
+// runOnce makes a run and brings it to its end, also when ctx ends meanwhile.
 func (l *load) runOnce(ctx context.Context, c *sdk.Client, counter Key, n int) {
 	dag := c.DAG(diamond)
 	dag.Options.RunID = mesh.NewRunID()
 	dag.Options.Policy = "random"
-	args := sdk.Args{"top": {counter.Name, n}, "left": {counter.Name}, "right": {counter.Name}, "bottom": {counter.Name}}
 	for range diamondCount {
 		l.ledger.attempt(counter, 0)
 	}
-	l.until(ctx, counter, func(ctx context.Context) error {
-		results, err := dag.Call(ctx, args)
+	ended := false
+	lasting, cancel := outlasting(ctx, endTimeout)
+	defer cancel()
+	l.until(lasting, counter, func(ctx context.Context) error {
+		results, err := dag.Call(ctx, argsOf(counter.Name, n))
 		if err != nil {
 			l.ledger.done(counter, 0, err)
 			return err
 		}
+		ended = true
 		if got, err := sdk.Only[int](results); err != nil || got != diamondOf(n) {
-			return mesh.Errorf(mesh.Internal, "run "+dag.Options.RunID.String(), "the result is %d, %v: expected %d", got, err, diamondOf(n))
+			l.tell(mesh.Errorf(mesh.Internal, "run "+dag.Options.RunID.String(), "the result is %d, %v: expected %d", got, err, diamondOf(n)))
 		}
 		l.runs.Add(1)
 		for range diamondCount {
@@ -86,4 +114,14 @@ func (l *load) runOnce(ctx context.Context, c *sdk.Client, counter Key, n int) {
 		}
 		return nil
 	})
+	if !ended {
+		l.tell(mesh.Errorf(mesh.Internal, "run "+dag.Options.RunID.String(), "not ended %v after the last fault", endTimeout))
+	}
+}
+
+// outlasting gives a context that ends some time after another.
+func outlasting(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return lasting, func() { stop(); cancel() }
 }

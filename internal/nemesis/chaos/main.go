@@ -77,7 +77,7 @@ func parse(args []string) (o options, err error) {
 	flags.Uint64Var(&o.Seed, "seed", 0, "what befalls whom follows from it (0: drawn)")
 	flags.IntVar(&o.Nodes, "nodes", 5, "nodes of the mesh")
 	flags.IntVar(&o.Clients, "clients", 8, "clients that read and write")
-	flags.IntVar(&o.Runners, "runners", 0, "clients beside those that run DAGs whose stages count; needs Go and a clone")
+	flags.IntVar(&o.Runners, "runners", 2, "clients beside those that run DAGs whose stages count; needs Go and a clone, unless 0")
 	flags.IntVar(&o.Rate, "rate", 100, "most calls a second of one client")
 	flags.StringArrayVar(&o.Faults, "fault", nil, "make this fault; may be given again (default all)")
 	flags.IntVar(&o.Adds, "adds", 0, "add so many elements to sets instead, while nodes are killed")
