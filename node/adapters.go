@@ -45,8 +45,8 @@ type executor struct{ rooms *rooms }
 
 func (e executor) Invoke(ctx context.Context, v run.Invocation) (mesh.Value, error) {
 	return e.rooms.exec.Invoke(ctx, exec.Invocation{
-		ID: v.ID, Func: v.Func, Args: v.Args, Caller: callerOf(ctx, v.Func.Ref), Work: v.Work,
-		Library: &library{rooms: e.rooms, id: v.ID, in: v.Func.Ref.Namespace, ledger: effects.NewLedger(v.Work)},
+		ID: v.ID, Func: v.Func, Args: v.Args, Caller: callerOf(ctx, v.Func.Ref), Work: v.Work, In: v.In,
+		Library: &library{rooms: e.rooms, id: v.ID, namespace: v.Func.Ref.Namespace, in: v.In, ledger: effects.NewLedger(v.Work)},
 	})
 }
 
@@ -64,10 +64,10 @@ func (o outputs) Put(ctx context.Context, key mesh.Key, v mesh.Value, id string)
 }
 
 // references lets runs read keys that are arguments: what they hold, plainly.
-type references struct{ replica *replica.Replica }
+type references struct{ state *inSession }
 
-func (r references) Get(ctx context.Context, key mesh.Key) (mesh.Value, error) {
-	value, err := r.replica.Get(ctx, key, 0)
+func (r references) Get(ctx context.Context, in mesh.Session, key mesh.Key) (mesh.Value, error) {
+	value, err := r.state.Get(ctx, in, key)
 	if err != nil {
 		return mesh.Value{}, err
 	}

@@ -68,7 +68,7 @@ var (
 // when it takes more than that.
 func (r *rooms) getAtHand(m *pb.Get) *pb.GetReply {
 	key, err := wire.ToKey(m.GetKey())
-	if err != nil || m.GetCell() || m.GetDetails() || cmp.Or(int(m.GetQuorum()), r.cfg.ReadQuorum) > 1 || r.store.Failed() != nil || !r.dht.Owns(key, r.cfg.Replicas) {
+	if err != nil || m.Session != nil || m.GetCell() || m.GetDetails() || cmp.Or(int(m.GetQuorum()), r.cfg.ReadQuorum) > 1 || r.store.Failed() != nil || !r.dht.Owns(key, r.cfg.Replicas) {
 		return nil
 	}
 	cell, _ := r.store.InMemory(key)
@@ -162,7 +162,7 @@ func (r *rooms) answer(ctx context.Context, from mesh.NodeID, req wire.Message) 
 func (r *rooms) serveState(ctx context.Context, req wire.Message) (reply wire.Message, known bool, err error) {
 	switch m := req.(type) {
 	case *pb.Get:
-		reply, err = r.replica.HandleGet(ctx, m)
+		reply, err = r.get(ctx, m)
 		r.requests.Count(metrics.Get, err)
 	case *pb.GetElement:
 		reply, err = r.replica.HandleGetElement(ctx, m)
@@ -171,10 +171,10 @@ func (r *rooms) serveState(ctx context.Context, req wire.Message) (reply wire.Me
 		reply, err = r.replica.HandleGetPage(ctx, m)
 		r.requests.Count(metrics.Get, err)
 	case *pb.Put:
-		reply, err = r.replica.HandlePut(ctx, m)
+		reply, err = r.put(ctx, m)
 		r.countUnless(m.Forwarded, metrics.Put, err)
 	case *pb.Delete:
-		reply, err = r.replica.HandleDelete(ctx, m)
+		reply, err = r.delete(ctx, m)
 		r.countUnless(m.Forwarded, metrics.Delete, err)
 	case *pb.Touch:
 		reply, err = r.replica.HandleTouch(ctx, m)
@@ -285,6 +285,16 @@ func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Messag
 		return r.runs.HandleCheckRuns(from, m)
 	case *pb.Invoke:
 		return r.runs.HandleInvoke(ctx, m)
+	case *pb.PinRead:
+		return r.sessions.HandlePinRead(ctx, from, m)
+	case *pb.PinWrite:
+		return r.sessions.HandlePinWrite(ctx, from, m)
+	case *pb.ReadPinned:
+		return r.sessions.HandleReadPinned(m)
+	case *pb.ForgetPinned:
+		return nil, r.sessions.HandleForgetPinned(m)
+	case *pb.EndSession:
+		return nil, r.sessions.HandleEndSession(from, m)
 	case *pb.HotReport:
 		return nil, r.hot.HandleReport(from, m)
 	case *pb.HotKeys:

@@ -14,7 +14,7 @@ func (r *rooms) figures(ctx context.Context) metrics.Figures {
 		Ready: r.notReady() == "", Peers: len(r.dht.View()) - 1,
 		Store: r.storeFigures(), Cache: r.cacheFigures(), Replication: r.replicationFigures(ctx), HotKeys: r.hotKeyFigures(), Sent: metrics.Sent(r.endpoint.Sent()),
 		Load: r.loadFigures(), Nodes: r.nodeFigures(),
-		Runs: r.runs.UnderWay(), Invocations: r.exec.Running(), Stages: metrics.Stages(r.runs.Counts()), Work: r.workFigures(),
+		Sessions: r.sessions.Open(), Runs: r.runs.UnderWay(), Invocations: r.exec.Running(), Stages: metrics.Stages(r.runs.Counts()), Work: r.workFigures(),
 	}
 }
 

@@ -8,16 +8,18 @@ import (
 	"github.com/virga-mesh/virga/mesh/effects"
 	"github.com/virga-mesh/virga/node/metrics"
 	"github.com/virga-mesh/virga/node/run"
+	"github.com/virga-mesh/virga/node/session"
 	"github.com/virga-mesh/virga/sdk/fn"
 )
 
 // library is the part of fn.Library that needs the mesh. What concerns the
 // invocation alone (its namespace, its inbox) the executor adds.
 type library struct {
-	rooms *rooms
-	id    mesh.InvocationID
-	in    string // namespace
-	sent  correspondence
+	rooms     *rooms
+	id        mesh.InvocationID
+	namespace string
+	in        mesh.Session
+	sent      correspondence
 	// ledger names what the function does, where it may be executed again.
 	ledger *effects.Ledger
 }
@@ -26,13 +28,13 @@ var _ fn.Library = (*library)(nil)
 
 func (l *library) ID() mesh.InvocationID { return l.id }
 
-func (l *library) Namespace() string { return l.in }
+func (l *library) Namespace() string { return l.namespace }
 
 func (l *library) Get(ctx context.Context, key mesh.Key) (lattice.Value, error) {
 	if err := l.mayTouch(key); err != nil {
 		return lattice.Value{}, err
 	}
-	value, err := l.rooms.replica.Get(ctx, key, 0)
+	value, err := l.rooms.inSession.Get(ctx, l.in, key)
 	l.rooms.requests.Count(metrics.Get, err)
 	return value, err
 }
@@ -42,7 +44,9 @@ func (l *library) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op l
 		return err
 	}
 	write, age := l.ledger.Write(key, kind, op)
-	err := l.rooms.state.PutOnce(ctx, key, kind, op, write, age)
+	err := l.rooms.inSession.Put(ctx, l.in, session.Write{Key: key, Kind: kind, Op: op, ID: write}, func() error {
+		return l.rooms.state.PutOnce(ctx, key, kind, op, write, age)
+	})
 	l.rooms.requests.Count(metrics.Put, err)
 	return err
 }
@@ -51,7 +55,7 @@ func (l *library) Delete(ctx context.Context, key mesh.Key) error {
 	if err := l.mayTouch(key); err != nil {
 		return err
 	}
-	err := l.rooms.state.Delete(ctx, key)
+	err := l.rooms.inSession.Delete(ctx, l.in, key, func() error { return l.rooms.state.Delete(ctx, key) })
 	l.rooms.requests.Count(metrics.Delete, err)
 	return err
 }
@@ -66,7 +70,7 @@ func (l *library) mayTouch(key mesh.Key) error {
 
 func (l *library) Call(ctx context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.Value, error) {
 	request := requestOf(ref, args)
-	request.Work = l.ledger.Call(ref, args)
+	request.Work, request.In = l.ledger.Call(ref, args), l.in
 	reply, err := l.rooms.runs.Call(ctx, request)
 	if err != nil || len(reply.Results) == 0 {
 		return mesh.Value{}, err

@@ -22,6 +22,7 @@ import (
 	"github.com/virga-mesh/virga/node/metrics"
 	"github.com/virga-mesh/virga/node/replica"
 	"github.com/virga-mesh/virga/node/run"
+	"github.com/virga-mesh/virga/node/session"
 	"github.com/virga-mesh/virga/node/store"
 	"github.com/virga-mesh/virga/node/trigger"
 	"github.com/virga-mesh/virga/node/watch"
@@ -55,6 +56,8 @@ type rooms struct {
 	catalog   *catalog.Catalog
 	exec      *exec.Executor
 	runs      *run.Runs
+	sessions  *session.Sessions // of runs
+	inSession *inSession
 	ring      *watch.Ring    // of the changes of this node's copies
 	watches   *watch.Watches // for clients
 
@@ -195,10 +198,15 @@ func (r *rooms) openState() error {
 	})
 	r.state = &state{replica: r.replica, readQuorum: r.cfg.Replicas - r.cfg.WriteQuorum + 1, live: r.live}
 	r.catalog = catalog.New(r.state, r.announce)
+	r.sessions = session.New(session.Config{
+		Self: r.self, Peers: r.peers, Stamp: r.clock.Now, Log: r.log,
+		Read: func(ctx context.Context, key mesh.Key) (lattice.Value, error) { return r.replica.Get(ctx, key, 0) },
+	})
+	r.inSession = &inSession{replica: r.replica, sessions: r.sessions}
 	r.runs = run.New(run.Config{
 		Self: r.self, Catalog: r.catalog, Executor: executor{r}, Peers: r.peers,
 		Placer:     r.newPlacer(),
-		References: references{r.replica}, Results: results{r.state}, Outputs: outputs{r.replica},
+		References: references{r.inSession}, Sessions: r.sessions, Results: results{r.state}, Outputs: outputs{r.replica},
 		Room: r.exec.Room, ResultTTL: r.cfg.ResultTTL, Log: r.log,
 	})
 	r.openTriggers()
@@ -273,6 +281,9 @@ func (r *rooms) close() {
 	if r.watches != nil {
 		r.watches.Close()
 		r.triggerWatches.Close()
+	}
+	if r.sessions != nil {
+		r.sessions.Close()
 	}
 	r.endTasks()
 	if r.cache != nil {

@@ -19,6 +19,7 @@ func (r *rooms) viewChanged(e dht.Event) {
 	r.workloads.forget(e.Peer.ID)
 	r.sent.told(e.Peer.ID)
 	r.runs.PeerDown(e.Peer.ID)
+	r.sessions.PeerDown(e.Peer.ID)
 }
 
 // liveNodes are the ids of a view.

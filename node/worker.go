@@ -23,6 +23,7 @@ func (w worker) Invoke(ctx context.Context, inv exec.Invocation) (mesh.Value, er
 	if inv.Work.Named() {
 		request.Work, request.WorkAgeUs = inv.Work.ID[:], uint64(inv.Work.Age()/time.Microsecond)
 	}
+	request.Session = wire.FromSession(inv.In)
 	for _, arg := range inv.Args {
 		request.Args = append(request.Args, wire.FromValue(arg))
 	}

@@ -15,6 +15,9 @@ import (
 type CallOptions struct {
 	// Policy of placement: locality (the default), random, round-robin.
 	Policy string
+	// Consistency is what the run may rely on where it reads state: by
+	// references, and by what its functions and those that they call read.
+	Consistency mesh.Consistency
 	// Once gives the answer of a node that has no room, mesh.Overloaded, at
 	// once. Else a call that has not begun is made again, when the node says
 	// that there may be room, for as long as the context lasts.
@@ -51,7 +54,7 @@ const (
 )
 
 func (o CallOptions) message(ctx context.Context, namespace string, m mode) (*pb.CallOptions, error) {
-	options := &pb.CallOptions{Future: m == forFuture, DryRun: m == forPlan, Policy: o.Policy}
+	options := &pb.CallOptions{Future: m == forFuture, DryRun: m == forPlan, Policy: o.Policy, Consistency: uint32(o.Consistency), Session: wire.FromSession(mesh.SessionOf(ctx))}
 	if o.RunID != (mesh.RunID{}) {
 		options.RunId = o.RunID[:]
 	}

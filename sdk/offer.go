@@ -113,7 +113,11 @@ func (r *remote) Serve(ctx context.Context, _ *link.Conn, req wire.Message) (wir
 		}
 		ctx = effects.Executing(ctx, effects.Aged(work, time.Duration(min(invoke.WorkAgeUs, maxWorkAge))*time.Microsecond))
 	}
-	result, err := (*offer)(ctx, ref, args, id)
+	in, err := wire.ToSession(invoke.Session)
+	if err != nil {
+		return nil, err
+	}
+	result, err := (*offer)(mesh.InSession(ctx, in), ref, args, id)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,9 @@ func (c *Client) Get(ctx context.Context, name string) (lattice.Value, error) {
 	if c.session != nil {
 		return c.getInSession(ctx, key)
 	}
-	reply, err := do[*pb.GetReply](ctx, c, op, &pb.Get{Key: wire.FromKey(key), Quorum: uint32(c.state.ReadQuorum)})
+	reply, err := do[*pb.GetReply](ctx, c, op, &pb.Get{
+		Key: wire.FromKey(key), Quorum: uint32(c.state.ReadQuorum), Session: wire.FromSession(mesh.SessionOf(ctx)),
+	})
 	if err != nil {
 		return lattice.Value{}, err
 	}
@@ -76,6 +78,7 @@ func (c *Client) Delete(ctx context.Context, name string) error {
 	}
 	m := &pb.Delete{
 		Key: wire.FromKey(key), WriteQuorum: uint32(c.state.WriteQuorum), Durability: uint32(c.state.Durability), Behind: c.state.Behind,
+		Session: wire.FromSession(mesh.SessionOf(ctx)),
 	}
 	if c.session != nil {
 		var after lattice.Cell

@@ -61,6 +61,7 @@ func (c *Client) put(ctx context.Context, w *Write, age time.Duration) (mesh.Ack
 		return mesh.Ack{}, err
 	}
 	m.WriteId, m.RetryAgeMs, m.Insist = w.id, retryAge(age), w.insists
+	m.Session = wire.FromSession(mesh.SessionOf(ctx))
 	key := mesh.Key{Namespace: c.namespace, Name: w.name}
 	if c.session != nil {
 		if err := c.session.follow(key, m); err != nil {

@@ -20,6 +20,7 @@ type runOptions struct {
 	future  bool
 	dryRun  bool
 	policy  string
+	level   string
 	runID   string
 	expires time.Duration
 	output  string
@@ -34,6 +35,7 @@ func (o *runOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.future, "future", false, "print the run's id at once; virga run wait gets the result")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print where it would run, and why, and run nothing")
 	flags.StringVar(&o.policy, "policy", "", "placement: locality, random or round-robin")
+	flags.StringVar(&o.level, "consistency", "", "of what the run reads: eventual (default) or repeatable")
 	flags.StringVar(&o.runID, "run-id", "", "id of the run; calling again with it gives the same run")
 	flags.StringVar(&o.output, "output-key", "", "key under which the result is stored before it is told")
 	flags.StringVar(&o.then, "then", "", "DAG, or function, that is run with the result; its run's id is told")
@@ -43,6 +45,10 @@ func (o *runOptions) addFlags(flags *pflag.FlagSet) {
 
 func (o runOptions) callOptions() (sdk.CallOptions, error) {
 	options := sdk.CallOptions{Policy: o.policy, Timeout: o.expires, Output: o.output, Then: o.then}
+	var err error
+	if options.Consistency, err = mesh.ParseConsistency(o.level); err != nil {
+		return options, err
+	}
 	if o.future && o.dryRun {
 		return options, usagef("--future and --dry-run: expected one of them")
 	}

@@ -137,3 +137,30 @@ func ToRunID(b []byte) (mesh.RunID, error) {
 	}
 	return mesh.RunID(b), nil
 }
+
+// FromSession gives s as a message; nil where reads have nothing in common.
+func FromSession(s mesh.Session) *pb.RunSession {
+	if s.IsZero() {
+		return nil
+	}
+	return &pb.RunSession{Level: uint32(s.Level), Id: s.ID[:], Home: []byte(s.Home)}
+}
+
+// ToSession reads a session; nil gives the zero one.
+func ToSession(m *pb.RunSession) (s mesh.Session, err error) {
+	if m == nil {
+		return s, nil
+	}
+	s.Level = mesh.Consistency(min(m.Level, 255))
+	if err = s.Level.Validate(); err != nil || s.IsZero() {
+		return mesh.Session{}, err
+	}
+	if s.ID, err = ToRunID(m.Id); err != nil {
+		return mesh.Session{}, err
+	}
+	s.Home = mesh.NodeID(m.Home)
+	if s.Home == "" {
+		return mesh.Session{}, mesh.Errorf(mesh.Invalid, "session", "without a home")
+	}
+	return s, nil
+}

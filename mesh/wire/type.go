@@ -142,6 +142,14 @@ var prototypes = map[Type]Message{
 	162: (*pb.UsageReply)(nil),
 	163: (*pb.PinFunc)(nil),
 
+	170: (*pb.PinRead)(nil),
+	171: (*pb.PinReply)(nil),
+	172: (*pb.PinWrite)(nil),
+	173: (*pb.ReadPinned)(nil),
+	174: (*pb.Seen)(nil),
+	175: (*pb.ForgetPinned)(nil),
+	176: (*pb.EndSession)(nil),
+
 	95: (*pb.Touch)(nil),
 	96: (*pb.CompareAndSet)(nil),
 	97: (*pb.GetAll)(nil),

@@ -26,6 +26,8 @@ type Invocation struct {
 	Args []mesh.Value
 	// Work is from what the effects have their ids, for workers to know.
 	Work effects.Work
+	// In is the session in which it reads and writes, for workers to know.
+	In mesh.Session
 	// Library is what the function can reach. Its ID, Namespace and Recv are
 	// not used: the executor answers these itself. May be nil.
 	Library fn.Library
@@ -170,7 +172,7 @@ func (e *Executor) startClock(ctx context.Context, r *running) error {
 }
 
 func (e *Executor) newRunning(inv Invocation) *running {
-	r := &running{Library: inv.Library, id: inv.ID, caller: inv.Caller, function: inv.Func, work: inv.Work, node: &e.node}
+	r := &running{Library: inv.Library, id: inv.ID, caller: inv.Caller, function: inv.Func, work: inv.Work, in: inv.In, node: &e.node}
 	if r.Library == nil {
 		r.Library = noLibrary{}
 	}

@@ -171,5 +171,5 @@ func (remote) limits() mesh.Limits { return mesh.Limits{} }
 func (remote) release() {}
 
 func (w remote) run(ctx context.Context, r *running, args []mesh.Value) (mesh.Value, error) {
-	return w.worker.Invoke(ctx, Invocation{ID: r.id, Func: r.function, Args: args, Library: r, Work: r.work})
+	return w.worker.Invoke(ctx, Invocation{ID: r.id, Func: r.function, Args: args, Library: r, Work: r.work, In: r.in})
 }

@@ -18,6 +18,7 @@ type running struct {
 	caller   string
 	function mesh.FuncInfo
 	work     effects.Work
+	in       mesh.Session
 	limits   mesh.Limits
 	inbox    inbox
 	node     *gate

@@ -19,6 +19,7 @@ type Figures struct {
 	Load        Load
 	Nodes       Nodes
 
+	Sessions    int // of runs
 	Runs        int // coordinated by this node, under way
 	Invocations int // under way
 	Stages      Stages

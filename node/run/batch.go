@@ -23,6 +23,7 @@ type batchKind struct {
 	ref     mesh.FuncRef // with the version
 	batch   mesh.Batch
 	timeout time.Duration
+	in      mesh.Session // each has its own: what several see is not repeatable
 }
 
 // batch is one of them, while it is gathered and while it runs.
@@ -74,7 +75,7 @@ func (r *Runs) batched(ctx context.Context, t *piece, args []mesh.Value) (mesh.V
 
 // joinBatch adds an invocation to the batch of its kind that is open, or opens one.
 func (r *Runs) joinBatch(t *piece, call *batchCall) *batch {
-	kind := batchKind{t.fn.Ref, t.options.Batch, t.options.Timeout}
+	kind := batchKind{t.fn.Ref, t.options.Batch, t.options.Timeout, t.in}
 	r.batches.mu.Lock()
 	defer r.batches.mu.Unlock()
 	b := r.batches.open[kind]

@@ -82,16 +82,31 @@ func (s *stage) take(o *mesh.StageOptions) error {
 func (r *Runs) callHere(ctx context.Context, q *Request, fn mesh.FuncInfo) (Reply, error) {
 	ctx, cancel := r.bounded(ctx, q.Timeout)
 	defer cancel()
-	args, err := r.read(ctx, q.Args)
+	in, end, err := r.session(q.In, q.Consistency)
+	if err != nil {
+		return Reply{}, err
+	}
+	defer end()
+	args, err := r.read(ctx, in, q.Args)
 	if err != nil {
 		return Reply{}, err
 	}
 	id := mesh.InvocationID{Node: r.cfg.Self, Run: mesh.NewRunID(), Stage: fn.Ref.Name, Attempt: 1}
-	v, err := r.cfg.Executor.Invoke(ctx, Invocation{ID: id, Func: fn, Args: args, Work: q.Work.Part(fn.Ref.Name)})
+	v, err := r.cfg.Executor.Invoke(ctx, Invocation{ID: id, Func: fn, Args: args, Work: q.Work.Part(fn.Ref.Name), In: in})
 	if err != nil {
 		return Reply{}, err
 	}
 	return r.tell(ctx, q, Reply{ID: id.Run, Results: []StageResult{{fn.Ref.Name, v}}})
+}
+
+// session gives the session in which a run reads and writes: that of the
+// function which called, or one of its own until end is called.
+func (r *Runs) session(in mesh.Session, level mesh.Consistency) (_ mesh.Session, end func(), err error) {
+	if !in.IsZero() || level == mesh.Eventual {
+		return in, func() {}, nil
+	}
+	in, err = r.cfg.Sessions.Begin(level)
+	return in, func() { r.cfg.Sessions.End(in) }, err
 }
 
 // tell answers with a result, after what is to be done with it.
@@ -192,6 +207,7 @@ func (r *Runs) run(ctx context.Context, q *Request, g *graph, args [][]Arg, plac
 func (r *Runs) newCoordination(q *Request, g *graph, args [][]Arg, places []Placement) *coordination {
 	c := &coordination{
 		runs: r, id: q.ID, graph: g, args: args, policy: q.Policy, pins: q.Place, named: q.named(), first: 1, next: places,
+		level: q.Consistency, in: q.In,
 		again: make(chan struct{}, 1), done: make(chan struct{}), retired: make(chan struct{}), tracker: tracker{bound: r.cfg.Attempts},
 	}
 	if c.began = time.Now(); !c.named {

@@ -188,7 +188,7 @@ func (m *member) Place(q PlaceRequest) ([]Placement, error) {
 
 type keyReader struct{ *cluster }
 
-func (r keyReader) Get(_ context.Context, key mesh.Key) (mesh.Value, error) {
+func (r keyReader) Get(_ context.Context, _ mesh.Session, key mesh.Key) (mesh.Value, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	v, ok := r.keys[key]

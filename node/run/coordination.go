@@ -22,6 +22,8 @@ type coordination struct {
 	pins   map[string]mesh.NodeID
 	named  bool // by the caller, who may have called before
 	work   effects.Work
+	level  mesh.Consistency
+	in     mesh.Session // in which the stages read and write
 	began  time.Time
 	after  *conclusion // nil: nothing is done with the result
 	ctx    context.Context
@@ -45,6 +47,14 @@ type coordination struct {
 
 // execute begins the run, and has stages run again that were lost, until it is over.
 func (c *coordination) execute() {
+	in, end, err := c.runs.session(c.in, c.level)
+	if err != nil {
+		c.fail(err)
+		<-c.done
+		return
+	}
+	defer end()
+	c.in = in
 	for {
 		c.attempt()
 		select {
@@ -102,7 +112,7 @@ func (c *coordination) begin(places []Placement) *share {
 	c.mu.Lock()
 	sp := &spec{
 		graph: c.graph, run: c.id, attempt: c.first + uint32(c.tracker.tried),
-		work: c.works(), coordinator: c.runs.cfg.Self, places: places,
+		work: c.works(), session: c.in, coordinator: c.runs.cfg.Self, places: places,
 	}
 	e := c.tracker.begin(sp)
 	begun := c.tracker.phase == running && c.tracker.spec == sp

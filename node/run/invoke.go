@@ -18,14 +18,14 @@ func (r *Runs) invoke(ctx context.Context, s *spec, i int, args []Arg) (mesh.Val
 	if err != nil {
 		return mesh.Value{}, report{}, err
 	}
-	values, err := r.read(ctx, args)
+	values, err := r.read(ctx, s.session, args)
 	if err != nil {
 		return mesh.Value{}, report{}, err
 	}
 	name := st.invocationName(ctx)
 	t := piece{
 		id: mesh.InvocationID{Node: r.cfg.Self, Run: s.run, Stage: name, Attempt: s.attempt},
-		fn: fn, work: s.work.Part(name),
+		fn: fn, work: s.work.Part(name), in: s.session,
 	}
 	done := report{stage: i, started: started}
 	var v mesh.Value
@@ -59,6 +59,7 @@ type piece struct {
 	id       mesh.InvocationID // of the next execution
 	fn       mesh.FuncInfo
 	work     effects.Work
+	in       mesh.Session
 	options  *mesh.StageOptions // nil where it is executed once, here
 	spread   bool               // an element of a list: it may run on other nodes
 	executed *atomic.Uint32     // how often, all elements of a stage together
@@ -103,7 +104,7 @@ func (r *Runs) executeAt(ctx context.Context, node mesh.NodeID, t *piece, args [
 
 // execute executes a piece once, here.
 func (r *Runs) execute(ctx context.Context, t *piece, args []mesh.Value) (mesh.Value, error) {
-	return r.cfg.Executor.Invoke(ctx, Invocation{ID: t.id, Func: t.fn, Args: args, Work: t.work})
+	return r.cfg.Executor.Invoke(ctx, Invocation{ID: t.id, Func: t.fn, Args: args, Work: t.work, In: t.in})
 }
 
 // Executions of one stage on one node differ in the attempt of their ids, and

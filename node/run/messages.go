@@ -68,6 +68,13 @@ func (o *Options) parseIDs(m *pb.CallOptions) (err error) {
 		}
 	}
 	o.Again = m.GetAgain()
+	o.Consistency = mesh.Consistency(min(m.GetConsistency(), 255))
+	if err = o.Consistency.Validate(); err != nil {
+		return err
+	}
+	if o.In, err = wire.ToSession(m.GetSession()); err != nil {
+		return err
+	}
 	if o.Work, err = parseWork(m.GetWork(), m.GetWorkAgeUs()); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ type Invocation struct {
 	Func mesh.FuncInfo
 	Args []mesh.Value // the executor must not change or keep them
 	Work effects.Work // from which its effects have their ids
+	In   mesh.Session // in which it reads and writes
 }
 
 // Executor runs functions on this node. An error that the function returned,
@@ -74,9 +75,15 @@ type Placement struct {
 	Why  string
 }
 
-// References reads a key that is an argument. A missing key is NotFound.
+// References reads a key that is an argument, in a session. A missing key is NotFound.
 type References interface {
-	Get(ctx context.Context, key mesh.Key) (mesh.Value, error)
+	Get(ctx context.Context, in mesh.Session, key mesh.Key) (mesh.Value, error)
+}
+
+// Sessions begins and ends the sessions of runs that are coordinated here.
+type Sessions interface {
+	Begin(level mesh.Consistency) (mesh.Session, error)
+	End(mesh.Session)
 }
 
 // Outputs stores results under keys of their callers.

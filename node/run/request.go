@@ -71,6 +71,11 @@ type Options struct {
 	// Work, of a call that a function makes, is what it and calls of the
 	// same by other executions of that function have in common.
 	Work effects.Work
+	// Consistency of what the run reads.
+	Consistency mesh.Consistency
+	// In, of a call that a function makes, is the session of that function, in
+	// which the run reads and writes, whatever its own Consistency.
+	In mesh.Session
 }
 
 // After is what is done with the result of a run that succeeded: the value of

@@ -32,6 +32,7 @@ type Config struct {
 	Peers      Peers
 	Placer     Placer
 	References References
+	Sessions   Sessions
 	Results    Results
 	Outputs    Outputs
 	// Room says how many more invocations of a function the executor has room

@@ -19,6 +19,7 @@ type spec struct {
 	run         mesh.RunID
 	attempt     uint32
 	work        effects.Work // from which the effects of its stages have their ids
+	session     mesh.Session // in which its stages read and write
 	coordinator mesh.NodeID
 	places      []Placement // by stage
 	since       []uint32    // by stage, the attempt in which it was placed there; nil: this one
@@ -53,7 +54,7 @@ func (s *spec) placed(stage int) uint32 {
 // that order, and all others where they are.
 func (s *spec) amended(anew []int, places []Placement) *spec {
 	next := &spec{
-		graph: s.graph, run: s.run, attempt: s.attempt + 1, coordinator: s.coordinator,
+		graph: s.graph, run: s.run, attempt: s.attempt + 1, coordinator: s.coordinator, session: s.session,
 		places: slices.Clone(s.places), since: make([]uint32, len(s.stages)),
 	}
 	for i := range next.since {
@@ -121,7 +122,9 @@ func (s *spec) message() *pb.RunSpec {
 				plan[i].Attempt = 0
 			}
 		}
-		s.encoded = &pb.RunSpec{RunId: s.run[:], Attempt: s.attempt, Coordinator: []byte(s.coordinator), Plan: encodePlan(plan)}
+		s.encoded = &pb.RunSpec{
+			RunId: s.run[:], Attempt: s.attempt, Coordinator: []byte(s.coordinator), Plan: encodePlan(plan), Session: wire.FromSession(s.session),
+		}
 		if s.work.ID != s.run {
 			s.encoded.Work = s.work.ID[:]
 		}
@@ -133,7 +136,7 @@ func (s *spec) message() *pb.RunSpec {
 	e := s.encoded
 	return &pb.RunSpec{
 		RunId: e.RunId, Attempt: e.Attempt, Coordinator: e.Coordinator, Plan: e.Plan, Work: e.Work,
-		WorkAgeUs: uint64(age / time.Microsecond),
+		WorkAgeUs: uint64(age / time.Microsecond), Session: e.Session,
 	}
 }
 
@@ -171,6 +174,9 @@ func parseSpec(m *pb.RunSpec) (*spec, error) {
 		}
 	}
 	s.work = effects.Aged(work, micros(m.GetWorkAgeUs()))
+	if s.session, err = wire.ToSession(m.GetSession()); err != nil {
+		return nil, err
+	}
 	for i, p := range plan {
 		s.stages[i] = stage{
 			name: p.Name, fn: mesh.FuncInfo{Ref: p.Func}, options: p.Options,

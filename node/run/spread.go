@@ -96,6 +96,7 @@ func (r *Runs) executeElsewhere(ctx context.Context, node mesh.NodeID, t *piece,
 		m.Args[i] = wire.FromValue(arg)
 	}
 	m.Work, m.WorkAgeUs = workMessage(t.work)
+	m.Session = wire.FromSession(t.in)
 	reply, err := r.cfg.Peers.Call(ctx, node, m)
 	if err != nil {
 		return mesh.Value{}, err
@@ -145,7 +146,10 @@ func parseInvoke(m *pb.Invoke) (v Invocation, err error) {
 			return v, err
 		}
 	}
-	v.Work, err = parseWork(m.GetWork(), m.GetWorkAgeUs())
+	if v.Work, err = parseWork(m.GetWork(), m.GetWorkAgeUs()); err != nil {
+		return v, err
+	}
+	v.In, err = wire.ToSession(m.GetSession())
 	return v, err
 }
 

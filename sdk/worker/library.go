@@ -20,6 +20,7 @@ type library struct {
 	id        mesh.InvocationID
 	namespace string
 	ledger    *effects.Ledger // names what the function does, where it may be executed again
+	in        mesh.Session    // in which it reads and writes
 }
 
 var _ fn.Library = library{}
@@ -29,11 +30,11 @@ func (l library) ID() mesh.InvocationID { return l.id }
 func (l library) Namespace() string { return l.namespace }
 
 func (l library) Get(ctx context.Context, key mesh.Key) (lattice.Value, error) {
-	return l.client.In(key.Namespace).Get(ctx, key.Name)
+	return l.client.In(key.Namespace).Get(mesh.InSession(ctx, l.in), key.Name)
 }
 
 func (l library) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error {
-	client := l.client.In(key.Namespace)
+	client, ctx := l.client.In(key.Namespace), mesh.InSession(ctx, l.in)
 	if id, age := l.ledger.Write(key, kind, op); id != "" {
 		_, err := client.Rewrite(key.Name, kind, op, []byte(id), age).Do(ctx)
 		return err
@@ -43,11 +44,11 @@ func (l library) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op la
 }
 
 func (l library) Delete(ctx context.Context, key mesh.Key) error {
-	return l.client.In(key.Namespace).Delete(ctx, key.Name)
+	return l.client.In(key.Namespace).Delete(mesh.InSession(ctx, l.in), key.Name)
 }
 
 func (l library) Call(ctx context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.Value, error) {
-	return l.function(ref).Call(effects.Calling(ctx, l.ledger.Call(ref, args)), args)
+	return l.function(ref).Call(effects.Calling(mesh.InSession(ctx, l.in), l.ledger.Call(ref, args)), args)
 }
 
 func (l library) function(ref mesh.FuncRef) *sdk.Function[fn.Variadic[mesh.Value], mesh.Value] {

@@ -50,5 +50,6 @@ func (t *table) invoke(ctx context.Context, ref mesh.FuncRef, args []mesh.Value,
 	if !ok {
 		return mesh.Value{}, mesh.Errorf(mesh.NotFound, "invoke "+ref.String(), "this worker has no such function")
 	}
-	return raw(fn.WithLibrary(ctx, library{t.client, id, ref.Namespace, effects.NewLedger(effects.Executed(ctx))}), args)
+	library := library{t.client, id, ref.Namespace, effects.NewLedger(effects.Executed(ctx)), mesh.SessionOf(ctx)}
+	return raw(fn.WithLibrary(mesh.InSession(ctx, mesh.Session{}), library), args)
 }

@@ -887,6 +887,7 @@ type Invoke struct {
 	Invocation    string                 `protobuf:"bytes,3,opt,name=invocation,proto3" json:"invocation,omitempty"`                   // mesh.InvocationID
 	Work          []byte                 `protobuf:"bytes,4,opt,name=work,proto3" json:"work,omitempty"`                               // from which the effects have their ids; empty: none have any
 	WorkAgeUs     uint64                 `protobuf:"varint,5,opt,name=work_age_us,json=workAgeUs,proto3" json:"work_age_us,omitempty"` // how long ago the work was first executed; 0: it never was
+	Session       *RunSession            `protobuf:"bytes,6,opt,name=session,proto3" json:"session,omitempty"`                         // in which it reads and writes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -954,6 +955,13 @@ func (x *Invoke) GetWorkAgeUs() uint64 {
 		return x.WorkAgeUs
 	}
 	return 0
+}
+
+func (x *Invoke) GetSession() *RunSession {
+	if x != nil {
+		return x.Session
+	}
+	return nil
 }
 
 type InvokeReply struct {
@@ -1186,7 +1194,7 @@ var File_function_proto protoreflect.FileDescriptor
 
 const file_function_proto_rawDesc = "" +
 	"\n" +
-	"\x0efunction.proto\x12\bvirga.v1\x1a\n" +
+	"\x0efunction.proto\x12\bvirga.v1\x1a\x11consistency.proto\x1a\n" +
 	"core.proto\"U\n" +
 	"\aFuncRef\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
@@ -1247,7 +1255,7 @@ const file_function_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"=\n" +
 	"\n" +
 	"ServeFuncs\x12/\n" +
-	"\tfunctions\x18\x01 \x03(\v2\x11.virga.v1.FuncRefR\tfunctions\"\xa6\x01\n" +
+	"\tfunctions\x18\x01 \x03(\v2\x11.virga.v1.FuncRefR\tfunctions\"\xd6\x01\n" +
 	"\x06Invoke\x12#\n" +
 	"\x03ref\x18\x01 \x01(\v2\x11.virga.v1.FuncRefR\x03ref\x12#\n" +
 	"\x04args\x18\x02 \x03(\v2\x0f.virga.v1.ValueR\x04args\x12\x1e\n" +
@@ -1255,7 +1263,8 @@ const file_function_proto_rawDesc = "" +
 	"invocation\x18\x03 \x01(\tR\n" +
 	"invocation\x12\x12\n" +
 	"\x04work\x18\x04 \x01(\fR\x04work\x12\x1e\n" +
-	"\vwork_age_us\x18\x05 \x01(\x04R\tworkAgeUs\"6\n" +
+	"\vwork_age_us\x18\x05 \x01(\x04R\tworkAgeUs\x12.\n" +
+	"\asession\x18\x06 \x01(\v2\x14.virga.v1.RunSessionR\asession\"6\n" +
 	"\vInvokeReply\x12'\n" +
 	"\x06result\x18\x01 \x01(\v2\x0f.virga.v1.ValueR\x06result\"\x84\x01\n" +
 	"\vSendMessage\x12\x12\n" +
@@ -1309,6 +1318,7 @@ var file_function_proto_goTypes = []any{
 	(*ReceiveReply)(nil),   // 19: virga.v1.ReceiveReply
 	nil,                    // 20: virga.v1.GetFuncReply.AliasesEntry
 	(*Value)(nil),          // 21: virga.v1.Value
+	(*RunSession)(nil),     // 22: virga.v1.RunSession
 }
 var file_function_proto_depIdxs = []int32{
 	0,  // 0: virga.v1.FuncInfo.ref:type_name -> virga.v1.FuncRef
@@ -1328,14 +1338,15 @@ var file_function_proto_depIdxs = []int32{
 	0,  // 14: virga.v1.ServeFuncs.functions:type_name -> virga.v1.FuncRef
 	0,  // 15: virga.v1.Invoke.ref:type_name -> virga.v1.FuncRef
 	21, // 16: virga.v1.Invoke.args:type_name -> virga.v1.Value
-	21, // 17: virga.v1.InvokeReply.result:type_name -> virga.v1.Value
-	21, // 18: virga.v1.SendMessage.body:type_name -> virga.v1.Value
-	17, // 19: virga.v1.ReceiveReply.messages:type_name -> virga.v1.SendMessage
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	22, // 17: virga.v1.Invoke.session:type_name -> virga.v1.RunSession
+	21, // 18: virga.v1.InvokeReply.result:type_name -> virga.v1.Value
+	21, // 19: virga.v1.SendMessage.body:type_name -> virga.v1.Value
+	17, // 20: virga.v1.ReceiveReply.messages:type_name -> virga.v1.SendMessage
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_function_proto_init() }
@@ -1343,6 +1354,7 @@ func file_function_proto_init() {
 	if File_function_proto != nil {
 		return
 	}
+	file_consistency_proto_init()
 	file_core_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -29,6 +29,7 @@ type Get struct {
 	Details       bool                   `protobuf:"varint,10,opt,name=details,proto3" json:"details,omitempty"` // tell the version, and when the key expires
 	Cell          bool                   `protobuf:"varint,30,opt,name=cell,proto3" json:"cell,omitempty"`       // for a session: answer with the cell, also of a key that is missing or was deleted
 	Confirm       bool                   `protobuf:"varint,31,opt,name=confirm,proto3" json:"confirm,omitempty"` // with cell: most owners hold what is answered, before it is
+	Session       *RunSession            `protobuf:"bytes,40,opt,name=session,proto3" json:"session,omitempty"`  // of the function that reads, in a worker
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -96,6 +97,13 @@ func (x *Get) GetConfirm() bool {
 		return x.Confirm
 	}
 	return false
+}
+
+func (x *Get) GetSession() *RunSession {
+	if x != nil {
+		return x.Session
+	}
+	return nil
 }
 
 type GetReply struct {
@@ -199,6 +207,7 @@ type Put struct {
 	TellBytes     uint32                 `protobuf:"varint,32,opt,name=tell_bytes,json=tellBytes,proto3" json:"tell_bytes,omitempty"`      // tell the write's delta if it is no longer than that
 	AfterMost     bool                   `protobuf:"varint,33,opt,name=after_most,json=afterMost,proto3" json:"after_most,omitempty"`      // whoever has the write must have what most owners had, too
 	Insist        bool                   `protobuf:"varint,37,opt,name=insist,proto3" json:"insist,omitempty"`                             // with retry_age_ms: make the write where it is not remembered whether it was made
+	Session       *RunSession            `protobuf:"bytes,40,opt,name=session,proto3" json:"session,omitempty"`                            // of the function that writes, in a worker
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -331,6 +340,13 @@ func (x *Put) GetInsist() bool {
 	return false
 }
 
+func (x *Put) GetSession() *RunSession {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
 type PutReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replicas      uint32                 `protobuf:"varint,1,opt,name=replicas,proto3" json:"replicas,omitempty"`
@@ -426,6 +442,7 @@ type Delete struct {
 	After         []byte                 `protobuf:"bytes,31,opt,name=after,proto3" json:"after,omitempty"`                           // as in Put
 	TellBytes     uint32                 `protobuf:"varint,32,opt,name=tell_bytes,json=tellBytes,proto3" json:"tell_bytes,omitempty"` // as in Put
 	AfterMost     bool                   `protobuf:"varint,33,opt,name=after_most,json=afterMost,proto3" json:"after_most,omitempty"` // as in Put
+	Session       *RunSession            `protobuf:"bytes,40,opt,name=session,proto3" json:"session,omitempty"`                       // as in Put
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -521,6 +538,13 @@ func (x *Delete) GetAfterMost() bool {
 		return x.AfterMost
 	}
 	return false
+}
+
+func (x *Delete) GetSession() *RunSession {
+	if x != nil {
+		return x.Session
+	}
+	return nil
 }
 
 // List asks for the names of keys in a namespace, in order.
@@ -1324,15 +1348,16 @@ var File_kv_proto protoreflect.FileDescriptor
 
 const file_kv_proto_rawDesc = "" +
 	"\n" +
-	"\bkv.proto\x12\bvirga.v1\x1a\n" +
-	"core.proto\"\x86\x01\n" +
+	"\bkv.proto\x12\bvirga.v1\x1a\x11consistency.proto\x1a\n" +
+	"core.proto\"\xb6\x01\n" +
 	"\x03Get\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x16\n" +
 	"\x06quorum\x18\x02 \x01(\rR\x06quorum\x12\x18\n" +
 	"\adetails\x18\n" +
 	" \x01(\bR\adetails\x12\x12\n" +
 	"\x04cell\x18\x1e \x01(\bR\x04cell\x12\x18\n" +
-	"\aconfirm\x18\x1f \x01(\bR\aconfirm\"\x97\x01\n" +
+	"\aconfirm\x18\x1f \x01(\bR\aconfirm\x12.\n" +
+	"\asession\x18( \x01(\v2\x14.virga.v1.RunSessionR\asession\"\x97\x01\n" +
 	"\bGetReply\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\x12\x16\n" +
 	"\x06owners\x18\x02 \x03(\fR\x06owners\x12\x18\n" +
@@ -1340,7 +1365,7 @@ const file_kv_proto_rawDesc = "" +
 	"\aversion\x18\n" +
 	" \x01(\tR\aversion\x12\x15\n" +
 	"\x06ttl_ms\x18\v \x01(\x04R\x05ttlMs\x12\x12\n" +
-	"\x04cell\x18\x1e \x01(\fR\x04cell\"\x83\x03\n" +
+	"\x04cell\x18\x1e \x01(\fR\x04cell\"\xb3\x03\n" +
 	"\x03Put\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +
@@ -1361,7 +1386,8 @@ const file_kv_proto_rawDesc = "" +
 	"tell_bytes\x18  \x01(\rR\ttellBytes\x12\x1d\n" +
 	"\n" +
 	"after_most\x18! \x01(\bR\tafterMost\x12\x16\n" +
-	"\x06insist\x18% \x01(\bR\x06insist\"\xa8\x01\n" +
+	"\x06insist\x18% \x01(\bR\x06insist\x12.\n" +
+	"\asession\x18( \x01(\v2\x14.virga.v1.RunSessionR\asession\"\xa8\x01\n" +
 	"\bPutReply\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1e\n" +
 	"\n" +
@@ -1371,7 +1397,7 @@ const file_kv_proto_rawDesc = "" +
 	"\aversion\x18\n" +
 	" \x01(\tR\aversion\x12\x1a\n" +
 	"\bconflict\x18\v \x01(\bR\bconflict\x12\x12\n" +
-	"\x04cell\x18\x1e \x01(\fR\x04cell\"\x91\x02\n" +
+	"\x04cell\x18\x1e \x01(\fR\x04cell\"\xc1\x02\n" +
 	"\x06Delete\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12!\n" +
 	"\fwrite_quorum\x18\x02 \x01(\rR\vwriteQuorum\x12\x1e\n" +
@@ -1386,7 +1412,8 @@ const file_kv_proto_rawDesc = "" +
 	"\n" +
 	"tell_bytes\x18  \x01(\rR\ttellBytes\x12\x1d\n" +
 	"\n" +
-	"after_most\x18! \x01(\bR\tafterMost\"~\n" +
+	"after_most\x18! \x01(\bR\tafterMost\x12.\n" +
+	"\asession\x18( \x01(\v2\x14.virga.v1.RunSessionR\asession\"~\n" +
 	"\x04List\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12\x14\n" +
@@ -1482,27 +1509,31 @@ var file_kv_proto_goTypes = []any{
 	(*PushedDelta)(nil),    // 16: virga.v1.PushedDelta
 	(*PushReply)(nil),      // 17: virga.v1.PushReply
 	(*Key)(nil),            // 18: virga.v1.Key
-	(*Error)(nil),          // 19: virga.v1.Error
+	(*RunSession)(nil),     // 19: virga.v1.RunSession
+	(*Error)(nil),          // 20: virga.v1.Error
 }
 var file_kv_proto_depIdxs = []int32{
 	18, // 0: virga.v1.Get.key:type_name -> virga.v1.Key
-	18, // 1: virga.v1.Put.key:type_name -> virga.v1.Key
-	18, // 2: virga.v1.Delete.key:type_name -> virga.v1.Key
-	7,  // 3: virga.v1.ListReply.keys:type_name -> virga.v1.ListedKey
-	18, // 4: virga.v1.Merge.key:type_name -> virga.v1.Key
-	8,  // 5: virga.v1.MergeMany.merges:type_name -> virga.v1.Merge
-	12, // 6: virga.v1.MergeManyReply.answers:type_name -> virga.v1.MergeAnswer
-	19, // 7: virga.v1.MergeAnswer.error:type_name -> virga.v1.Error
-	9,  // 8: virga.v1.MergeAnswer.reply:type_name -> virga.v1.MergeReply
-	18, // 9: virga.v1.Fetch.key:type_name -> virga.v1.Key
-	16, // 10: virga.v1.Push.deltas:type_name -> virga.v1.PushedDelta
-	18, // 11: virga.v1.PushedDelta.key:type_name -> virga.v1.Key
-	18, // 12: virga.v1.PushReply.unwanted:type_name -> virga.v1.Key
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	19, // 1: virga.v1.Get.session:type_name -> virga.v1.RunSession
+	18, // 2: virga.v1.Put.key:type_name -> virga.v1.Key
+	19, // 3: virga.v1.Put.session:type_name -> virga.v1.RunSession
+	18, // 4: virga.v1.Delete.key:type_name -> virga.v1.Key
+	19, // 5: virga.v1.Delete.session:type_name -> virga.v1.RunSession
+	7,  // 6: virga.v1.ListReply.keys:type_name -> virga.v1.ListedKey
+	18, // 7: virga.v1.Merge.key:type_name -> virga.v1.Key
+	8,  // 8: virga.v1.MergeMany.merges:type_name -> virga.v1.Merge
+	12, // 9: virga.v1.MergeManyReply.answers:type_name -> virga.v1.MergeAnswer
+	20, // 10: virga.v1.MergeAnswer.error:type_name -> virga.v1.Error
+	9,  // 11: virga.v1.MergeAnswer.reply:type_name -> virga.v1.MergeReply
+	18, // 12: virga.v1.Fetch.key:type_name -> virga.v1.Key
+	16, // 13: virga.v1.Push.deltas:type_name -> virga.v1.PushedDelta
+	18, // 14: virga.v1.PushedDelta.key:type_name -> virga.v1.Key
+	18, // 15: virga.v1.PushReply.unwanted:type_name -> virga.v1.Key
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_kv_proto_init() }
@@ -1510,6 +1541,7 @@ func file_kv_proto_init() {
 	if File_kv_proto != nil {
 		return
 	}
+	file_consistency_proto_init()
 	file_core_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

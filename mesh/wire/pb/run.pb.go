@@ -937,6 +937,8 @@ type CallOptions struct {
 	Work          []byte                 `protobuf:"bytes,10,opt,name=work,proto3" json:"work,omitempty"`                                                                            // from which the effects of the run have their ids; empty: the run's id
 	WorkAgeUs     uint64                 `protobuf:"varint,11,opt,name=work_age_us,json=workAgeUs,proto3" json:"work_age_us,omitempty"`                                              // how long ago the work was first executed; 0: it never was
 	Stage         *StageOptions          `protobuf:"bytes,12,opt,name=stage,proto3" json:"stage,omitempty"`                                                                          // of a function that is called alone
+	Consistency   uint32                 `protobuf:"varint,13,opt,name=consistency,proto3" json:"consistency,omitempty"`                                                             // mesh.Consistency of what the run reads
+	Session       *RunSession            `protobuf:"bytes,14,opt,name=session,proto3" json:"session,omitempty"`                                                                      // of the function that calls, in which the run reads and writes, too
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1051,6 +1053,20 @@ func (x *CallOptions) GetWorkAgeUs() uint64 {
 func (x *CallOptions) GetStage() *StageOptions {
 	if x != nil {
 		return x.Stage
+	}
+	return nil
+}
+
+func (x *CallOptions) GetConsistency() uint32 {
+	if x != nil {
+		return x.Consistency
+	}
+	return 0
+}
+
+func (x *CallOptions) GetSession() *RunSession {
+	if x != nil {
+		return x.Session
 	}
 	return nil
 }
@@ -1512,6 +1528,7 @@ type RunSpec struct {
 	Plan          []byte                 `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"`                               // an encoded Plan
 	Work          []byte                 `protobuf:"bytes,5,opt,name=work,proto3" json:"work,omitempty"`                               // from which the effects of the run have their ids; empty: run_id
 	WorkAgeUs     uint64                 `protobuf:"varint,6,opt,name=work_age_us,json=workAgeUs,proto3" json:"work_age_us,omitempty"` // how long before this was sent the work was first executed; 0: it never was
+	Session       *RunSession            `protobuf:"bytes,7,opt,name=session,proto3" json:"session,omitempty"`                         // in which its stages read and write
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1586,6 +1603,13 @@ func (x *RunSpec) GetWorkAgeUs() uint64 {
 		return x.WorkAgeUs
 	}
 	return 0
+}
+
+func (x *RunSpec) GetSession() *RunSession {
+	if x != nil {
+		return x.Session
+	}
+	return nil
 }
 
 // Hop hands a stage one of its inputs. One way, node to node.
@@ -2627,7 +2651,7 @@ var File_run_proto protoreflect.FileDescriptor
 
 const file_run_proto_rawDesc = "" +
 	"\n" +
-	"\trun.proto\x12\bvirga.v1\x1a\n" +
+	"\trun.proto\x12\bvirga.v1\x1a\x11consistency.proto\x1a\n" +
 	"core.proto\x1a\x0efunction.proto\"\xaa\x01\n" +
 	"\x03Arg\x12'\n" +
 	"\x05value\x18\x01 \x01(\v2\x0f.virga.v1.ValueH\x00R\x05value\x12!\n" +
@@ -2694,7 +2718,7 @@ const file_run_proto_rawDesc = "" +
 	"\x04more\x18\x02 \x01(\bR\x04more\"=\n" +
 	"\tDeleteDAG\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"\xc4\x03\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\x96\x04\n" +
 	"\vCallOptions\x12\x16\n" +
 	"\x06future\x18\x01 \x01(\bR\x06future\x12\x16\n" +
 	"\x06policy\x18\x02 \x01(\tR\x06policy\x126\n" +
@@ -2709,7 +2733,9 @@ const file_run_proto_rawDesc = "" +
 	"\x04work\x18\n" +
 	" \x01(\fR\x04work\x12\x1e\n" +
 	"\vwork_age_us\x18\v \x01(\x04R\tworkAgeUs\x12,\n" +
-	"\x05stage\x18\f \x01(\v2\x16.virga.v1.StageOptionsR\x05stage\x1a8\n" +
+	"\x05stage\x18\f \x01(\v2\x16.virga.v1.StageOptionsR\x05stage\x12 \n" +
+	"\vconsistency\x18\r \x01(\rR\vconsistency\x12.\n" +
+	"\asession\x18\x0e \x01(\v2\x14.virga.v1.RunSessionR\asession\x1a8\n" +
 	"\n" +
 	"PlaceEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -2747,14 +2773,15 @@ const file_run_proto_rawDesc = "" +
 	"\bhas_args\x18\x06 \x01(\bR\ahasArgs\x120\n" +
 	"\aoptions\x18\a \x01(\v2\x16.virga.v1.StageOptionsR\aoptions\x12\x12\n" +
 	"\x04when\x18\b \x03(\tR\x04when\x12\x18\n" +
-	"\aattempt\x18\t \x01(\rR\aattempt\"\xa4\x01\n" +
+	"\aattempt\x18\t \x01(\rR\aattempt\"\xd4\x01\n" +
 	"\aRunSpec\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\x12 \n" +
 	"\vcoordinator\x18\x03 \x01(\fR\vcoordinator\x12\x12\n" +
 	"\x04plan\x18\x04 \x01(\fR\x04plan\x12\x12\n" +
 	"\x04work\x18\x05 \x01(\fR\x04work\x12\x1e\n" +
-	"\vwork_age_us\x18\x06 \x01(\x04R\tworkAgeUs\"\xdb\x01\n" +
+	"\vwork_age_us\x18\x06 \x01(\x04R\tworkAgeUs\x12.\n" +
+	"\asession\x18\a \x01(\v2\x14.virga.v1.RunSessionR\asession\"\xdb\x01\n" +
 	"\x03Hop\x12#\n" +
 	"\x03run\x18\x01 \x01(\v2\x11.virga.v1.RunSpecR\x03run\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\rR\x05stage\x12\x14\n" +
@@ -2897,7 +2924,8 @@ var file_run_proto_goTypes = []any{
 	(*Value)(nil),          // 40: virga.v1.Value
 	(*Key)(nil),            // 41: virga.v1.Key
 	(*FuncRef)(nil),        // 42: virga.v1.FuncRef
-	(*Error)(nil),          // 43: virga.v1.Error
+	(*RunSession)(nil),     // 43: virga.v1.RunSession
+	(*Error)(nil),          // 44: virga.v1.Error
 }
 var file_run_proto_depIdxs = []int32{
 	40, // 0: virga.v1.Arg.value:type_name -> virga.v1.Value
@@ -2918,40 +2946,42 @@ var file_run_proto_depIdxs = []int32{
 	41, // 15: virga.v1.CallOptions.output:type_name -> virga.v1.Key
 	42, // 16: virga.v1.CallOptions.then:type_name -> virga.v1.FuncRef
 	3,  // 17: virga.v1.CallOptions.stage:type_name -> virga.v1.StageOptions
-	42, // 18: virga.v1.Call.ref:type_name -> virga.v1.FuncRef
-	0,  // 19: virga.v1.Call.args:type_name -> virga.v1.Arg
-	13, // 20: virga.v1.Call.options:type_name -> virga.v1.CallOptions
-	0,  // 21: virga.v1.StageArgs.args:type_name -> virga.v1.Arg
-	39, // 22: virga.v1.CallDAG.args:type_name -> virga.v1.CallDAG.ArgsEntry
-	13, // 23: virga.v1.CallDAG.options:type_name -> virga.v1.CallOptions
-	40, // 24: virga.v1.StageResult.value:type_name -> virga.v1.Value
-	17, // 25: virga.v1.CallReply.results:type_name -> virga.v1.StageResult
-	19, // 26: virga.v1.CallReply.plan:type_name -> virga.v1.Plan
-	20, // 27: virga.v1.Plan.stages:type_name -> virga.v1.PlannedStage
-	42, // 28: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
-	3,  // 29: virga.v1.PlannedStage.options:type_name -> virga.v1.StageOptions
-	21, // 30: virga.v1.Hop.run:type_name -> virga.v1.RunSpec
-	0,  // 31: virga.v1.Hop.args:type_name -> virga.v1.Arg
-	23, // 32: virga.v1.Hop.reports:type_name -> virga.v1.StageReport
-	40, // 33: virga.v1.SinkResult.value:type_name -> virga.v1.Value
-	43, // 34: virga.v1.SinkResult.error:type_name -> virga.v1.Error
-	23, // 35: virga.v1.SinkResult.reports:type_name -> virga.v1.StageReport
-	25, // 36: virga.v1.EndRuns.runs:type_name -> virga.v1.EndRun
-	29, // 37: virga.v1.SurveyRunReply.stages:type_name -> virga.v1.StageStanding
-	23, // 38: virga.v1.SurveyRunReply.reports:type_name -> virga.v1.StageReport
-	21, // 39: virga.v1.AmendRun.run:type_name -> virga.v1.RunSpec
-	33, // 40: virga.v1.CheckRunsReply.troubles:type_name -> virga.v1.RunTrouble
-	17, // 41: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
-	43, // 42: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
-	23, // 43: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
-	19, // 44: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
-	43, // 45: virga.v1.AwaitRunReply.undelivered:type_name -> virga.v1.Error
-	15, // 46: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
-	47, // [47:47] is the sub-list for method output_type
-	47, // [47:47] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	43, // 18: virga.v1.CallOptions.session:type_name -> virga.v1.RunSession
+	42, // 19: virga.v1.Call.ref:type_name -> virga.v1.FuncRef
+	0,  // 20: virga.v1.Call.args:type_name -> virga.v1.Arg
+	13, // 21: virga.v1.Call.options:type_name -> virga.v1.CallOptions
+	0,  // 22: virga.v1.StageArgs.args:type_name -> virga.v1.Arg
+	39, // 23: virga.v1.CallDAG.args:type_name -> virga.v1.CallDAG.ArgsEntry
+	13, // 24: virga.v1.CallDAG.options:type_name -> virga.v1.CallOptions
+	40, // 25: virga.v1.StageResult.value:type_name -> virga.v1.Value
+	17, // 26: virga.v1.CallReply.results:type_name -> virga.v1.StageResult
+	19, // 27: virga.v1.CallReply.plan:type_name -> virga.v1.Plan
+	20, // 28: virga.v1.Plan.stages:type_name -> virga.v1.PlannedStage
+	42, // 29: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
+	3,  // 30: virga.v1.PlannedStage.options:type_name -> virga.v1.StageOptions
+	43, // 31: virga.v1.RunSpec.session:type_name -> virga.v1.RunSession
+	21, // 32: virga.v1.Hop.run:type_name -> virga.v1.RunSpec
+	0,  // 33: virga.v1.Hop.args:type_name -> virga.v1.Arg
+	23, // 34: virga.v1.Hop.reports:type_name -> virga.v1.StageReport
+	40, // 35: virga.v1.SinkResult.value:type_name -> virga.v1.Value
+	44, // 36: virga.v1.SinkResult.error:type_name -> virga.v1.Error
+	23, // 37: virga.v1.SinkResult.reports:type_name -> virga.v1.StageReport
+	25, // 38: virga.v1.EndRuns.runs:type_name -> virga.v1.EndRun
+	29, // 39: virga.v1.SurveyRunReply.stages:type_name -> virga.v1.StageStanding
+	23, // 40: virga.v1.SurveyRunReply.reports:type_name -> virga.v1.StageReport
+	21, // 41: virga.v1.AmendRun.run:type_name -> virga.v1.RunSpec
+	33, // 42: virga.v1.CheckRunsReply.troubles:type_name -> virga.v1.RunTrouble
+	17, // 43: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
+	44, // 44: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
+	23, // 45: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
+	19, // 46: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
+	44, // 47: virga.v1.AwaitRunReply.undelivered:type_name -> virga.v1.Error
+	15, // 48: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
+	49, // [49:49] is the sub-list for method output_type
+	49, // [49:49] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_run_proto_init() }
@@ -2959,6 +2989,7 @@ func file_run_proto_init() {
 	if File_run_proto != nil {
 		return
 	}
+	file_consistency_proto_init()
 	file_core_proto_init()
 	file_function_proto_init()
 	file_run_proto_msgTypes[0].OneofWrappers = []any{

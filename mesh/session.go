@@ -1,0 +1,89 @@
+package mesh
+
+import (
+	"context"
+	"fmt"
+)
+
+// Consistency is what a run may rely on where it reads state. The numbers are
+// part of the wire format.
+type Consistency uint8
+
+// The levels.
+const (
+	// Eventual lets each read see whatever the node has: the newest that has
+	// reached it.
+	Eventual Consistency = 0
+	// Repeatable has all reads of a key by one run see one version of it: what
+	// the run itself wrote last, else what it read first (Cloudburst, PVLDB
+	// 13(11), section 5.1).
+	Repeatable Consistency = 1
+)
+
+var levels = [...]string{Eventual: "eventual", Repeatable: "repeatable"}
+
+// String is the level's name.
+func (c Consistency) String() string {
+	if int(c) < len(levels) {
+		return levels[c]
+	}
+	return fmt.Sprintf("consistency(%d)", uint8(c))
+}
+
+// Validate reports a number that is no level as Invalid.
+func (c Consistency) Validate() error {
+	if int(c) < len(levels) {
+		return nil
+	}
+	return Errorf(Invalid, "consistency", "%s: expected up to %d", c, len(levels)-1)
+}
+
+// ParseConsistency reads what String writes; the empty text is Eventual.
+func ParseConsistency(text string) (Consistency, error) {
+	if text == "" {
+		return Eventual, nil
+	}
+	for level, name := range levels {
+		if name == text {
+			return Consistency(level), nil
+		}
+	}
+	return 0, Errorf(Invalid, "consistency", "%q: expected eventual or repeatable", text)
+}
+
+// Session names what the reads and writes of a run have in common, and those
+// of the runs that its functions call. The zero Session is that of runs at
+// Eventual: it has nothing in common.
+type Session struct {
+	Level Consistency
+	ID    RunID  // drawn for it
+	Home  NodeID // who knows which version of a key the run sees
+}
+
+// IsZero reports whether reads have nothing in common.
+func (s Session) IsZero() bool { return s.Level == Eventual }
+
+// NewSession draws one; at Eventual it is zero.
+func NewSession(level Consistency, home NodeID) Session {
+	if level == Eventual {
+		return Session{}
+	}
+	return Session{Level: level, ID: NewRunID(), Home: home}
+}
+
+type sessionOfContext struct{}
+
+// InSession gives a context in which a client asks on behalf of a function
+// that reads and writes in a session; the zero Session ends that.
+func InSession(ctx context.Context, s Session) context.Context {
+	if s == SessionOf(ctx) {
+		return ctx
+	}
+	return context.WithValue(ctx, sessionOfContext{}, s)
+}
+
+// SessionOf gives the session of InSession, zero if there is none.
+func SessionOf(ctx context.Context) Session {
+	s, _ := ctx.Value(sessionOfContext{}).(Session)
+	return s
+}

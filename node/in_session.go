@@ -1,0 +1,108 @@
+package node
+
+import (
+	"context"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+	"github.com/virga-mesh/virga/node/replica"
+	"github.com/virga-mesh/virga/node/session"
+)
+
+// inSession is state as functions read and write it: in the session of their
+// run, if that has one.
+type inSession struct {
+	replica  *replica.Replica
+	sessions *session.Sessions
+}
+
+// Get reads a key.
+func (s *inSession) Get(ctx context.Context, in mesh.Session, key mesh.Key) (lattice.Value, error) {
+	if in.IsZero() {
+		return s.replica.Get(ctx, key, 0)
+	}
+	return s.sessions.Get(ctx, in, key)
+}
+
+// Put lets the session see a write, which put makes.
+func (s *inSession) Put(ctx context.Context, in mesh.Session, w session.Write, put func() error) error {
+	if in.IsZero() {
+		return put()
+	}
+	return s.sessions.Put(ctx, in, w, put)
+}
+
+// Delete lets the session see a delete, which del makes.
+func (s *inSession) Delete(ctx context.Context, in mesh.Session, key mesh.Key, del func() error) error {
+	if in.IsZero() {
+		return del()
+	}
+	return s.sessions.Delete(ctx, in, key, del)
+}
+
+// A worker asks for its functions, which may have a session.
+
+func (r *rooms) get(ctx context.Context, m *pb.Get) (*pb.GetReply, error) {
+	if m.Session == nil {
+		return r.replica.HandleGet(ctx, m)
+	}
+	in, key, err := sessionAndKey(m)
+	if err != nil {
+		return nil, err
+	}
+	value, err := r.sessions.Get(ctx, in, key)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetReply{Value: value.AppendBinary(nil)}, nil
+}
+
+func (r *rooms) put(ctx context.Context, m *pb.Put) (reply *pb.PutReply, err error) {
+	if m.Session == nil || m.Forwarded {
+		return r.replica.HandlePut(ctx, m)
+	}
+	in, key, err := sessionAndKey(m)
+	if err != nil {
+		return nil, err
+	}
+	op, err := lattice.DecodeOp(m.GetOp())
+	if err != nil || m.Kind > 255 {
+		return nil, mesh.Errorf(mesh.Invalid, "put "+key.String(), "kind %d, operation of %d bytes: %v", m.Kind, len(m.GetOp()), err)
+	}
+	write := session.Write{Key: key, Kind: lattice.Kind(m.Kind), Op: op, ID: string(m.WriteId)}
+	err = r.sessions.Put(ctx, in, write, func() (err error) {
+		reply, err = r.replica.HandlePut(ctx, m)
+		return err
+	})
+	return reply, err
+}
+
+func (r *rooms) delete(ctx context.Context, m *pb.Delete) (reply *pb.PutReply, err error) {
+	if m.Session == nil || m.Forwarded {
+		return r.replica.HandleDelete(ctx, m)
+	}
+	in, key, err := sessionAndKey(m)
+	if err != nil {
+		return nil, err
+	}
+	err = r.sessions.Delete(ctx, in, key, func() (err error) {
+		reply, err = r.replica.HandleDelete(ctx, m)
+		return err
+	})
+	return reply, err
+}
+
+func sessionAndKey(m interface {
+	GetSession() *pb.RunSession
+	GetKey() *pb.Key
+}) (in mesh.Session, key mesh.Key, err error) {
+	if in, err = wire.ToSession(m.GetSession()); err == nil {
+		key, err = wire.ToKey(m.GetKey())
+	}
+	if err == nil && in.IsZero() {
+		err = mesh.Errorf(mesh.Invalid, "session", "none is named")
+	}
+	return in, key, err
+}

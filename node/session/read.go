@@ -1,0 +1,307 @@
+package session
+
+import (
+	"context"
+	"math"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// inlineBytes is how large a value may be that a node tells the home with its
+// version: so small that it costs nothing, and that it is not lost with the node.
+const inlineBytes = 1 << 10
+
+// Get reads a key for a session: the version that the session sees, or, if it
+// has not seen the key, what this node reads. The value must not be changed.
+//
+// Errors: NotFound where the session sees no such key, also if it exists by
+// now; Unavailable where the version is gone with the nodes that held it, or
+// the session's home cannot be reached; those of the read.
+func (s *Sessions) Get(ctx context.Context, of mesh.Session, key mesh.Key) (lattice.Value, error) {
+	now, err := s.see(ctx, of, key)
+	switch {
+	case err != nil:
+		return lattice.Value{}, mesh.AsError("get "+key.String(), err)
+	case now.missing:
+		return lattice.Value{}, mesh.Errorf(mesh.NotFound, "get "+key.String(), "no such key")
+	}
+	return now.value, nil
+}
+
+func (s *Sessions) see(ctx context.Context, of mesh.Session, key mesh.Key) (seen, error) {
+	p, err := s.pinsOf(ctx, of)
+	if err != nil {
+		return seen{}, err
+	}
+	for {
+		at, first, err := p.pin(key, MaxKeys)
+		if err != nil {
+			return seen{}, err
+		}
+		if first {
+			found, err := s.find(ctx, p, key)
+			p.land(key, at, found, err)
+			return found, err
+		}
+		select {
+		case <-at.landed:
+		case <-ctx.Done():
+			return seen{}, ctx.Err()
+		}
+		if !gaveUp(at.err) {
+			return at.seen, at.err
+		}
+	}
+}
+
+// gaveUp reports whether the error is that of another caller who did not wait.
+func gaveUp(err error) bool {
+	if err == nil {
+		return false
+	}
+	kind := mesh.KindOf(err)
+	return kind == mesh.Cancelled || kind == mesh.DeadlineExceeded
+}
+
+// find reads a key, and asks the home whether that is what the session sees.
+// Where the key cannot be read here, the home may still know a version.
+func (s *Sessions) find(ctx context.Context, p *pins, key mesh.Key) (seen, error) {
+	value, readErr := s.cfg.Read(ctx, key)
+	read := &seen{value: value}
+	switch {
+	case readErr != nil && mesh.KindOf(readErr) == mesh.NotFound:
+		read = &seen{missing: true}
+	case readErr != nil:
+		read = nil
+	}
+	reply, err := s.tell(ctx, p, key, read)
+	switch {
+	case err != nil && readErr != nil && mesh.KindOf(err) == mesh.NotFound:
+		return seen{}, readErr
+	case err != nil:
+		return seen{}, err
+	case reply.same:
+		return *read, nil
+	}
+	return s.obtain(ctx, p, key, reply.verdict)
+}
+
+// verdict is what the home says of a key.
+type verdict struct {
+	seen    seen
+	holders []mesh.NodeID
+}
+
+// told is what the home answers.
+type told struct {
+	verdict
+	same  bool // as what the node has read
+	stale bool // is the base of what it has written
+}
+
+// obtain gets a version from who holds it, unless it came with the verdict.
+func (s *Sessions) obtain(ctx context.Context, p *pins, key mesh.Key, v verdict) (seen, error) {
+	if v.seen.isHere() {
+		return v.seen, nil
+	}
+	var last error
+	for _, node := range v.holders {
+		if node == s.cfg.Self {
+			continue
+		}
+		reply, err := s.cfg.Peers.Call(ctx, node, &pb.ReadPinned{Session: wire.FromSession(p.of), Key: wire.FromKey(key), Version: v.seen.hash})
+		if err != nil {
+			last = err
+			continue
+		}
+		m, ok := reply.(*pb.Seen)
+		if !ok {
+			return seen{}, mesh.Errorf(mesh.Internal, "", "node %s answered with %T: expected %T", node.Short(), reply, m)
+		}
+		if found, err := parseSeen(m); err != nil || found.isHere() {
+			return found, err
+		}
+	}
+	if ctx.Err() != nil {
+		return seen{}, ctx.Err()
+	}
+	return seen{}, mesh.Errorf(mesh.Unavailable, "", "the version that the run has seen is gone with the nodes that held it: %v", last)
+}
+
+// tell tells the home what was read of a key; nil: nothing could be.
+func (s *Sessions) tell(ctx context.Context, p *pins, key mesh.Key, read *seen) (told, error) {
+	if p.home != nil {
+		return s.judge(ctx, p, s.cfg.Self, key, read)
+	}
+	m := &pb.PinRead{Session: wire.FromSession(p.of), Key: wire.FromKey(key)}
+	if read != nil {
+		m.Read = read.message(inlineBytes)
+	}
+	reply, err := s.ask(ctx, p, m)
+	if err != nil {
+		return told{}, err
+	}
+	reply.same = read != nil && reply.seen.hash == read.version()
+	return reply, nil
+}
+
+// ask asks the home.
+func (s *Sessions) ask(ctx context.Context, p *pins, m wire.Message) (told, error) {
+	answer, err := s.cfg.Peers.Call(ctx, p.of.Home, m)
+	if err != nil {
+		return told{}, err
+	}
+	reply, ok := answer.(*pb.PinReply)
+	if !ok {
+		return told{}, mesh.Errorf(mesh.Internal, "", "node %s answered with %T: expected %T", p.of.Home.Short(), answer, reply)
+	}
+	now, err := parseSeen(reply.GetSeen())
+	if err != nil {
+		return told{}, err
+	}
+	t := told{verdict: verdict{seen: now}, stale: reply.Stale}
+	for _, node := range reply.Holders {
+		t.holders = append(t.holders, mesh.NodeID(node))
+	}
+	return t, nil
+}
+
+// judge is the home's word on what a node has read: the first read counts.
+func (s *Sessions) judge(ctx context.Context, p *pins, from mesh.NodeID, key mesh.Key, read *seen) (told, error) {
+	e, release, err := p.home.take(ctx, key, MaxKeys)
+	if err != nil {
+		return told{}, err
+	}
+	defer release()
+	switch {
+	case !e.known && read == nil:
+		return told{}, mesh.Errorf(mesh.NotFound, "", "the session has not seen the key")
+	case !e.known:
+		e.known, e.seen = true, *read
+		p.home.hold(e, from)
+		return told{same: true}, nil
+	}
+	same := read != nil && e.seen.version() == read.version()
+	if same && !e.seen.isHere() && read.isHere() {
+		e.seen = *read
+	}
+	t := told{same: same, verdict: s.current(p, e, from)}
+	p.home.hold(e, from)
+	return t, nil
+}
+
+// current is what the session sees of a key, for a node that may not hold it.
+// In the turn of e.
+func (s *Sessions) current(p *pins, e *entry, but mesh.NodeID) verdict {
+	e.seen.version()
+	v := verdict{seen: e.seen}
+	if !v.seen.isHere() {
+		v.holders = p.home.others(e, but)
+	}
+	return v
+}
+
+// HandlePinRead answers a node that has read a key for a session of this home.
+func (s *Sessions) HandlePinRead(ctx context.Context, from mesh.NodeID, m *pb.PinRead) (*pb.PinReply, error) {
+	p, key, err := s.atHome(ctx, m.GetSession(), m.GetKey())
+	if err != nil {
+		return nil, err
+	}
+	var read *seen
+	if m.Read != nil {
+		parsed, err := parseSeen(m.Read)
+		if err != nil {
+			return nil, err
+		}
+		read = &parsed
+	}
+	t, err := s.judge(ctx, p, from, key, read)
+	if err != nil {
+		return nil, err
+	}
+	if t.same {
+		return &pb.PinReply{Seen: &pb.Seen{Version: read.version()}}, nil
+	}
+	return t.message(), nil
+}
+
+func (t *told) message() *pb.PinReply {
+	m := &pb.PinReply{Seen: t.seen.message(math.MaxInt), Stale: t.stale}
+	for _, node := range t.holders {
+		m.Holders = append(m.Holders, []byte(node))
+	}
+	return m
+}
+
+// atHome finds a session of this home.
+func (s *Sessions) atHome(ctx context.Context, session *pb.RunSession, k *pb.Key) (*pins, mesh.Key, error) {
+	of, key, err := named(session, k)
+	if err != nil {
+		return nil, key, err
+	}
+	if of.Home != s.cfg.Self {
+		return nil, key, mesh.Errorf(mesh.Invalid, "session", "its home is %s: expected %s", of.Home, s.cfg.Self)
+	}
+	p, err := s.pinsOf(ctx, of)
+	return p, key, err
+}
+
+func named(session *pb.RunSession, k *pb.Key) (of mesh.Session, key mesh.Key, err error) {
+	if of, err = wire.ToSession(session); err == nil {
+		key, err = wire.ToKey(k)
+	}
+	if err == nil && of.IsZero() {
+		err = mesh.Errorf(mesh.Invalid, "session", "none is named")
+	}
+	return of, key, err
+}
+
+// HandleReadPinned gives a version that this node holds, or NotFound.
+func (s *Sessions) HandleReadPinned(m *pb.ReadPinned) (*pb.Seen, error) {
+	of, key, err := named(m.GetSession(), m.GetKey())
+	if err != nil {
+		return nil, err
+	}
+	if p := s.here(of); p != nil {
+		if now, ok := p.held(key); ok && now.version() == m.Version {
+			return now.message(math.MaxInt), nil
+		}
+	}
+	return nil, mesh.Errorf(mesh.NotFound, "session", "version %x of key %s is not held here", m.Version, key)
+}
+
+// here gives what is here of a session, if anything.
+func (s *Sessions) here(of mesh.Session) *pins {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open[of.ID]
+}
+
+// HandleForgetPinned forgets what is held of a key that was written.
+func (s *Sessions) HandleForgetPinned(m *pb.ForgetPinned) error {
+	of, key, err := named(m.GetSession(), m.GetKey())
+	if err != nil {
+		return err
+	}
+	if p := s.here(of); p != nil {
+		p.forget(key)
+	}
+	return nil
+}
+
+// HandleEndSession forgets a session, on the word of its home.
+func (s *Sessions) HandleEndSession(from mesh.NodeID, m *pb.EndSession) error {
+	of, err := wire.ToSession(m.GetSession())
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.open[of.ID]; p != nil && p.home == nil && p.of.Home == from {
+		s.drop(of.ID)
+	}
+	return nil
+}
