@@ -153,9 +153,17 @@ func TestRunCommands(t *testing.T) {
 	if got := virga(t, wait, "", "run", "wait", id.String()); got.code != 10 || !contains(got.stderr, "stage b") {
 		t.Errorf("got %+v", got)
 	}
-	cancel := expecting(t, &pb.CancelRun{RunId: id[:]}, nil)
-	if got := virga(t, cancel, "", "run", "cancel", id.String()); got.code != 0 {
-		t.Errorf("got %+v", got)
+	for kind, want := range map[mesh.ErrorKind]string{mesh.Cancelled: "cancelled run " + id.String(), mesh.UserError: "run " + id.String() + " had failed already"} {
+		stands := &pb.AwaitRunReply{State: uint32(mesh.Failed), Error: wire.FromError(mesh.Errorf(kind, "", "it was"), "")}
+		cancel := func(req wire.Message) (wire.Message, error) {
+			if _, asks := req.(*pb.AwaitRun); asks {
+				return stands, nil
+			}
+			return expecting(t, &pb.CancelRun{RunId: id[:]}, nil)(req)
+		}
+		if got := virga(t, cancel, "", "run", "cancel", id.String()); got.code != 0 || got.stdout != want+"\n" {
+			t.Errorf("got %+v, want %q", got, want)
+		}
 	}
 }
 

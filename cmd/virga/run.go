@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -92,7 +93,14 @@ func runCancelCommand(a *app) *cobra.Command {
 			if err := run.Cancel(ctx); err != nil {
 				return err
 			}
-			return a.show(done{"cancelled run " + run.ID().String()})
+			status, err := run.Status(ctx)
+			switch {
+			case err != nil:
+				return err
+			case errors.Is(status.Err, mesh.Cancelled):
+				return a.show(done{"cancelled run " + run.ID().String()})
+			}
+			return a.show(done{fmt.Sprintf("run %s had %s already", run.ID(), status.State)})
 		})
 }
 
