@@ -158,7 +158,7 @@ func (s *share) begin(args [][]Arg) {
 // can start by it here.
 func (s *share) supply(sp *spec, stage int, args []Arg, ready []task) []task {
 	if node := sp.places[stage].Node; node != s.exec.self {
-		s.hop(&delivery{port: port{stage, 0}, node: node, from: stage}, args, nil)
+		s.hop(&delivery{port: port{stage, 0}, node: node, from: stage}, args, reports{})
 		return ready
 	}
 	ready, err := s.accept(port{stage, 0}, input{args: args}, nil, ready)
@@ -191,9 +191,9 @@ func (c *coordination) stageFailed(attempt uint32, stage int, err error) {
 	c.do(e)
 }
 
-func (c *coordination) sinkResult(attempt uint32, stage int, end ending, reports []report) {
+func (c *coordination) sinkResult(attempt uint32, stage int, end ending, told []report) {
 	c.mu.Lock()
-	e := c.tracker.sinkResult(attempt, stage, end, reports)
+	e := c.tracker.sinkResult(attempt, stage, end, told)
 	err := c.charge()
 	c.mu.Unlock()
 	if c.do(e); err != nil {

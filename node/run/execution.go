@@ -21,8 +21,8 @@ type execution struct {
 	// Since the last survey no plan has come yet. Until then all results are
 	// kept: where they have to go may be about to change.
 	surveyed bool
-	unsent   []report // that no message has taken along yet
-	told     []report // that one has, where results are kept
+	unsent   reports // that no message has taken along yet
+	told     reports // that one has, where results are kept
 }
 
 // progress is where a stage of this node stands.
@@ -183,7 +183,7 @@ func (e *execution) finish(t task, under *spec, end ending) outputs {
 	st := &e.stages[t.stage]
 	end.report.stage, end.report.attempt = t.stage, e.spec.placed(t.stage)
 	end.report.moved, end.report.skipped = st.moved, end.skipped
-	e.unsent = append(e.unsent, end.report)
+	e.unsent.own = append(e.unsent.own, end.report)
 	if st.skipped = end.skipped; end.taken != nil {
 		st.branched().taken = end.taken
 	}
@@ -242,11 +242,11 @@ func (e *execution) close(stage int, under *spec) bool {
 }
 
 // takeReports hands over the reports for a message to take along.
-func (e *execution) takeReports() []report {
-	reports := e.unsent
+func (e *execution) takeReports() reports {
+	taken := e.unsent
 	if e.keeps {
-		e.told = append(e.told, reports...)
+		e.told.own, e.told.passed = append(e.told.own, taken.own...), append(e.told.passed, taken.passed...)
 	}
-	e.unsent = nil
-	return reports
+	e.unsent = reports{}
+	return taken
 }

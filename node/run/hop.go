@@ -35,7 +35,7 @@ func (r *Runs) HandleHop(from mesh.NodeID, m *pb.Hop) error {
 		return err
 	}
 	in := input{args: args, absent: m.Absent, moved: true}
-	ready, err := s.accept(p, in, parseReports(m.Reports, len(sp.stages)), nil)
+	ready, err := s.accept(p, in, m.Reports, nil)
 	if err != nil {
 		r.spawn(func() { s.fail(p.stage, sp, err) })
 		return nil
