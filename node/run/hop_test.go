@@ -58,7 +58,7 @@ func TestHopsThatMakeNoSense(t *testing.T) {
 		text string
 	}{
 		{"no spec", "n1", func(m *pb.Hop) { m.Run = nil }, "run id"},
-		{"no plan", "n1", func(m *pb.Hop) { m.Run.Plan = nil }, "0 stages"},
+		{"empty plan", "n1", func(m *pb.Hop) { m.Run.Plan = []byte{0x78, 0} }, "0 stages"}, // a field that is not known
 		{"no coordinator", "n1", func(m *pb.Hop) { m.Run.Coordinator = nil }, "coordinator of 0 bytes"},
 		{"short id", "n1", func(m *pb.Hop) { m.Run.RunId = []byte{1} }, "expected 16"},
 		{"parent of nowhere", "n1", stageOf(1, func(s *pb.PlannedStage) { s.Parents[0] = 1 << 31 }), "expected less than 2"},

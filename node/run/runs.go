@@ -67,6 +67,7 @@ type Runs struct {
 	shares      map[runKey]*share
 	history     history   // coordinated runs that are over
 	forgotten   forgotten // attempts whose hops come too late
+	early       early     // hops that came before the plan of their attempt
 	spread      int       // coordinated runs that have stages elsewhere
 	guarding    bool      // the guard runs
 
@@ -96,6 +97,7 @@ func New(c Config) *Runs {
 		shares:      map[runKey]*share{},
 		history:     newHistory(c.ResultTTL, c.MaxBytes/16),
 		forgotten:   forgotten{attempts: map[runKey]uint32{}},
+		early:       early{hops: map[runKey][]earlyHop{}},
 		batches:     newBatches(),
 		paces:       newPaces(),
 	}
@@ -116,7 +118,11 @@ func (r *Runs) Close() {
 	r.mu.Lock()
 	r.closed = true
 	coordinated, shares := slices.Collect(maps.Values(r.coordinated)), slices.Collect(maps.Values(r.shares))
+	waiting := slices.Collect(maps.Keys(r.early.hops))
 	r.mu.Unlock()
+	for _, key := range waiting {
+		r.takeEarly(key)
+	}
 	for _, c := range coordinated {
 		c.abandon(errClosed())
 	}

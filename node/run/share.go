@@ -217,7 +217,7 @@ func (s *share) deliver(deliveries []delivery, told reports) {
 // hop sends an input to a stage of another node.
 func (s *share) hop(d *delivery, args []Arg, told reports) {
 	m := &pb.Hop{
-		Run: s.spec().message(), Stage: uint32(d.stage), Input: uint32(d.input), Absent: d.absent,
+		Run: s.spec().messageTo(d.node), Stage: uint32(d.stage), Input: uint32(d.input), Absent: d.absent,
 		Args: argMessages(args), Reports: told.encoded(), LeftUs: timeLeft(s.ctx),
 	}
 	err := s.runs.cfg.Peers.Send(s.ctx, d.node, m)

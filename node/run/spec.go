@@ -24,7 +24,8 @@ type spec struct {
 	since       []uint32    // by stage, the attempt in which it was placed there; nil: this one
 
 	encode  sync.Once
-	encoded *pb.RunSpec
+	encoded []byte // the plan, once it was sent or as it came
+	audience
 }
 
 func (s *spec) key() runKey { return runKey{s.run, s.coordinator} }
@@ -106,10 +107,36 @@ func (s *spec) stagesOn(node mesh.NodeID) (n int) {
 	return n
 }
 
-// message gives the spec as it travels with every hop: made once, or as it
-// came, but for the age of its work. Why a stage runs where it does is for the
-// coordinator alone.
+// messageTo gives the spec as it travels with a hop: with the plan unless the
+// node has it.
+func (s *spec) messageTo(node mesh.NodeID) *pb.RunSpec {
+	if node != s.coordinator && s.introduce(node) {
+		return s.message()
+	}
+	return s.withoutPlan()
+}
+
+// message gives the spec with the plan.
 func (s *spec) message() *pb.RunSpec {
+	m := s.withoutPlan()
+	m.Plan = s.encodedPlan()
+	return m
+}
+
+func (s *spec) withoutPlan() *pb.RunSpec {
+	m := &pb.RunSpec{
+		RunId: s.run[:], Attempt: s.attempt, Coordinator: []byte(s.coordinator),
+		WorkAgeUs: uint64(s.work.Age() / time.Microsecond),
+	}
+	if s.work.ID != s.run {
+		m.Work = s.work.ID[:]
+	}
+	return m
+}
+
+// encodedPlan gives the plan as it travels: encoded once, or as it came. Why
+// a stage runs where it does is for the coordinator alone.
+func (s *spec) encodedPlan() []byte {
 	s.encode.Do(func() {
 		if s.encoded != nil {
 			return
@@ -121,20 +148,27 @@ func (s *spec) message() *pb.RunSpec {
 				plan[i].Attempt = 0
 			}
 		}
-		s.encoded = &pb.RunSpec{RunId: s.run[:], Attempt: s.attempt, Coordinator: []byte(s.coordinator), Plan: encodePlan(plan)}
-		if s.work.ID != s.run {
-			s.encoded.Work = s.work.ID[:]
-		}
+		s.encoded = encodePlan(plan)
 	})
-	age := s.work.Age()
-	if age == 0 {
-		return s.encoded
+	return s.encoded
+}
+
+// audience are the nodes that have a plan: it was sent to them from here, or
+// they sent something that follows from it.
+type audience struct {
+	mu    sync.Mutex
+	nodes []mesh.NodeID
+}
+
+// introduce adds a node, and reports whether it is new.
+func (a *audience) introduce(node mesh.NodeID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if slices.Contains(a.nodes, node) {
+		return false
 	}
-	e := s.encoded
-	return &pb.RunSpec{
-		RunId: e.RunId, Attempt: e.Attempt, Coordinator: e.Coordinator, Plan: e.Plan, Work: e.Work,
-		WorkAgeUs: uint64(age / time.Microsecond),
-	}
+	a.nodes = append(a.nodes, node)
+	return true
 }
 
 // planned is the plan as records show it.
@@ -160,10 +194,10 @@ func parseSpec(m *pb.RunSpec) (*spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(plan) == 0 || len(m.GetCoordinator()) == 0 {
-		return nil, mesh.Errorf(mesh.Invalid, "run", "a plan of %d stages, coordinator of %d bytes: expected at least one each", len(plan), len(m.GetCoordinator()))
+	if len(plan) == 0 {
+		return nil, mesh.Errorf(mesh.Invalid, "run", "a plan of 0 stages: expected at least one")
 	}
-	s := &spec{graph: &graph{stages: make([]stage, len(plan))}, run: id, attempt: m.Attempt, coordinator: mesh.NodeID(m.Coordinator), encoded: m}
+	s := &spec{graph: &graph{stages: make([]stage, len(plan))}, run: id, attempt: m.Attempt, coordinator: mesh.NodeID(m.Coordinator), encoded: m.Plan}
 	work := id
 	if len(m.GetWork()) > 0 {
 		if work, err = wire.ToRunID(m.Work); err != nil {
