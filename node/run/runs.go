@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/virga-mesh/virga/internal/workers"
 	"github.com/virga-mesh/virga/mesh"
 )
 
@@ -51,9 +52,10 @@ type Config struct {
 type Runs struct {
 	cfg Config
 
-	ctx  context.Context // ends with Close
-	stop context.CancelFunc
-	work sync.WaitGroup // goroutines of this room
+	ctx    context.Context // ends with Close
+	stop   context.CancelFunc
+	work   sync.WaitGroup // goroutines of this room
+	stages *workers.Pool  // run stages
 
 	held     atomic.Int64 // bytes of inputs and results that wait
 	elements atomic.Int64 // of lists, that have room on this node
@@ -102,6 +104,7 @@ func New(c Config) *Runs {
 		paces:       newPaces(),
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
+	r.stages = workers.New(r.spawn, r.ctx.Done())
 	return r
 }
 

@@ -198,7 +198,7 @@ func (s *share) finish(t task, under *spec, end ending) (out outputs, told repor
 }
 
 func (s *share) spawn(t task, ready time.Time) {
-	s.runs.spawn(func() { s.drive(t, ready) })
+	s.runs.stages.Do(func() { s.drive(t, ready) })
 }
 
 // deliver sends results to other nodes. The reports go with the first.
