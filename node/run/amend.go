@@ -41,7 +41,7 @@ func (s *share) survey(lost []mesh.NodeID) (map[int]standing, reports) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.exec.lose(lost)
-	return s.exec.stand(), s.exec.told.and(s.exec.unsent)
+	return s.exec.stand(), joinedReports(append(s.exec.told, s.exec.unsent))
 }
 
 // parseSurvey reads how stages stand of those that a spec puts on a node, and

@@ -21,8 +21,8 @@ type execution struct {
 	// Since the last survey no plan has come yet. Until then all results are
 	// kept: where they have to go may be about to change.
 	surveyed bool
-	unsent   reports // that no message has taken along yet
-	told     reports // that one has, where results are kept
+	unsent   reports   // that no message has taken along yet
+	told     []reports // that one has, where results are kept
 }
 
 // progress is where a stage of this node stands.
@@ -245,7 +245,7 @@ func (e *execution) close(stage int, under *spec) bool {
 func (e *execution) takeReports() reports {
 	taken := e.unsent
 	if e.keeps {
-		e.told.own, e.told.passed = append(e.told.own, taken.own...), append(e.told.passed, taken.passed...)
+		e.told = append(e.told, taken)
 	}
 	e.unsent = reports{}
 	return taken

@@ -35,12 +35,11 @@ func (r *Runs) HandleHop(from mesh.NodeID, m *pb.Hop) error {
 	default:
 		return mesh.Errorf(mesh.Invalid, "hop", "input %d of stage %d of run %s from node %s: not in its plan", m.Input, m.Stage, sp.run, from)
 	}
-	args, err := parseArgs(m.Args)
+	in, err := inputOf(m)
 	if err != nil {
 		r.spawn(func() { s.fail(p.stage, sp, err) })
 		return err
 	}
-	in := input{args: args, absent: m.Absent, moved: true}
 	ready, err := s.accept(p, in, m.Reports, nil)
 	if err != nil {
 		r.spawn(func() { s.fail(p.stage, sp, err) })

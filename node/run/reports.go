@@ -18,17 +18,24 @@ type reports struct {
 // reportBytes is more than one report takes in its encoding.
 const reportBytes = 128
 
-// pass adds what another node told, of a run with that many stages. What is
-// longer than it can be is left out: reports are for people only.
+// usualReportBytes is what most take.
+const usualReportBytes = 32
+
+// pass adds what another node told, of a run with that many stages, and leaves
+// room for one report more. What is longer than it can be is left out: reports
+// are for people only.
 func (r *reports) pass(encoded []byte, stages int) {
-	if len(r.passed)+len(encoded) <= stages*reportBytes {
-		r.passed = append(r.passed, encoded...)
+	if n := len(r.passed) + len(encoded); len(encoded) > 0 && n <= stages*reportBytes {
+		r.passed = append(slices.Grow(r.passed, len(encoded)+usualReportBytes), encoded...)
 	}
 }
 
-// and gives the reports of both. It shares nothing with r.
-func (r reports) and(others reports) reports {
-	return reports{slices.Concat(r.own, others.own), slices.Concat(r.passed, others.passed)}
+// joinedReports gives the reports of all. It shares nothing with them.
+func joinedReports(all []reports) (joined reports) {
+	for _, r := range all {
+		joined.own, joined.passed = append(joined.own, r.own...), append(joined.passed, r.passed...)
+	}
+	return joined
 }
 
 // encoded gives the reports as they travel. It may use the room of passed.
@@ -36,11 +43,15 @@ func (r reports) encoded() []byte {
 	if len(r.own) == 0 {
 		return r.passed
 	}
+	room := r.passed
+	if room == nil {
+		room = make([]byte, 0, len(r.own)*usualReportBytes)
+	}
 	m := &pb.StageReports{Reports: make([]*pb.StageReport, len(r.own))}
 	for i := range r.own {
 		m.Reports[i] = r.own[i].message()
 	}
-	encoded, err := proto.MarshalOptions{}.MarshalAppend(r.passed, m)
+	encoded, err := proto.MarshalOptions{}.MarshalAppend(room, m)
 	if err != nil {
 		panic("run: reports, which are numbers, do not encode: " + err.Error())
 	}

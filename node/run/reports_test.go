@@ -23,7 +23,7 @@ func TestReportsArePassedOnUnread(t *testing.T) {
 	second.own = append(second.own, reportOf(1), reportOf(2))
 	var third reports
 	third.pass(second.encoded(), 4)
-	third = third.and(reports{own: []report{reportOf(3)}})
+	third = joinedReports([]reports{third, {own: []report{reportOf(3)}}})
 	if got := stagesOf(third.all(4)); !slices.Equal(got, []int{0, 1, 2, 3}) {
 		t.Errorf("stages %v", got)
 	}

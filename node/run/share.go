@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
-	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
 // share is this node's part of a run: the execution, and what moves its
@@ -199,44 +198,6 @@ func (s *share) finish(t task, under *spec, end ending) (out outputs, told repor
 
 func (s *share) spawn(t task, ready time.Time) {
 	s.runs.stages.Do(func() { s.drive(t, ready) })
-}
-
-// deliver sends results to other nodes. The reports go with the first.
-func (s *share) deliver(deliveries []delivery, told reports) {
-	for i := range deliveries {
-		d := &deliveries[i]
-		var args []Arg
-		if !d.absent {
-			args = []Arg{{Value: d.value}}
-		}
-		s.hop(d, args, told)
-		told = reports{}
-	}
-}
-
-// hop sends an input to a stage of another node.
-func (s *share) hop(d *delivery, args []Arg, told reports) {
-	m := &pb.Hop{
-		Run: s.spec().messageTo(d.node), Stage: uint32(d.stage), Input: uint32(d.input), Absent: d.absent,
-		Args: argMessages(args), Reports: told.encoded(), LeftUs: timeLeft(s.ctx),
-	}
-	err := s.runs.cfg.Peers.Send(s.ctx, d.node, m)
-	switch {
-	case err == nil:
-	case mesh.KindOf(err) == mesh.Unavailable:
-		s.lost(d.from, d.node)
-	default:
-		s.fail(d.from, s.spec(), err)
-	}
-}
-
-// timeLeft is how long a run has from now, in µs, at least one.
-func timeLeft(ctx context.Context) uint64 {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return uint64(MaxTimeout / time.Microsecond)
-	}
-	return uint64(max(time.Until(deadline)/time.Microsecond, 1))
 }
 
 // dropIfDone drops a share that nobody needs any more, and whose coordinator

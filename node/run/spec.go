@@ -107,31 +107,29 @@ func (s *spec) stagesOn(node mesh.NodeID) (n int) {
 	return n
 }
 
-// messageTo gives the spec as it travels with a hop: with the plan unless the
-// node has it.
-func (s *spec) messageTo(node mesh.NodeID) *pb.RunSpec {
-	if node != s.coordinator && s.introduce(node) {
-		return s.message()
-	}
-	return s.withoutPlan()
-}
-
-// message gives the spec with the plan.
+// message gives the spec with its plan.
 func (s *spec) message() *pb.RunSpec {
-	m := s.withoutPlan()
-	m.Plan = s.encodedPlan()
+	m := &pb.RunSpec{Plan: s.encodedPlan()}
+	s.identify(m)
 	return m
 }
 
-func (s *spec) withoutPlan() *pb.RunSpec {
-	m := &pb.RunSpec{
-		RunId: s.run[:], Attempt: s.attempt, Coordinator: []byte(s.coordinator),
-		WorkAgeUs: uint64(s.work.Age() / time.Microsecond),
+// tell sets m to the spec as it travels with a hop: with the plan unless the
+// node has it.
+func (s *spec) tell(m *pb.RunSpec, node mesh.NodeID) {
+	s.identify(m)
+	if node != s.coordinator && s.introduce(node) {
+		m.Plan = s.encodedPlan()
 	}
+}
+
+// identify sets all but the plan.
+func (s *spec) identify(m *pb.RunSpec) {
+	m.RunId, m.Attempt, m.Coordinator = s.run[:], s.attempt, []byte(s.coordinator)
+	m.WorkAgeUs = uint64(s.work.Age() / time.Microsecond)
 	if s.work.ID != s.run {
 		m.Work = s.work.ID[:]
 	}
-	return m
 }
 
 // encodedPlan gives the plan as it travels: encoded once, or as it came. Why

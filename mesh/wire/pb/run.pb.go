@@ -1592,12 +1592,13 @@ func (x *RunSpec) GetWorkAgeUs() uint64 {
 type Hop struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Run           *RunSpec               `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
-	Stage         uint32                 `protobuf:"varint,2,opt,name=stage,proto3" json:"stage,omitempty"` // index in the plan
-	Input         uint32                 `protobuf:"varint,3,opt,name=input,proto3" json:"input,omitempty"` // 0: the call's own arguments; n: the result of parent n-1
-	Args          []*Arg                 `protobuf:"bytes,4,rep,name=args,proto3" json:"args,omitempty"`
+	Stage         uint32                 `protobuf:"varint,2,opt,name=stage,proto3" json:"stage,omitempty"`                 // index in the plan
+	Input         uint32                 `protobuf:"varint,3,opt,name=input,proto3" json:"input,omitempty"`                 // 0: the call's own arguments; n: the result of parent n-1
+	Args          []*Arg                 `protobuf:"bytes,4,rep,name=args,proto3" json:"args,omitempty"`                    // of input 0
 	LeftUs        uint64                 `protobuf:"varint,6,opt,name=left_us,json=leftUs,proto3" json:"left_us,omitempty"` // time left of the run when this was sent
 	Absent        bool                   `protobuf:"varint,7,opt,name=absent,proto3" json:"absent,omitempty"`               // no input: the edge is not taken
 	Reports       []byte                 `protobuf:"bytes,8,opt,name=reports,proto3" json:"reports,omitempty"`              // encoded StageReports, not yet told to anyone else
+	Result        *Value                 `protobuf:"bytes,9,opt,name=result,proto3" json:"result,omitempty"`                // of the parent; none: it gave no value
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1677,6 +1678,13 @@ func (x *Hop) GetAbsent() bool {
 func (x *Hop) GetReports() []byte {
 	if x != nil {
 		return x.Reports
+	}
+	return nil
+}
+
+func (x *Hop) GetResult() *Value {
+	if x != nil {
+		return x.Result
 	}
 	return nil
 }
@@ -2800,7 +2808,7 @@ const file_run_proto_rawDesc = "" +
 	"\vcoordinator\x18\x03 \x01(\fR\vcoordinator\x12\x12\n" +
 	"\x04plan\x18\x04 \x01(\fR\x04plan\x12\x12\n" +
 	"\x04work\x18\x05 \x01(\fR\x04work\x12\x1e\n" +
-	"\vwork_age_us\x18\x06 \x01(\x04R\tworkAgeUs\"\xca\x01\n" +
+	"\vwork_age_us\x18\x06 \x01(\x04R\tworkAgeUs\"\xf3\x01\n" +
 	"\x03Hop\x12#\n" +
 	"\x03run\x18\x01 \x01(\v2\x11.virga.v1.RunSpecR\x03run\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\rR\x05stage\x12\x14\n" +
@@ -2808,7 +2816,8 @@ const file_run_proto_rawDesc = "" +
 	"\x04args\x18\x04 \x03(\v2\r.virga.v1.ArgR\x04args\x12\x17\n" +
 	"\aleft_us\x18\x06 \x01(\x04R\x06leftUs\x12\x16\n" +
 	"\x06absent\x18\a \x01(\bR\x06absent\x12\x18\n" +
-	"\areports\x18\b \x01(\fR\areportsJ\x04\b\x05\x10\x06\"\xe6\x02\n" +
+	"\areports\x18\b \x01(\fR\areports\x12'\n" +
+	"\x06result\x18\t \x01(\v2\x0f.virga.v1.ValueR\x06resultJ\x04\b\x05\x10\x06\"\xe6\x02\n" +
 	"\vStageReport\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\fR\x04node\x12\x1d\n" +
@@ -2981,24 +2990,25 @@ var file_run_proto_depIdxs = []int32{
 	3,  // 29: virga.v1.PlannedStage.options:type_name -> virga.v1.StageOptions
 	21, // 30: virga.v1.Hop.run:type_name -> virga.v1.RunSpec
 	0,  // 31: virga.v1.Hop.args:type_name -> virga.v1.Arg
-	23, // 32: virga.v1.StageReports.reports:type_name -> virga.v1.StageReport
-	41, // 33: virga.v1.SinkResult.value:type_name -> virga.v1.Value
-	44, // 34: virga.v1.SinkResult.error:type_name -> virga.v1.Error
-	26, // 35: virga.v1.EndRuns.runs:type_name -> virga.v1.EndRun
-	30, // 36: virga.v1.SurveyRunReply.stages:type_name -> virga.v1.StageStanding
-	21, // 37: virga.v1.AmendRun.run:type_name -> virga.v1.RunSpec
-	34, // 38: virga.v1.CheckRunsReply.troubles:type_name -> virga.v1.RunTrouble
-	17, // 39: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
-	44, // 40: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
-	23, // 41: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
-	19, // 42: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
-	44, // 43: virga.v1.AwaitRunReply.undelivered:type_name -> virga.v1.Error
-	15, // 44: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	41, // 32: virga.v1.Hop.result:type_name -> virga.v1.Value
+	23, // 33: virga.v1.StageReports.reports:type_name -> virga.v1.StageReport
+	41, // 34: virga.v1.SinkResult.value:type_name -> virga.v1.Value
+	44, // 35: virga.v1.SinkResult.error:type_name -> virga.v1.Error
+	26, // 36: virga.v1.EndRuns.runs:type_name -> virga.v1.EndRun
+	30, // 37: virga.v1.SurveyRunReply.stages:type_name -> virga.v1.StageStanding
+	21, // 38: virga.v1.AmendRun.run:type_name -> virga.v1.RunSpec
+	34, // 39: virga.v1.CheckRunsReply.troubles:type_name -> virga.v1.RunTrouble
+	17, // 40: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
+	44, // 41: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
+	23, // 42: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
+	19, // 43: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
+	44, // 44: virga.v1.AwaitRunReply.undelivered:type_name -> virga.v1.Error
+	15, // 45: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_run_proto_init() }
