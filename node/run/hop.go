@@ -87,7 +87,7 @@ func (r *Runs) shareOf(m *pb.RunSpec, leftMicros uint64, stage int) (*share, err
 	if len(m.GetPlan()) == 0 {
 		return nil, errNoPlan
 	}
-	sp, err := parseSpec(m)
+	sp, err := r.parseSpec(m)
 	if err != nil {
 		return nil, err
 	}

@@ -62,6 +62,8 @@ type Runs struct {
 	batches  batches
 	paces    paces
 	counts   counts
+	graphs   recent[*mesh.DAG, graph]
+	plans    recent[string, plan] // by their encoding
 
 	mu          sync.Mutex
 	closed      bool
@@ -102,6 +104,8 @@ func New(c Config) *Runs {
 		early:       early{hops: map[runKey][]earlyHop{}},
 		batches:     newBatches(),
 		paces:       newPaces(),
+		graphs:      newRecent[*mesh.DAG, graph](),
+		plans:       newRecent[string, plan](),
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.stages = workers.New(r.spawn, r.ctx.Done())

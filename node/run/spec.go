@@ -132,25 +132,6 @@ func (s *spec) identify(m *pb.RunSpec) {
 	}
 }
 
-// encodedPlan gives the plan as it travels: encoded once, or as it came. Why
-// a stage runs where it does is for the coordinator alone.
-func (s *spec) encodedPlan() []byte {
-	s.encode.Do(func() {
-		if s.encoded != nil {
-			return
-		}
-		plan := s.planned()
-		for i := range plan {
-			plan[i].Why = ""
-			if plan[i].Attempt == s.attempt {
-				plan[i].Attempt = 0
-			}
-		}
-		s.encoded = encodePlan(plan)
-	})
-	return s.encoded
-}
-
 // audience are the nodes that have a plan: it was sent to them from here, or
 // they sent something that follows from it.
 type audience struct {
@@ -183,41 +164,32 @@ func (s *spec) planned() []PlannedStage {
 }
 
 // parseSpec reads and checks a spec that came from another node.
-func parseSpec(m *pb.RunSpec) (*spec, error) {
+func (r *Runs) parseSpec(m *pb.RunSpec) (*spec, error) {
 	id, err := wire.ToRunID(m.GetRunId())
 	if err != nil {
 		return nil, err
 	}
-	plan, err := decodePlan(m.GetPlan())
-	if err != nil {
-		return nil, err
-	}
-	if len(plan) == 0 {
-		return nil, mesh.Errorf(mesh.Invalid, "run", "a plan of 0 stages: expected at least one")
-	}
-	s := &spec{graph: &graph{stages: make([]stage, len(plan))}, run: id, attempt: m.Attempt, coordinator: mesh.NodeID(m.Coordinator), encoded: m.Plan}
 	work := id
 	if len(m.GetWork()) > 0 {
 		if work, err = wire.ToRunID(m.Work); err != nil {
 			return nil, err
 		}
 	}
-	s.work = effects.Aged(work, micros(m.GetWorkAgeUs()))
-	for i, p := range plan {
-		s.stages[i] = stage{
-			name: p.Name, fn: mesh.FuncInfo{Ref: p.Func}, options: p.Options,
-			parents: p.Parents, when: p.When, hasArgs: p.HasArgs,
-		}
-		s.places = append(s.places, p.Placement)
-		if p.Attempt > m.Attempt {
-			return nil, mesh.Errorf(mesh.Invalid, "run", "stage %q was placed in attempt %d of %d", p.Name, p.Attempt, m.Attempt)
-		}
-		s.placeAt(i, p.Attempt)
-		if s.stages[i].inputs() == 0 {
-			return nil, mesh.Errorf(mesh.Invalid, "run", "stage %q has no input: expected parents or arguments", p.Name)
-		}
+	p, err := r.planOf(m.GetPlan())
+	if err != nil {
+		return nil, err
 	}
-	return s, s.link()
+	s := &spec{
+		graph: p.graph, places: p.places, run: id, attempt: m.Attempt, coordinator: mesh.NodeID(m.Coordinator), encoded: m.Plan,
+		work: effects.Aged(work, micros(m.GetWorkAgeUs())),
+	}
+	for i, attempt := range p.attempts {
+		if attempt > m.Attempt {
+			return nil, mesh.Errorf(mesh.Invalid, "run", "stage %q was placed in attempt %d of %d", s.stages[i].name, attempt, m.Attempt)
+		}
+		s.placeAt(i, attempt)
+	}
+	return s, nil
 }
 
 // placeAt notes the attempt in which a stage was placed; 0: this one.
