@@ -47,6 +47,9 @@ type coordination struct {
 func (c *coordination) execute() {
 	for {
 		c.attempt()
+		if c.isOver() {
+			return
+		}
 		select {
 		case <-c.done:
 			return
@@ -56,6 +59,15 @@ func (c *coordination) execute() {
 			<-c.done
 			return
 		}
+	}
+}
+
+func (c *coordination) isOver() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -12,6 +12,7 @@ type execution struct {
 	self   mesh.NodeID
 	spec   *spec
 	stages []progress // by stage
+	room   []slot     // for stages that have no inputs yet
 	left   int        // stages of this node that have not ended
 	held   int64      // bytes of inputs that wait, and of results that are kept
 	keeps  bool       // results, so that they can be sent again
@@ -112,7 +113,7 @@ func (e *execution) arrive(p port, in input, ready []task) (_ []task, fresh bool
 	}
 	st, stage := &e.stages[p.stage], &e.spec.stages[p.stage]
 	if st.inputs == nil {
-		st.inputs, st.missing = make([]slot, len(stage.parents)+1), int32(stage.inputs())
+		st.inputs, st.missing = e.slots(len(stage.parents)+1), int32(stage.inputs())
 	}
 	if st.inputs[p.input].arrived {
 		return ready, false
@@ -130,6 +131,23 @@ func (e *execution) arrive(p port, in input, ready []task) (_ []task, fresh bool
 		ready = append(ready, task{stage: p.stage})
 	}
 	return ready, true
+}
+
+// slots gives room for the inputs of a stage: a piece of what all stages here
+// need, which is made at once.
+func (e *execution) slots(n int) []slot {
+	if len(e.room) < n {
+		need := 0
+		for i := range e.stages {
+			if e.spec.places[i].Node == e.self && e.stages[i].inputs == nil {
+				need += len(e.spec.stages[i].parents) + 1
+			}
+		}
+		e.room = make([]slot, need)
+	}
+	slots := e.room[:n:n]
+	e.room = e.room[n:]
+	return slots
 }
 
 // expects reports whether the stage is this node's, has such an input, and
@@ -183,6 +201,9 @@ func (e *execution) finish(t task, under *spec, end ending) outputs {
 	st := &e.stages[t.stage]
 	end.report.stage, end.report.attempt = t.stage, e.spec.placed(t.stage)
 	end.report.moved, end.report.skipped = st.moved, end.skipped
+	if e.unsent.own == nil && !e.keeps {
+		e.unsent.own = make([]report, 0, e.left+1) // they all go to the coordinator together
+	}
 	e.unsent.own = append(e.unsent.own, end.report)
 	if st.skipped = end.skipped; end.taken != nil {
 		st.branched().taken = end.taken
