@@ -173,11 +173,11 @@ func (s *share) supply(sp *spec, stage int, args []Arg, ready []task) []task {
 		s.hop(&delivery{port: port{stage, 0}, node: node, from: stage}, args, reports{})
 		return ready
 	}
-	ready, err := s.accept(port{stage, 0}, input{args: args}, nil, ready)
+	tasks, err := s.accept(input{args: args}, nil, port{stage, 0})
 	if err != nil {
 		s.fail(stage, sp, err)
 	}
-	return ready
+	return append(ready, tasks...)
 }
 
 // The inputs of the tracker. Each is followed by what it asks for, without the lock.

@@ -9,10 +9,20 @@ import (
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
-// deliver sends results to other nodes. The reports go with the first.
+// deliver sends results to other nodes, each once to each node. The reports
+// go with the first.
 func (s *share) deliver(deliveries []delivery, told reports) {
 	for i := range deliveries {
-		s.hop(&deliveries[i], nil, told)
+		d := &deliveries[i]
+		if d.taken {
+			continue
+		}
+		for j := i + 1; j < len(deliveries); j++ {
+			if other := &deliveries[j]; other.node == d.node && other.from == d.from && other.absent == d.absent {
+				d.also, other.taken = append(d.also, other.port), true
+			}
+		}
+		s.hop(d, nil, told)
 		told = reports{}
 	}
 }
@@ -40,6 +50,9 @@ func (s *share) hopMessage(d *delivery, args []Arg, told reports) *pb.Hop {
 	m.hop.Run = &m.run
 	s.spec().tell(&m.run, d.node)
 	m.hop.Stage, m.hop.Input, m.hop.Absent = uint32(d.stage), uint32(d.input), d.absent
+	for _, p := range d.also {
+		m.hop.Also = append(m.hop.Also, &pb.StageInput{Stage: uint32(p.stage), Input: uint32(p.input)})
+	}
 	m.hop.Reports, m.hop.LeftUs = told.encoded(), timeLeft(s.ctx)
 	switch {
 	case d.input == 0:

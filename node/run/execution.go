@@ -103,6 +103,9 @@ type delivery struct {
 	from   int // the stage whose result it is
 	value  mesh.Value
 	absent bool
+
+	also  []port // of the same node, that get the same
+	taken bool   // it goes along with another one
 }
 
 // arrive takes an input, and adds the tasks that can start by it. It reports
@@ -225,7 +228,7 @@ func (e *execution) feed(out *outputs, stage, i int, v mesh.Value) {
 		v = mesh.Value{}
 	}
 	if node := e.spec.places[child.stage].Node; node != e.self {
-		out.send = append(out.send, delivery{child, node, stage, v, absent})
+		out.send = append(out.send, delivery{port: child, node: node, from: stage, value: v, absent: absent})
 		return
 	}
 	in := input{absent: absent}

@@ -21,32 +21,48 @@ func (r *Runs) HandleHop(from mesh.NodeID, m *pb.Hop) error {
 	case s == nil:
 		return err
 	}
-	p := port{int(m.Stage), int(m.Input)}
+	if s.isLost(from) {
+		return nil // its stages run elsewhere by now
+	}
 	sp := s.spec()
 	if sp.attempt == m.Run.Attempt {
 		sp.introduce(from)
 	}
-	switch sender, ok := sp.sender(p); {
-	case s.isLost(from):
-		return nil // its stages run elsewhere by now
-	case ok && sender == from:
-	case m.Run.Attempt < sp.attempt:
-		return nil // of an execution that was given up
-	default:
-		return mesh.Errorf(mesh.Invalid, "hop", "input %d of stage %d of run %s from node %s: not in its plan", m.Input, m.Stage, sp.run, from)
+	ports, err := sp.portsOf(m, from)
+	if err != nil || len(ports) == 0 {
+		return err
 	}
 	in, err := inputOf(m)
 	if err != nil {
-		r.spawn(func() { s.fail(p.stage, sp, err) })
+		r.spawn(func() { s.fail(ports[0].stage, sp, err) })
 		return err
 	}
-	ready, err := s.accept(p, in, m.Reports, nil)
+	ready, err := s.accept(in, m.Reports, ports...)
 	if err != nil {
-		r.spawn(func() { s.fail(p.stage, sp, err) })
+		r.spawn(func() { s.fail(ports[0].stage, sp, err) })
 		return nil
 	}
 	s.spawnAll(ready)
 	return nil
+}
+
+// portsOf lists the inputs that a hop brings: none from an execution that was given up.
+func (s *spec) portsOf(m *pb.Hop, from mesh.NodeID) ([]port, error) {
+	ports := make([]port, 0, 1+len(m.Also))
+	ports = append(ports, port{int(m.Stage), int(m.Input)})
+	for _, at := range m.Also {
+		ports = append(ports, port{int(at.Stage), int(at.Input)})
+	}
+	for _, p := range ports {
+		if sender, ok := s.sender(p); ok && sender == from {
+			continue
+		}
+		if m.Run.Attempt < s.attempt {
+			return nil, nil
+		}
+		return nil, mesh.Errorf(mesh.Invalid, "hop", "input %d of stage %d of run %s from node %s: not in its plan", p.input, p.stage, s.run, from)
+	}
+	return ports, nil
 }
 
 // sender gives the node that sends an input, by the plan.

@@ -358,3 +358,17 @@ func FuzzHandleHop(f *testing.F) {
 		})
 	})
 }
+
+// A result that several stages of one node wait for travels there once.
+func TestAResultGoesToEachNodeOnce(t *testing.T) {
+	simulate(t, 3, 1, func(t *testing.T, c *cluster) {
+		for name, node := range map[string]mesh.NodeID{"a": "n1", "b": "n2", "c": "n3", "d": "n2", "e": "n3", "f": "n1"} {
+			c.define(name, term, node)
+		}
+		c.declare("d", []string{"a", "b", "c", "d", "e", "f"}, "a:b", "a:c", "a:d", "a:e", "b:f", "c:f", "d:f", "e:f", "a:f")
+		reply, err := c.nodes["n1"].Call(t.Context(), dagCall("d", map[string][]Arg{"a": argsOf("1")}))
+		if got := one(t, reply, err); got != "f(b(a(1)) c(a(1)) d(a(1)) e(a(1)) a(1))" || c.messages("Hop") != 2+4 {
+			t.Errorf("the answer is %s, after %d hops: expected two there, and four back", got, c.messages("Hop"))
+		}
+	})
+}

@@ -43,15 +43,20 @@ func (r *Runs) newShare(ctx context.Context, cancel context.CancelFunc, s *spec,
 
 func (s *share) spec() *spec { return s.plan.Load() }
 
-// accept takes an input, with what stages before it had to tell, and gives
-// the tasks that can start by it.
-func (s *share) accept(p port, in input, told []byte, ready []task) ([]task, error) {
+// accept takes an input of one stage, or the same of several, with what stages
+// before had to tell. It gives the tasks that can start by it.
+func (s *share) accept(in input, told []byte, ports ...port) (ready []task, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dropped {
-		return ready, nil
+		return nil, nil
 	}
-	ready, fresh := s.exec.arrive(p, in, ready)
+	fresh := false
+	for _, p := range ports {
+		var is bool
+		ready, is = s.exec.arrive(p, in, ready)
+		fresh = fresh || is
+	}
 	if fresh {
 		s.exec.unsent.pass(told, len(s.exec.stages))
 	}

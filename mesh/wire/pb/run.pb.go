@@ -1599,6 +1599,7 @@ type Hop struct {
 	Absent        bool                   `protobuf:"varint,7,opt,name=absent,proto3" json:"absent,omitempty"`               // no input: the edge is not taken
 	Reports       []byte                 `protobuf:"bytes,8,opt,name=reports,proto3" json:"reports,omitempty"`              // encoded StageReports, not yet told to anyone else
 	Result        *Value                 `protobuf:"bytes,9,opt,name=result,proto3" json:"result,omitempty"`                // of the parent; none: it gave no value
+	Also          []*StageInput          `protobuf:"bytes,10,rep,name=also,proto3" json:"also,omitempty"`                   // of the receiver, that get the same of the same parent
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1689,6 +1690,65 @@ func (x *Hop) GetResult() *Value {
 	return nil
 }
 
+func (x *Hop) GetAlso() []*StageInput {
+	if x != nil {
+		return x.Also
+	}
+	return nil
+}
+
+type StageInput struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stage         uint32                 `protobuf:"varint,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	Input         uint32                 `protobuf:"varint,2,opt,name=input,proto3" json:"input,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StageInput) Reset() {
+	*x = StageInput{}
+	mi := &file_run_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StageInput) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StageInput) ProtoMessage() {}
+
+func (x *StageInput) ProtoReflect() protoreflect.Message {
+	mi := &file_run_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StageInput.ProtoReflect.Descriptor instead.
+func (*StageInput) Descriptor() ([]byte, []int) {
+	return file_run_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *StageInput) GetStage() uint32 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
+}
+
+func (x *StageInput) GetInput() uint32 {
+	if x != nil {
+		return x.Input
+	}
+	return 0
+}
+
 // StageReport says what a stage did, for explain.
 type StageReport struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1710,7 +1770,7 @@ type StageReport struct {
 
 func (x *StageReport) Reset() {
 	*x = StageReport{}
-	mi := &file_run_proto_msgTypes[23]
+	mi := &file_run_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1722,7 +1782,7 @@ func (x *StageReport) String() string {
 func (*StageReport) ProtoMessage() {}
 
 func (x *StageReport) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[23]
+	mi := &file_run_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1735,7 +1795,7 @@ func (x *StageReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageReport.ProtoReflect.Descriptor instead.
 func (*StageReport) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{23}
+	return file_run_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StageReport) GetStage() uint32 {
@@ -1833,7 +1893,7 @@ type StageReports struct {
 
 func (x *StageReports) Reset() {
 	*x = StageReports{}
-	mi := &file_run_proto_msgTypes[24]
+	mi := &file_run_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1845,7 +1905,7 @@ func (x *StageReports) String() string {
 func (*StageReports) ProtoMessage() {}
 
 func (x *StageReports) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[24]
+	mi := &file_run_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1858,7 +1918,7 @@ func (x *StageReports) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageReports.ProtoReflect.Descriptor instead.
 func (*StageReports) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{24}
+	return file_run_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StageReports) GetReports() []*StageReport {
@@ -1886,7 +1946,7 @@ type SinkResult struct {
 
 func (x *SinkResult) Reset() {
 	*x = SinkResult{}
-	mi := &file_run_proto_msgTypes[25]
+	mi := &file_run_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1898,7 +1958,7 @@ func (x *SinkResult) String() string {
 func (*SinkResult) ProtoMessage() {}
 
 func (x *SinkResult) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[25]
+	mi := &file_run_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1911,7 +1971,7 @@ func (x *SinkResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SinkResult.ProtoReflect.Descriptor instead.
 func (*SinkResult) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{25}
+	return file_run_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SinkResult) GetRunId() []byte {
@@ -1982,7 +2042,7 @@ type EndRun struct {
 
 func (x *EndRun) Reset() {
 	*x = EndRun{}
-	mi := &file_run_proto_msgTypes[26]
+	mi := &file_run_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1994,7 +2054,7 @@ func (x *EndRun) String() string {
 func (*EndRun) ProtoMessage() {}
 
 func (x *EndRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[26]
+	mi := &file_run_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2007,7 +2067,7 @@ func (x *EndRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndRun.ProtoReflect.Descriptor instead.
 func (*EndRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{26}
+	return file_run_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *EndRun) GetRunId() []byte {
@@ -2034,7 +2094,7 @@ type EndRuns struct {
 
 func (x *EndRuns) Reset() {
 	*x = EndRuns{}
-	mi := &file_run_proto_msgTypes[27]
+	mi := &file_run_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2046,7 +2106,7 @@ func (x *EndRuns) String() string {
 func (*EndRuns) ProtoMessage() {}
 
 func (x *EndRuns) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[27]
+	mi := &file_run_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2059,7 +2119,7 @@ func (x *EndRuns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndRuns.ProtoReflect.Descriptor instead.
 func (*EndRuns) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{27}
+	return file_run_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *EndRuns) GetRuns() []*EndRun {
@@ -2081,7 +2141,7 @@ type SurveyRun struct {
 
 func (x *SurveyRun) Reset() {
 	*x = SurveyRun{}
-	mi := &file_run_proto_msgTypes[28]
+	mi := &file_run_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2093,7 +2153,7 @@ func (x *SurveyRun) String() string {
 func (*SurveyRun) ProtoMessage() {}
 
 func (x *SurveyRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[28]
+	mi := &file_run_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2106,7 +2166,7 @@ func (x *SurveyRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SurveyRun.ProtoReflect.Descriptor instead.
 func (*SurveyRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{28}
+	return file_run_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SurveyRun) GetRunId() []byte {
@@ -2134,7 +2194,7 @@ type SurveyRunReply struct {
 
 func (x *SurveyRunReply) Reset() {
 	*x = SurveyRunReply{}
-	mi := &file_run_proto_msgTypes[29]
+	mi := &file_run_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2146,7 +2206,7 @@ func (x *SurveyRunReply) String() string {
 func (*SurveyRunReply) ProtoMessage() {}
 
 func (x *SurveyRunReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[29]
+	mi := &file_run_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2159,7 +2219,7 @@ func (x *SurveyRunReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SurveyRunReply.ProtoReflect.Descriptor instead.
 func (*SurveyRunReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{29}
+	return file_run_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SurveyRunReply) GetStages() []*StageStanding {
@@ -2195,7 +2255,7 @@ type StageStanding struct {
 
 func (x *StageStanding) Reset() {
 	*x = StageStanding{}
-	mi := &file_run_proto_msgTypes[30]
+	mi := &file_run_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2207,7 +2267,7 @@ func (x *StageStanding) String() string {
 func (*StageStanding) ProtoMessage() {}
 
 func (x *StageStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[30]
+	mi := &file_run_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2220,7 +2280,7 @@ func (x *StageStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageStanding.ProtoReflect.Descriptor instead.
 func (*StageStanding) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{30}
+	return file_run_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *StageStanding) GetStage() uint32 {
@@ -2264,7 +2324,7 @@ type AmendRun struct {
 
 func (x *AmendRun) Reset() {
 	*x = AmendRun{}
-	mi := &file_run_proto_msgTypes[31]
+	mi := &file_run_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2276,7 +2336,7 @@ func (x *AmendRun) String() string {
 func (*AmendRun) ProtoMessage() {}
 
 func (x *AmendRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[31]
+	mi := &file_run_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2289,7 +2349,7 @@ func (x *AmendRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendRun.ProtoReflect.Descriptor instead.
 func (*AmendRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{31}
+	return file_run_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AmendRun) GetRun() *RunSpec {
@@ -2324,7 +2384,7 @@ type CheckRuns struct {
 
 func (x *CheckRuns) Reset() {
 	*x = CheckRuns{}
-	mi := &file_run_proto_msgTypes[32]
+	mi := &file_run_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2336,7 +2396,7 @@ func (x *CheckRuns) String() string {
 func (*CheckRuns) ProtoMessage() {}
 
 func (x *CheckRuns) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[32]
+	mi := &file_run_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2349,7 +2409,7 @@ func (x *CheckRuns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRuns.ProtoReflect.Descriptor instead.
 func (*CheckRuns) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{32}
+	return file_run_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CheckRuns) GetRunIds() [][]byte {
@@ -2368,7 +2428,7 @@ type CheckRunsReply struct {
 
 func (x *CheckRunsReply) Reset() {
 	*x = CheckRunsReply{}
-	mi := &file_run_proto_msgTypes[33]
+	mi := &file_run_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2380,7 +2440,7 @@ func (x *CheckRunsReply) String() string {
 func (*CheckRunsReply) ProtoMessage() {}
 
 func (x *CheckRunsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[33]
+	mi := &file_run_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2393,7 +2453,7 @@ func (x *CheckRunsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRunsReply.ProtoReflect.Descriptor instead.
 func (*CheckRunsReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{33}
+	return file_run_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CheckRunsReply) GetTroubles() []*RunTrouble {
@@ -2414,7 +2474,7 @@ type RunTrouble struct {
 
 func (x *RunTrouble) Reset() {
 	*x = RunTrouble{}
-	mi := &file_run_proto_msgTypes[34]
+	mi := &file_run_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2426,7 +2486,7 @@ func (x *RunTrouble) String() string {
 func (*RunTrouble) ProtoMessage() {}
 
 func (x *RunTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[34]
+	mi := &file_run_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2439,7 +2499,7 @@ func (x *RunTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTrouble.ProtoReflect.Descriptor instead.
 func (*RunTrouble) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{34}
+	return file_run_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RunTrouble) GetRunId() []byte {
@@ -2474,7 +2534,7 @@ type AwaitRun struct {
 
 func (x *AwaitRun) Reset() {
 	*x = AwaitRun{}
-	mi := &file_run_proto_msgTypes[35]
+	mi := &file_run_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2486,7 +2546,7 @@ func (x *AwaitRun) String() string {
 func (*AwaitRun) ProtoMessage() {}
 
 func (x *AwaitRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[35]
+	mi := &file_run_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2499,7 +2559,7 @@ func (x *AwaitRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitRun.ProtoReflect.Descriptor instead.
 func (*AwaitRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{35}
+	return file_run_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *AwaitRun) GetRunId() []byte {
@@ -2535,7 +2595,7 @@ type AwaitRunReply struct {
 
 func (x *AwaitRunReply) Reset() {
 	*x = AwaitRunReply{}
-	mi := &file_run_proto_msgTypes[36]
+	mi := &file_run_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2547,7 +2607,7 @@ func (x *AwaitRunReply) String() string {
 func (*AwaitRunReply) ProtoMessage() {}
 
 func (x *AwaitRunReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[36]
+	mi := &file_run_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2560,7 +2620,7 @@ func (x *AwaitRunReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitRunReply.ProtoReflect.Descriptor instead.
 func (*AwaitRunReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{36}
+	return file_run_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AwaitRunReply) GetState() uint32 {
@@ -2642,7 +2702,7 @@ type CancelRun struct {
 
 func (x *CancelRun) Reset() {
 	*x = CancelRun{}
-	mi := &file_run_proto_msgTypes[37]
+	mi := &file_run_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2654,7 +2714,7 @@ func (x *CancelRun) String() string {
 func (*CancelRun) ProtoMessage() {}
 
 func (x *CancelRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[37]
+	mi := &file_run_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2667,7 +2727,7 @@ func (x *CancelRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRun.ProtoReflect.Descriptor instead.
 func (*CancelRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{37}
+	return file_run_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CancelRun) GetRunId() []byte {
@@ -2808,7 +2868,7 @@ const file_run_proto_rawDesc = "" +
 	"\vcoordinator\x18\x03 \x01(\fR\vcoordinator\x12\x12\n" +
 	"\x04plan\x18\x04 \x01(\fR\x04plan\x12\x12\n" +
 	"\x04work\x18\x05 \x01(\fR\x04work\x12\x1e\n" +
-	"\vwork_age_us\x18\x06 \x01(\x04R\tworkAgeUs\"\xf3\x01\n" +
+	"\vwork_age_us\x18\x06 \x01(\x04R\tworkAgeUs\"\x9d\x02\n" +
 	"\x03Hop\x12#\n" +
 	"\x03run\x18\x01 \x01(\v2\x11.virga.v1.RunSpecR\x03run\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\rR\x05stage\x12\x14\n" +
@@ -2817,7 +2877,13 @@ const file_run_proto_rawDesc = "" +
 	"\aleft_us\x18\x06 \x01(\x04R\x06leftUs\x12\x16\n" +
 	"\x06absent\x18\a \x01(\bR\x06absent\x12\x18\n" +
 	"\areports\x18\b \x01(\fR\areports\x12'\n" +
-	"\x06result\x18\t \x01(\v2\x0f.virga.v1.ValueR\x06resultJ\x04\b\x05\x10\x06\"\xe6\x02\n" +
+	"\x06result\x18\t \x01(\v2\x0f.virga.v1.ValueR\x06result\x12(\n" +
+	"\x04also\x18\n" +
+	" \x03(\v2\x14.virga.v1.StageInputR\x04alsoJ\x04\b\x05\x10\x06\"8\n" +
+	"\n" +
+	"StageInput\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x14\n" +
+	"\x05input\x18\x02 \x01(\rR\x05input\"\xe6\x02\n" +
 	"\vStageReport\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\fR\x04node\x12\x1d\n" +
@@ -2909,7 +2975,7 @@ func file_run_proto_rawDescGZIP() []byte {
 	return file_run_proto_rawDescData
 }
 
-var file_run_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_run_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_run_proto_goTypes = []any{
 	(*Arg)(nil),            // 0: virga.v1.Arg
 	(*Hole)(nil),           // 1: virga.v1.Hole
@@ -2934,81 +3000,83 @@ var file_run_proto_goTypes = []any{
 	(*PlannedStage)(nil),   // 20: virga.v1.PlannedStage
 	(*RunSpec)(nil),        // 21: virga.v1.RunSpec
 	(*Hop)(nil),            // 22: virga.v1.Hop
-	(*StageReport)(nil),    // 23: virga.v1.StageReport
-	(*StageReports)(nil),   // 24: virga.v1.StageReports
-	(*SinkResult)(nil),     // 25: virga.v1.SinkResult
-	(*EndRun)(nil),         // 26: virga.v1.EndRun
-	(*EndRuns)(nil),        // 27: virga.v1.EndRuns
-	(*SurveyRun)(nil),      // 28: virga.v1.SurveyRun
-	(*SurveyRunReply)(nil), // 29: virga.v1.SurveyRunReply
-	(*StageStanding)(nil),  // 30: virga.v1.StageStanding
-	(*AmendRun)(nil),       // 31: virga.v1.AmendRun
-	(*CheckRuns)(nil),      // 32: virga.v1.CheckRuns
-	(*CheckRunsReply)(nil), // 33: virga.v1.CheckRunsReply
-	(*RunTrouble)(nil),     // 34: virga.v1.RunTrouble
-	(*AwaitRun)(nil),       // 35: virga.v1.AwaitRun
-	(*AwaitRunReply)(nil),  // 36: virga.v1.AwaitRunReply
-	(*CancelRun)(nil),      // 37: virga.v1.CancelRun
-	nil,                    // 38: virga.v1.StageOptions.LabelsEntry
-	nil,                    // 39: virga.v1.CallOptions.PlaceEntry
-	nil,                    // 40: virga.v1.CallDAG.ArgsEntry
-	(*Value)(nil),          // 41: virga.v1.Value
-	(*Key)(nil),            // 42: virga.v1.Key
-	(*FuncRef)(nil),        // 43: virga.v1.FuncRef
-	(*Error)(nil),          // 44: virga.v1.Error
+	(*StageInput)(nil),     // 23: virga.v1.StageInput
+	(*StageReport)(nil),    // 24: virga.v1.StageReport
+	(*StageReports)(nil),   // 25: virga.v1.StageReports
+	(*SinkResult)(nil),     // 26: virga.v1.SinkResult
+	(*EndRun)(nil),         // 27: virga.v1.EndRun
+	(*EndRuns)(nil),        // 28: virga.v1.EndRuns
+	(*SurveyRun)(nil),      // 29: virga.v1.SurveyRun
+	(*SurveyRunReply)(nil), // 30: virga.v1.SurveyRunReply
+	(*StageStanding)(nil),  // 31: virga.v1.StageStanding
+	(*AmendRun)(nil),       // 32: virga.v1.AmendRun
+	(*CheckRuns)(nil),      // 33: virga.v1.CheckRuns
+	(*CheckRunsReply)(nil), // 34: virga.v1.CheckRunsReply
+	(*RunTrouble)(nil),     // 35: virga.v1.RunTrouble
+	(*AwaitRun)(nil),       // 36: virga.v1.AwaitRun
+	(*AwaitRunReply)(nil),  // 37: virga.v1.AwaitRunReply
+	(*CancelRun)(nil),      // 38: virga.v1.CancelRun
+	nil,                    // 39: virga.v1.StageOptions.LabelsEntry
+	nil,                    // 40: virga.v1.CallOptions.PlaceEntry
+	nil,                    // 41: virga.v1.CallDAG.ArgsEntry
+	(*Value)(nil),          // 42: virga.v1.Value
+	(*Key)(nil),            // 43: virga.v1.Key
+	(*FuncRef)(nil),        // 44: virga.v1.FuncRef
+	(*Error)(nil),          // 45: virga.v1.Error
 }
 var file_run_proto_depIdxs = []int32{
-	41, // 0: virga.v1.Arg.value:type_name -> virga.v1.Value
-	42, // 1: virga.v1.Arg.ref:type_name -> virga.v1.Key
+	42, // 0: virga.v1.Arg.value:type_name -> virga.v1.Value
+	43, // 1: virga.v1.Arg.ref:type_name -> virga.v1.Key
 	1,  // 2: virga.v1.Arg.holes:type_name -> virga.v1.Hole
-	42, // 3: virga.v1.Hole.ref:type_name -> virga.v1.Key
-	43, // 4: virga.v1.Stage.func:type_name -> virga.v1.FuncRef
+	43, // 3: virga.v1.Hole.ref:type_name -> virga.v1.Key
+	44, // 4: virga.v1.Stage.func:type_name -> virga.v1.FuncRef
 	3,  // 5: virga.v1.Stage.options:type_name -> virga.v1.StageOptions
 	4,  // 6: virga.v1.StageOptions.any:type_name -> virga.v1.AnyOf
-	38, // 7: virga.v1.StageOptions.labels:type_name -> virga.v1.StageOptions.LabelsEntry
-	41, // 8: virga.v1.AnyOf.invalid:type_name -> virga.v1.Value
+	39, // 7: virga.v1.StageOptions.labels:type_name -> virga.v1.StageOptions.LabelsEntry
+	42, // 8: virga.v1.AnyOf.invalid:type_name -> virga.v1.Value
 	2,  // 9: virga.v1.DAG.stages:type_name -> virga.v1.Stage
 	5,  // 10: virga.v1.DAG.edges:type_name -> virga.v1.Edge
 	6,  // 11: virga.v1.CreateDAG.dag:type_name -> virga.v1.DAG
 	6,  // 12: virga.v1.GetDAGReply.dag:type_name -> virga.v1.DAG
 	6,  // 13: virga.v1.ListDAGsReply.dags:type_name -> virga.v1.DAG
-	39, // 14: virga.v1.CallOptions.place:type_name -> virga.v1.CallOptions.PlaceEntry
-	42, // 15: virga.v1.CallOptions.output:type_name -> virga.v1.Key
-	43, // 16: virga.v1.CallOptions.then:type_name -> virga.v1.FuncRef
+	40, // 14: virga.v1.CallOptions.place:type_name -> virga.v1.CallOptions.PlaceEntry
+	43, // 15: virga.v1.CallOptions.output:type_name -> virga.v1.Key
+	44, // 16: virga.v1.CallOptions.then:type_name -> virga.v1.FuncRef
 	3,  // 17: virga.v1.CallOptions.stage:type_name -> virga.v1.StageOptions
-	43, // 18: virga.v1.Call.ref:type_name -> virga.v1.FuncRef
+	44, // 18: virga.v1.Call.ref:type_name -> virga.v1.FuncRef
 	0,  // 19: virga.v1.Call.args:type_name -> virga.v1.Arg
 	13, // 20: virga.v1.Call.options:type_name -> virga.v1.CallOptions
 	0,  // 21: virga.v1.StageArgs.args:type_name -> virga.v1.Arg
-	40, // 22: virga.v1.CallDAG.args:type_name -> virga.v1.CallDAG.ArgsEntry
+	41, // 22: virga.v1.CallDAG.args:type_name -> virga.v1.CallDAG.ArgsEntry
 	13, // 23: virga.v1.CallDAG.options:type_name -> virga.v1.CallOptions
-	41, // 24: virga.v1.StageResult.value:type_name -> virga.v1.Value
+	42, // 24: virga.v1.StageResult.value:type_name -> virga.v1.Value
 	17, // 25: virga.v1.CallReply.results:type_name -> virga.v1.StageResult
 	19, // 26: virga.v1.CallReply.plan:type_name -> virga.v1.Plan
 	20, // 27: virga.v1.Plan.stages:type_name -> virga.v1.PlannedStage
-	43, // 28: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
+	44, // 28: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
 	3,  // 29: virga.v1.PlannedStage.options:type_name -> virga.v1.StageOptions
 	21, // 30: virga.v1.Hop.run:type_name -> virga.v1.RunSpec
 	0,  // 31: virga.v1.Hop.args:type_name -> virga.v1.Arg
-	41, // 32: virga.v1.Hop.result:type_name -> virga.v1.Value
-	23, // 33: virga.v1.StageReports.reports:type_name -> virga.v1.StageReport
-	41, // 34: virga.v1.SinkResult.value:type_name -> virga.v1.Value
-	44, // 35: virga.v1.SinkResult.error:type_name -> virga.v1.Error
-	26, // 36: virga.v1.EndRuns.runs:type_name -> virga.v1.EndRun
-	30, // 37: virga.v1.SurveyRunReply.stages:type_name -> virga.v1.StageStanding
-	21, // 38: virga.v1.AmendRun.run:type_name -> virga.v1.RunSpec
-	34, // 39: virga.v1.CheckRunsReply.troubles:type_name -> virga.v1.RunTrouble
-	17, // 40: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
-	44, // 41: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
-	23, // 42: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
-	19, // 43: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
-	44, // 44: virga.v1.AwaitRunReply.undelivered:type_name -> virga.v1.Error
-	15, // 45: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
-	46, // [46:46] is the sub-list for method output_type
-	46, // [46:46] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	42, // 32: virga.v1.Hop.result:type_name -> virga.v1.Value
+	23, // 33: virga.v1.Hop.also:type_name -> virga.v1.StageInput
+	24, // 34: virga.v1.StageReports.reports:type_name -> virga.v1.StageReport
+	42, // 35: virga.v1.SinkResult.value:type_name -> virga.v1.Value
+	45, // 36: virga.v1.SinkResult.error:type_name -> virga.v1.Error
+	27, // 37: virga.v1.EndRuns.runs:type_name -> virga.v1.EndRun
+	31, // 38: virga.v1.SurveyRunReply.stages:type_name -> virga.v1.StageStanding
+	21, // 39: virga.v1.AmendRun.run:type_name -> virga.v1.RunSpec
+	35, // 40: virga.v1.CheckRunsReply.troubles:type_name -> virga.v1.RunTrouble
+	17, // 41: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
+	45, // 42: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
+	24, // 43: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
+	19, // 44: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
+	45, // 45: virga.v1.AwaitRunReply.undelivered:type_name -> virga.v1.Error
+	15, // 46: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_run_proto_init() }
@@ -3033,7 +3101,7 @@ func file_run_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_run_proto_rawDesc), len(file_run_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
