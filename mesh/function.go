@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -110,4 +111,10 @@ type FuncInfo struct {
 	Export string   // for wasm: the name under which the module exports it
 	Limits Limits   // of each invocation
 	Hosts  []NodeID // for native and worker: where it runs
+}
+
+// Equal reports whether both describe a version alike.
+func (f *FuncInfo) Equal(other *FuncInfo) bool {
+	return f.Ref == other.Ref && f.Kind == other.Kind && f.Module == other.Module && f.Size == other.Size &&
+		f.Export == other.Export && f.Limits == other.Limits && slices.Equal(f.Hosts, other.Hosts)
 }

@@ -113,7 +113,7 @@ func (c *Conn) work(job func()) bool {
 		return false
 	}
 	c.tasks.Add(1)
-	started := c.endpoint.workers.do(func() {
+	started := c.endpoint.workers.Do(func() {
 		defer c.tasks.Done()
 		job()
 	})

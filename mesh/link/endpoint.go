@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/virga-mesh/virga/internal/workers"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/admission"
 )
@@ -33,7 +34,7 @@ type Endpoint struct {
 	tasks  sync.WaitGroup
 
 	sent    sentBytes
-	workers workers
+	workers *workers.Pool
 	waiters sync.Pool // per endpoint: their channels must not cross bubbles of virtual time
 
 	mu      sync.Mutex
@@ -68,7 +69,7 @@ func listen(c Config, v versions) (*Endpoint, error) {
 		arrivals: make(chan struct{}, maxArrivals),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	e.workers = workers{spawn: e.spawn, stop: e.ctx.Done(), jobs: make(chan func())}
+	e.workers = workers.New(e.spawn, e.ctx.Done())
 	for _, address := range c.Listen {
 		if err := e.listenOn(address); err != nil {
 			e.Close()

@@ -19,13 +19,11 @@ func (r *Runs) known(id mesh.RunID) *coordination {
 // mayBeginAgain reports whether the run is over without an end that a call
 // with its id is answered by.
 func (c *coordination) mayBeginAgain() bool {
-	select {
-	case <-c.done:
-		record := c.record()
-		return !record.conclusive()
-	default:
+	if !c.isOver() {
 		return false
 	}
+	record := c.record()
+	return !record.conclusive()
 }
 
 // admit takes a run on, or finds the one that has its id already.

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"slices"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -23,8 +22,8 @@ func (r *Runs) HandleSurveyRun(from mesh.NodeID, m *pb.SurveyRun) (*pb.SurveyRun
 	if s == nil {
 		return &pb.SurveyRunReply{Forgotten: forgotten}, nil
 	}
-	standings, reports := s.survey(nodesOf(m.Lost))
-	reply := &pb.SurveyRunReply{Reports: reportMessages(reports)}
+	standings, all := s.survey(nodesOf(m.Lost))
+	reply := &pb.SurveyRunReply{Reports: all.encoded()}
 	for stage, st := range standings {
 		reply.Stages = append(reply.Stages, &pb.StageStanding{Stage: uint32(stage), Inputs: bitsOf(st.has), Done: st.done, Kept: st.kept})
 	}
@@ -38,11 +37,11 @@ func (r *Runs) find(key runKey) (s *share, forgotten uint32) {
 	return r.shares[key], r.forgotten.last(key)
 }
 
-func (s *share) survey(lost []mesh.NodeID) (map[int]standing, []report) {
+func (s *share) survey(lost []mesh.NodeID) (map[int]standing, reports) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.exec.lose(lost)
-	return s.exec.stand(), slices.Concat(s.exec.told, s.exec.unsent)
+	return s.exec.stand(), joinedReports(append(s.exec.told, s.exec.unsent))
 }
 
 // parseSurvey reads how stages stand of those that a spec puts on a node, and
@@ -121,9 +120,9 @@ func (s *share) amend(next *spec) {
 	}
 	out := s.exec.amend(next)
 	s.plan.Store(next)
-	var reports []report
+	var told reports
 	if len(out.send) > 0 {
-		reports = s.exec.takeReports()
+		told = s.exec.takeReports()
 	}
 	err := s.charge()
 	s.mu.Unlock()
@@ -133,7 +132,7 @@ func (s *share) amend(next *spec) {
 	}
 	s.spawnAll(out.invoke)
 	if len(out.send) > 0 {
-		s.runs.spawn(func() { s.deliver(out.send, reports) })
+		s.runs.spawn(func() { s.deliver(out.send, told) })
 	}
 }
 
@@ -149,7 +148,7 @@ func (s *share) answerAgain(reported []bool) {
 	s.mu.Unlock()
 	for i, sink := range sinks {
 		if sp.places[sink].Node == s.exec.self {
-			s.answer(sink, ends[i], nil)
+			s.answer(sink, ends[i], reports{})
 		}
 	}
 }

@@ -27,7 +27,9 @@ func (alone) Invoke(_ context.Context, v Invocation) (mesh.Value, error) { retur
 func (alone) Place(q PlaceRequest) ([]Placement, error) {
 	places := make([]Placement, len(q.Stages))
 	for i := range places {
-		places[i].Node = "n1"
+		if places[i].Node = q.Pins[q.Stages[i].Name]; places[i].Node == "" {
+			places[i].Node = "n1"
+		}
 	}
 	return places, nil
 }
@@ -48,21 +50,37 @@ func BenchmarkCallHere(b *testing.B) {
 	benchmarkCall(b, callOf("f", "1"), nil)
 }
 
-// BenchmarkCallElsewhere is what a hop and its result cost the two nodes,
-// with encoding and without a network.
-func BenchmarkCallElsewhere(b *testing.B) {
-	here, there := &wired{}, &wired{}
+// benchmarkWired calls one of two nodes, with encoding and without a network.
+func benchmarkWired(b *testing.B, q Request, dags map[string]*mesh.DAG) {
+	here, there := &wired{alone: alone{dags}}, &wired{alone: alone{dags}}
 	here.runs = New(Config{Self: "n0", Catalog: here, Executor: here, Placer: here, Peers: there})
 	there.runs = New(Config{Self: "n1", Catalog: there, Executor: there, Placer: there, Peers: here})
 	here.peer, there.peer = "n1", "n0"
 	defer here.runs.Close()
 	defer there.runs.Close()
-	q := callOf("f", "1")
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := here.runs.Call(b.Context(), q); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkCallElsewhere is what a hop and its result cost the two nodes.
+func BenchmarkCallElsewhere(b *testing.B) { benchmarkWired(b, callOf("f", "1"), nil) }
+
+// BenchmarkChainApart has each stage of a chain on another node than the one
+// before: what 16 stages take more than 2 are 14 hops.
+func BenchmarkChainApart(b *testing.B) {
+	for _, n := range []int{2, 16} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			q, dags := chainCall(n)
+			q.Place = map[string]mesh.NodeID{}
+			for i := range n {
+				q.Place[fmt.Sprintf("s%d", i)] = mesh.NodeID(fmt.Sprintf("n%d", (i+1)%2))
+			}
+			benchmarkWired(b, q, dags)
+		})
 	}
 }
 
@@ -103,15 +121,20 @@ func (w *wired) Call(context.Context, mesh.NodeID, wire.Message) (wire.Message, 
 func BenchmarkChainHere(b *testing.B) {
 	for _, n := range []int{1, 2, 4, 8, 16} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			var stages, edges []string
-			for i := range n {
-				stages = append(stages, fmt.Sprintf("s%d", i))
-				if i > 0 {
-					edges = append(edges, stages[i-1]+":"+stages[i])
-				}
-			}
-			q := dagCall("d", map[string][]Arg{"s0": argsOf("1")})
-			benchmarkCall(b, q, map[string]*mesh.DAG{"d": dagOf(stages, edges)})
+			q, dags := chainCall(n)
+			benchmarkCall(b, q, dags)
 		})
 	}
+}
+
+// chainCall calls a DAG of so many stages, one after the other.
+func chainCall(n int) (Request, map[string]*mesh.DAG) {
+	var stages, edges []string
+	for i := range n {
+		stages = append(stages, fmt.Sprintf("s%d", i))
+		if i > 0 {
+			edges = append(edges, stages[i-1]+":"+stages[i])
+		}
+	}
+	return dagCall("d", map[string][]Arg{"s0": argsOf("1")}), map[string]*mesh.DAG{"d": dagOf(stages, edges)}
 }

@@ -147,11 +147,8 @@ func (r *Runs) callDAG(ctx context.Context, q *Request) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	g, err := newGraph(dag, q.StageArgs)
+	g, err := r.graphOf(ctx, dag, q.StageArgs)
 	if err != nil {
-		return Reply{}, err
-	}
-	if err := r.resolve(ctx, g); err != nil {
 		return Reply{}, err
 	}
 	args := make([][]Arg, len(g.stages))
@@ -163,19 +160,6 @@ func (r *Runs) callDAG(ctx context.Context, q *Request) (Reply, error) {
 		return Reply{}, err
 	}
 	return r.run(ctx, q, g, args, places)
-}
-
-// resolve looks up the stages' functions.
-func (r *Runs) resolve(ctx context.Context, g *graph) (err error) {
-	for i := range g.stages {
-		st := &g.stages[i]
-		if st.fn, err = r.cfg.Catalog.Function(ctx, st.fn.Ref); err != nil {
-			failure := *mesh.AsError("", err)
-			failure.Stage = st.name
-			return &failure
-		}
-	}
-	return nil
 }
 
 // run makes a run of what has been planned.

@@ -57,6 +57,9 @@ func (c *coordination) execute() {
 	c.in = in
 	for {
 		c.attempt()
+		if c.isOver() {
+			return
+		}
 		select {
 		case <-c.done:
 			return
@@ -66,6 +69,15 @@ func (c *coordination) execute() {
 			<-c.done
 			return
 		}
+	}
+}
+
+func (c *coordination) isOver() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -168,14 +180,14 @@ func (s *share) begin(args [][]Arg) {
 // can start by it here.
 func (s *share) supply(sp *spec, stage int, args []Arg, ready []task) []task {
 	if node := sp.places[stage].Node; node != s.exec.self {
-		s.hop(&delivery{port: port{stage, 0}, node: node, from: stage}, args, nil)
+		s.hop(&delivery{port: port{stage, 0}, node: node, from: stage}, args, reports{})
 		return ready
 	}
-	ready, err := s.accept(port{stage, 0}, input{args: args}, nil, ready)
+	tasks, err := s.accept(input{args: args}, nil, port{stage, 0})
 	if err != nil {
 		s.fail(stage, sp, err)
 	}
-	return ready
+	return append(ready, tasks...)
 }
 
 // The inputs of the tracker. Each is followed by what it asks for, without the lock.
@@ -201,9 +213,9 @@ func (c *coordination) stageFailed(attempt uint32, stage int, err error) {
 	c.do(e)
 }
 
-func (c *coordination) sinkResult(attempt uint32, stage int, end ending, reports []report) {
+func (c *coordination) sinkResult(attempt uint32, stage int, end ending, told []report) {
 	c.mu.Lock()
-	e := c.tracker.sinkResult(attempt, stage, end, reports)
+	e := c.tracker.sinkResult(attempt, stage, end, told)
 	err := c.charge()
 	c.mu.Unlock()
 	if c.do(e); err != nil {

@@ -1,6 +1,6 @@
 // Package run coordinates runs and executes their stages. The node that
 // takes a call plans it and starts it; from there the results travel from
-// node to node as hops, each with the whole plan, and the coordinator hears
+// node to node as hops, the first to each with the plan, and the coordinator hears
 // again only from the sinks. What is lost with a node that dies runs again
 // elsewhere, and nothing else; a run always ends, by its deadline at the latest.
 //

@@ -12,6 +12,7 @@ type execution struct {
 	self   mesh.NodeID
 	spec   *spec
 	stages []progress // by stage
+	room   []slot     // for stages that have no inputs yet
 	left   int        // stages of this node that have not ended
 	held   int64      // bytes of inputs that wait, and of results that are kept
 	keeps  bool       // results, so that they can be sent again
@@ -21,8 +22,8 @@ type execution struct {
 	// Since the last survey no plan has come yet. Until then all results are
 	// kept: where they have to go may be about to change.
 	surveyed bool
-	unsent   []report // that no message has taken along yet
-	told     []report // that one has, where results are kept
+	unsent   reports   // that no message has taken along yet
+	told     []reports // that one has, where results are kept
 }
 
 // progress is where a stage of this node stands.
@@ -102,6 +103,9 @@ type delivery struct {
 	from   int // the stage whose result it is
 	value  mesh.Value
 	absent bool
+
+	also  []port // of the same node, that get the same
+	taken bool   // it goes along with another one
 }
 
 // arrive takes an input, and adds the tasks that can start by it. It reports
@@ -112,7 +116,7 @@ func (e *execution) arrive(p port, in input, ready []task) (_ []task, fresh bool
 	}
 	st, stage := &e.stages[p.stage], &e.spec.stages[p.stage]
 	if st.inputs == nil {
-		st.inputs, st.missing = make([]slot, len(stage.parents)+1), int32(stage.inputs())
+		st.inputs, st.missing = e.slots(len(stage.parents)+1), int32(stage.inputs())
 	}
 	if st.inputs[p.input].arrived {
 		return ready, false
@@ -130,6 +134,23 @@ func (e *execution) arrive(p port, in input, ready []task) (_ []task, fresh bool
 		ready = append(ready, task{stage: p.stage})
 	}
 	return ready, true
+}
+
+// slots gives room for the inputs of a stage: a piece of what all stages here
+// need, which is made at once.
+func (e *execution) slots(n int) []slot {
+	if len(e.room) < n {
+		need := 0
+		for i := range e.stages {
+			if e.spec.places[i].Node == e.self && e.stages[i].inputs == nil {
+				need += len(e.spec.stages[i].parents) + 1
+			}
+		}
+		e.room = make([]slot, need)
+	}
+	slots := e.room[:n:n]
+	e.room = e.room[n:]
+	return slots
 }
 
 // expects reports whether the stage is this node's, has such an input, and
@@ -183,7 +204,10 @@ func (e *execution) finish(t task, under *spec, end ending) outputs {
 	st := &e.stages[t.stage]
 	end.report.stage, end.report.attempt = t.stage, e.spec.placed(t.stage)
 	end.report.moved, end.report.skipped = st.moved, end.skipped
-	e.unsent = append(e.unsent, end.report)
+	if e.unsent.own == nil && !e.keeps {
+		e.unsent.own = make([]report, 0, e.left+1) // they all go to the coordinator together
+	}
+	e.unsent.own = append(e.unsent.own, end.report)
 	if st.skipped = end.skipped; end.taken != nil {
 		st.branched().taken = end.taken
 	}
@@ -204,7 +228,7 @@ func (e *execution) feed(out *outputs, stage, i int, v mesh.Value) {
 		v = mesh.Value{}
 	}
 	if node := e.spec.places[child.stage].Node; node != e.self {
-		out.send = append(out.send, delivery{child, node, stage, v, absent})
+		out.send = append(out.send, delivery{port: child, node: node, from: stage, value: v, absent: absent})
 		return
 	}
 	in := input{absent: absent}
@@ -242,11 +266,11 @@ func (e *execution) close(stage int, under *spec) bool {
 }
 
 // takeReports hands over the reports for a message to take along.
-func (e *execution) takeReports() []report {
-	reports := e.unsent
+func (e *execution) takeReports() reports {
+	taken := e.unsent
 	if e.keeps {
-		e.told = append(e.told, reports...)
+		e.told = append(e.told, taken)
 	}
-	e.unsent = nil
-	return reports
+	e.unsent = reports{}
+	return taken
 }

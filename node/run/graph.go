@@ -2,16 +2,19 @@ package run
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/virga-mesh/virga/mesh"
 )
 
 // graph is what all attempts of a run share: its stages, and how results
-// flow between them. It does not change once it is linked.
+// flow between them. It does not change once it is linked, but for the
+// encoding that is kept.
 type graph struct {
 	stages []stage
 	sinks  []int // in the order of declaration
 	single bool  // a function without a DAG: its errors name no stage
+	sent   atomic.Pointer[sentPlan]
 }
 
 // stage is a stage with what it receives and whom it feeds.

@@ -15,33 +15,54 @@ import (
 // whatever else goes wrong is told to the run's coordinator.
 func (r *Runs) HandleHop(from mesh.NodeID, m *pb.Hop) error {
 	s, err := r.shareOf(m.GetRun(), m.LeftUs, int(m.Stage))
-	if s == nil {
+	switch {
+	case err == errNoPlan:
+		return r.awaitPlan(from, m, keyOf(m.Run))
+	case s == nil:
 		return err
 	}
-	p := port{int(m.Stage), int(m.Input)}
-	sp := s.spec()
-	switch sender, ok := sp.sender(p); {
-	case s.isLost(from):
+	if s.isLost(from) {
 		return nil // its stages run elsewhere by now
-	case ok && sender == from:
-	case m.Run.Attempt < sp.attempt:
-		return nil // of an execution that was given up
-	default:
-		return mesh.Errorf(mesh.Invalid, "hop", "input %d of stage %d of run %s from node %s: not in its plan", m.Input, m.Stage, sp.run, from)
 	}
-	args, err := parseArgs(m.Args)
-	if err != nil {
-		r.spawn(func() { s.fail(p.stage, sp, err) })
+	sp := s.spec()
+	if sp.attempt == m.Run.Attempt {
+		sp.introduce(from)
+	}
+	ports, err := sp.portsOf(m, from)
+	if err != nil || len(ports) == 0 {
 		return err
 	}
-	in := input{args: args, absent: m.Absent, moved: true}
-	ready, err := s.accept(p, in, parseReports(m.Reports, len(sp.stages)), nil)
+	in, err := inputOf(m)
 	if err != nil {
-		r.spawn(func() { s.fail(p.stage, sp, err) })
+		r.spawn(func() { s.fail(ports[0].stage, sp, err) })
+		return err
+	}
+	ready, err := s.accept(in, m.Reports, ports...)
+	if err != nil {
+		r.spawn(func() { s.fail(ports[0].stage, sp, err) })
 		return nil
 	}
 	s.spawnAll(ready)
 	return nil
+}
+
+// portsOf lists the inputs that a hop brings: none from an execution that was given up.
+func (s *spec) portsOf(m *pb.Hop, from mesh.NodeID) ([]port, error) {
+	ports := make([]port, 0, 1+len(m.Also))
+	ports = append(ports, port{int(m.Stage), int(m.Input)})
+	for _, at := range m.Also {
+		ports = append(ports, port{int(at.Stage), int(at.Input)})
+	}
+	for _, p := range ports {
+		if sender, ok := s.sender(p); ok && sender == from {
+			continue
+		}
+		if m.Run.Attempt < s.attempt {
+			return nil, nil
+		}
+		return nil, mesh.Errorf(mesh.Invalid, "hop", "input %d of stage %d of run %s from node %s: not in its plan", p.input, p.stage, s.run, from)
+	}
+	return ports, nil
 }
 
 // sender gives the node that sends an input, by the plan.
@@ -63,12 +84,15 @@ func (s *share) isLost(node mesh.NodeID) bool {
 
 // shareOf finds the share of a run, which goes on under the spec's attempt if
 // that is a later one; or makes it. Nil without an error: the attempt is over.
+// errNoPlan: it is not known here.
 func (r *Runs) shareOf(m *pb.RunSpec, leftMicros uint64, stage int) (*share, error) {
-	id, err := wire.ToRunID(m.GetRunId())
-	if err != nil {
+	if _, err := wire.ToRunID(m.GetRunId()); err != nil {
 		return nil, err
 	}
-	key := runKey{id, mesh.NodeID(m.GetCoordinator())}
+	key := keyOf(m)
+	if key.coordinator == "" {
+		return nil, mesh.Errorf(mesh.Invalid, "run", "a coordinator of 0 bytes: expected a node's id")
+	}
 	s, late := r.share(key, m.GetAttempt())
 	if late || s != nil && s.spec().attempt >= m.Attempt {
 		return s, nil
@@ -76,15 +100,29 @@ func (r *Runs) shareOf(m *pb.RunSpec, leftMicros uint64, stage int) (*share, err
 	if key.coordinator == r.cfg.Self {
 		return nil, nil // a run of ours that is over
 	}
-	sp, err := parseSpec(m)
-	switch {
-	case err != nil:
-		return nil, err
-	case s != nil && sp.follows(s.spec()):
-		s.amend(sp)
-		return s, nil
+	if len(m.GetPlan()) == 0 {
+		return nil, errNoPlan
 	}
-	return r.join(sp, leftMicros, stage), nil
+	sp, err := r.parseSpec(m)
+	if err != nil {
+		return nil, err
+	}
+	if s != nil && sp.follows(s.spec()) {
+		s.amend(sp)
+	} else {
+		s = r.join(sp, leftMicros, stage)
+	}
+	r.planCame(key)
+	return s, nil
+}
+
+// errNoPlan is the error of a message whose sender took the plan of the
+// attempt to be known here.
+var errNoPlan = mesh.Errorf(mesh.Invalid, "run", "a plan that is not known, and does not come with the message")
+
+// keyOf gives the key of a run whose id has been checked.
+func keyOf(m *pb.RunSpec) runKey {
+	return runKey{mesh.RunID(m.GetRunId()), mesh.NodeID(m.GetCoordinator())}
 }
 
 // share finds the share of a run. Late: the attempt is over.
@@ -100,7 +138,7 @@ func (r *Runs) share(key runKey, attempt uint32) (s *share, late bool) {
 // join makes the share of a run that another node coordinates. One that the
 // run had here before, and has nothing to do with the attempt, ends with it.
 func (r *Runs) join(sp *spec, leftMicros uint64, stage int) *share {
-	left := time.Duration(min(leftMicros, uint64(MaxTimeout/time.Microsecond))) * time.Microsecond
+	left := micros(leftMicros)
 	ctx, cancel := context.WithTimeout(r.ctx, left)
 	s := r.newShare(ctx, cancel, sp, false)
 	current, err := r.register(s)
@@ -110,7 +148,7 @@ func (r *Runs) join(sp *spec, leftMicros uint64, stage int) *share {
 	}
 	cancel()
 	if err != nil {
-		r.refuse(sp, stage, left, err)
+		r.refuse(sp.key(), sp.attempt, min(stage, len(sp.stages)-1), left, err)
 	}
 	return current
 }
@@ -164,13 +202,13 @@ func (r *Runs) forget(s *share) {
 }
 
 // refuse tells a coordinator that its run was not taken on here.
-func (r *Runs) refuse(sp *spec, stage int, left time.Duration, err error) {
+func (r *Runs) refuse(key runKey, attempt uint32, stage int, left time.Duration, err error) {
 	r.spawn(func() {
 		ctx, cancel := context.WithTimeout(r.ctx, min(left, noticeTimeout))
 		defer cancel()
-		stage = min(stage, len(sp.stages)-1)
-		if err := r.cfg.Peers.Send(ctx, sp.coordinator, failure(sp, stage, wire.FromError(err, r.cfg.Self))); err != nil {
-			r.cfg.Log.Warn("a refused run's coordinator was not told", "run", sp.run, "err", err)
+		m := &pb.SinkResult{RunId: key.run[:], Attempt: attempt, Stage: uint32(stage), Error: wire.FromError(err, r.cfg.Self)}
+		if err := r.cfg.Peers.Send(ctx, key.coordinator, m); err != nil {
+			r.cfg.Log.Warn("a refused run's coordinator was not told", "run", key.run, "err", err)
 		}
 	})
 }

@@ -58,7 +58,7 @@ func TestHopsThatMakeNoSense(t *testing.T) {
 		text string
 	}{
 		{"no spec", "n1", func(m *pb.Hop) { m.Run = nil }, "run id"},
-		{"no plan", "n1", func(m *pb.Hop) { m.Run.Plan = nil }, "0 stages"},
+		{"empty plan", "n1", func(m *pb.Hop) { m.Run.Plan = []byte{0x78, 0} }, "0 stages"}, // a field that is not known
 		{"no coordinator", "n1", func(m *pb.Hop) { m.Run.Coordinator = nil }, "coordinator of 0 bytes"},
 		{"short id", "n1", func(m *pb.Hop) { m.Run.RunId = []byte{1} }, "expected 16"},
 		{"parent of nowhere", "n1", stageOf(1, func(s *pb.PlannedStage) { s.Parents[0] = 1 << 31 }), "expected less than 2"},
@@ -356,5 +356,19 @@ func FuzzHandleHop(f *testing.F) {
 			}
 			c.nodes["n2"].Close()
 		})
+	})
+}
+
+// A result that several stages of one node wait for travels there once.
+func TestAResultGoesToEachNodeOnce(t *testing.T) {
+	simulate(t, 3, 1, func(t *testing.T, c *cluster) {
+		for name, node := range map[string]mesh.NodeID{"a": "n1", "b": "n2", "c": "n3", "d": "n2", "e": "n3", "f": "n1"} {
+			c.define(name, term, node)
+		}
+		c.declare("d", []string{"a", "b", "c", "d", "e", "f"}, "a:b", "a:c", "a:d", "a:e", "b:f", "c:f", "d:f", "e:f", "a:f")
+		reply, err := c.nodes["n1"].Call(t.Context(), dagCall("d", map[string][]Arg{"a": argsOf("1")}))
+		if got := one(t, reply, err); got != "f(b(a(1)) c(a(1)) d(a(1)) e(a(1)) a(1))" || c.messages("Hop") != 2+4 {
+			t.Errorf("the answer is %s, after %d hops: expected two there, and four back", got, c.messages("Hop"))
+		}
 	})
 }

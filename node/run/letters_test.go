@@ -18,7 +18,7 @@ type letter struct {
 	ending   ending
 	err      error  // of a result
 	reported []bool // of an amendment
-	reports  []report
+	reports  reports
 }
 
 type letterKind int
@@ -60,12 +60,12 @@ func (l *letter) describe() string {
 }
 
 func reported(l *letter) string {
-	if len(l.reports) == 0 {
-		return ""
-	}
 	var names []string
-	for _, r := range l.reports {
+	for _, r := range l.reports.all(len(l.spec.stages)) {
 		names = append(names, l.spec.stages[r.stage].name)
+	}
+	if names == nil {
+		return ""
 	}
 	return " reports " + strings.Join(names, ",")
 }
@@ -106,7 +106,7 @@ func (w *world) receiveResult(l letter) {
 		w.do(t.stageFailed(l.spec.attempt, l.port.stage, l.err))
 		return
 	}
-	w.do(t.sinkResult(l.spec.attempt, l.port.stage, l.ending, l.reports))
+	w.do(t.sinkResult(l.spec.attempt, l.port.stage, l.ending, l.reports.all(len(l.spec.stages))))
 }
 
 func (w *world) receiveHop(l letter) {
@@ -119,7 +119,7 @@ func (w *world) receiveHop(l letter) {
 	}
 	ready, fresh := n.exec.arrive(l.port, l.in, nil)
 	if fresh {
-		n.exec.unsent = append(n.exec.unsent, l.reports...)
+		n.exec.unsent.pass(l.reports.encoded(), len(l.spec.stages))
 	}
 	for _, t := range ready { // the run may end by any
 		w.begin(l.to, t)

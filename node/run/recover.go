@@ -65,12 +65,12 @@ func (c *coordination) survey(sp *spec, lost []mesh.NodeID) (l loss, complete bo
 		})
 	}
 	all.Wait()
-	own, reports := c.share.survey(lost)
+	own, told := c.share.survey(lost)
 	for stage, st := range own {
 		l.standing[stage] = st
 	}
 	c.mu.Lock()
-	c.tracker.learn(reports)
+	c.tracker.learn(told.all(len(sp.stages)))
 	l.reported, l.doubted = c.tracker.ended(), map[mesh.NodeID]bool{}
 	for node, times := range c.over {
 		l.doubted[node] = times >= overTwice

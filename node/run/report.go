@@ -73,23 +73,3 @@ func (s *StageReport) message() *pb.StageReport {
 	m.Node = []byte(s.Node)
 	return m
 }
-
-func reportMessages(reports []report) []*pb.StageReport {
-	messages := make([]*pb.StageReport, len(reports))
-	for i := range reports {
-		messages[i] = reports[i].message()
-	}
-	return messages
-}
-
-// parseReports reads the reports of a run with that many stages, and leaves
-// out those that cannot be: they are for people only.
-func parseReports(messages []*pb.StageReport, stages int) []report {
-	var reports []report
-	for _, m := range messages {
-		if uint64(m.Stage) < uint64(stages) && len(reports) < stages {
-			reports = append(reports, parseReport(m))
-		}
-	}
-	return reports
-}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/virga-mesh/virga/internal/workers"
 	"github.com/virga-mesh/virga/mesh"
 )
 
@@ -52,15 +53,18 @@ type Config struct {
 type Runs struct {
 	cfg Config
 
-	ctx  context.Context // ends with Close
-	stop context.CancelFunc
-	work sync.WaitGroup // goroutines of this room
+	ctx    context.Context // ends with Close
+	stop   context.CancelFunc
+	work   sync.WaitGroup // goroutines of this room
+	stages *workers.Pool  // run stages
 
 	held     atomic.Int64 // bytes of inputs and results that wait
 	elements atomic.Int64 // of lists, that have room on this node
 	batches  batches
 	paces    paces
 	counts   counts
+	graphs   recent[*mesh.DAG, graph]
+	plans    recent[string, plan] // by their encoding
 
 	mu          sync.Mutex
 	closed      bool
@@ -68,6 +72,7 @@ type Runs struct {
 	shares      map[runKey]*share
 	history     history   // coordinated runs that are over
 	forgotten   forgotten // attempts whose hops come too late
+	early       early     // hops that came before the plan of their attempt
 	spread      int       // coordinated runs that have stages elsewhere
 	guarding    bool      // the guard runs
 
@@ -97,10 +102,14 @@ func New(c Config) *Runs {
 		shares:      map[runKey]*share{},
 		history:     newHistory(c.ResultTTL, c.MaxBytes/16),
 		forgotten:   forgotten{attempts: map[runKey]uint32{}},
+		early:       early{hops: map[runKey][]earlyHop{}},
 		batches:     newBatches(),
 		paces:       newPaces(),
+		graphs:      newRecent[*mesh.DAG, graph](),
+		plans:       newRecent[string, plan](),
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
+	r.stages = workers.New(r.spawn, r.ctx.Done())
 	return r
 }
 
@@ -117,7 +126,11 @@ func (r *Runs) Close() {
 	r.mu.Lock()
 	r.closed = true
 	coordinated, shares := slices.Collect(maps.Values(r.coordinated)), slices.Collect(maps.Values(r.shares))
+	waiting := slices.Collect(maps.Keys(r.early.hops))
 	r.mu.Unlock()
+	for _, key := range waiting {
+		r.takeEarly(key)
+	}
 	for _, c := range coordinated {
 		c.abandon(errClosed())
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
-	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
 // share is this node's part of a run: the execution, and what moves its
@@ -44,16 +43,22 @@ func (r *Runs) newShare(ctx context.Context, cancel context.CancelFunc, s *spec,
 
 func (s *share) spec() *spec { return s.plan.Load() }
 
-// accept takes an input, and gives the tasks that can start by it.
-func (s *share) accept(p port, in input, reports []report, ready []task) ([]task, error) {
+// accept takes an input of one stage, or the same of several, with what stages
+// before had to tell. It gives the tasks that can start by it.
+func (s *share) accept(in input, told []byte, ports ...port) (ready []task, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dropped {
-		return ready, nil
+		return nil, nil
 	}
-	ready, fresh := s.exec.arrive(p, in, ready)
+	fresh := false
+	for _, p := range ports {
+		var is bool
+		ready, is = s.exec.arrive(p, in, ready)
+		fresh = fresh || is
+	}
 	if fresh {
-		s.exec.unsent = append(s.exec.unsent, reports...)
+		s.exec.unsent.pass(told, len(s.exec.stages))
 	}
 	return ready, s.charge()
 }
@@ -160,7 +165,7 @@ func (s *share) reject(t task, under *spec, err error) error {
 // that become ready by it; the others get goroutines of their own.
 func (s *share) pass(t task, under *spec, end ending) (next task, since time.Time, more bool) {
 	since = end.report.started.Add(end.report.took)
-	out, reports, err := s.finish(t, under, end)
+	out, told, err := s.finish(t, under, end)
 	if err != nil {
 		s.fail(t.stage, under, err)
 		return task{}, since, false
@@ -168,9 +173,9 @@ func (s *share) pass(t task, under *spec, end ending) (next task, since time.Tim
 	for i := 1; i < len(out.invoke); i++ {
 		s.spawn(out.invoke[i], since)
 	}
-	s.deliver(out.send, reports)
+	s.deliver(out.send, told)
 	if out.sink {
-		s.answer(t.stage, end, reports)
+		s.answer(t.stage, end, told)
 	}
 	s.dropIfDone()
 	if len(out.invoke) == 0 {
@@ -179,63 +184,25 @@ func (s *share) pass(t task, under *spec, end ending) (next task, since time.Tim
 	return out.invoke[0], since, true
 }
 
-func (s *share) finish(t task, under *spec, end ending) (out outputs, reports []report, err error) {
+func (s *share) finish(t task, under *spec, end ending) (out outputs, told reports, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dropped {
-		return outputs{}, nil, nil
+		return outputs{}, reports{}, nil
 	}
 	s.exec.full = s.runs.crowded()
 	out = s.exec.finish(t, under, end)
 	if out.sink || len(out.send) > 0 {
-		reports = s.exec.takeReports()
+		told = s.exec.takeReports()
 	}
 	if s.losers != nil && s.exec.stages[t.stage].done {
 		s.giveUp(t.stage)
 	}
-	return out, reports, s.charge()
+	return out, told, s.charge()
 }
 
 func (s *share) spawn(t task, ready time.Time) {
-	s.runs.spawn(func() { s.drive(t, ready) })
-}
-
-// deliver sends results to other nodes. The reports go with the first.
-func (s *share) deliver(deliveries []delivery, reports []report) {
-	for i := range deliveries {
-		d := &deliveries[i]
-		var args []Arg
-		if !d.absent {
-			args = []Arg{{Value: d.value}}
-		}
-		s.hop(d, args, reports)
-		reports = nil
-	}
-}
-
-// hop sends an input to a stage of another node.
-func (s *share) hop(d *delivery, args []Arg, reports []report) {
-	m := &pb.Hop{
-		Run: s.spec().message(), Stage: uint32(d.stage), Input: uint32(d.input), Absent: d.absent,
-		Args: argMessages(args), Reports: reportMessages(reports), LeftUs: timeLeft(s.ctx),
-	}
-	err := s.runs.cfg.Peers.Send(s.ctx, d.node, m)
-	switch {
-	case err == nil:
-	case mesh.KindOf(err) == mesh.Unavailable:
-		s.lost(d.from, d.node)
-	default:
-		s.fail(d.from, s.spec(), err)
-	}
-}
-
-// timeLeft is how long a run has from now, in µs, at least one.
-func timeLeft(ctx context.Context) uint64 {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return uint64(MaxTimeout / time.Microsecond)
-	}
-	return uint64(max(time.Until(deadline)/time.Microsecond, 1))
+	s.runs.stages.Do(func() { s.drive(t, ready) })
 }
 
 // dropIfDone drops a share that nobody needs any more, and whose coordinator

@@ -25,7 +25,8 @@ type spec struct {
 	since       []uint32    // by stage, the attempt in which it was placed there; nil: this one
 
 	encode  sync.Once
-	encoded *pb.RunSpec
+	encoded []byte // the plan, once it was sent or as it came
+	audience
 }
 
 func (s *spec) key() runKey { return runKey{s.run, s.coordinator} }
@@ -107,37 +108,48 @@ func (s *spec) stagesOn(node mesh.NodeID) (n int) {
 	return n
 }
 
-// message gives the spec as it travels with every hop: made once, or as it
-// came, but for the age of its work. Why a stage runs where it does is for the
-// coordinator alone.
+// message gives the spec with its plan.
 func (s *spec) message() *pb.RunSpec {
-	s.encode.Do(func() {
-		if s.encoded != nil {
-			return
-		}
-		plan := s.planned()
-		for i := range plan {
-			plan[i].Why = ""
-			if plan[i].Attempt == s.attempt {
-				plan[i].Attempt = 0
-			}
-		}
-		s.encoded = &pb.RunSpec{
-			RunId: s.run[:], Attempt: s.attempt, Coordinator: []byte(s.coordinator), Plan: encodePlan(plan), Session: wire.FromSession(s.session),
-		}
-		if s.work.ID != s.run {
-			s.encoded.Work = s.work.ID[:]
-		}
-	})
-	age := s.work.Age()
-	if age == 0 {
-		return s.encoded
+	m := &pb.RunSpec{Plan: s.encodedPlan()}
+	s.identify(m)
+	return m
+}
+
+// tell sets m to the spec as it travels with a hop: with the plan unless the
+// node has it.
+func (s *spec) tell(m *pb.RunSpec, node mesh.NodeID) {
+	s.identify(m)
+	if node != s.coordinator && s.introduce(node) {
+		m.Plan = s.encodedPlan()
 	}
-	e := s.encoded
-	return &pb.RunSpec{
-		RunId: e.RunId, Attempt: e.Attempt, Coordinator: e.Coordinator, Plan: e.Plan, Work: e.Work,
-		WorkAgeUs: uint64(age / time.Microsecond), Session: e.Session,
+}
+
+// identify sets all but the plan.
+func (s *spec) identify(m *pb.RunSpec) {
+	m.RunId, m.Attempt, m.Coordinator = s.run[:], s.attempt, []byte(s.coordinator)
+	m.WorkAgeUs = uint64(s.work.Age() / time.Microsecond)
+	m.Session = wire.FromSession(s.session)
+	if s.work.ID != s.run {
+		m.Work = s.work.ID[:]
 	}
+}
+
+// audience are the nodes that have a plan: it was sent to them from here, or
+// they sent something that follows from it.
+type audience struct {
+	mu    sync.Mutex
+	nodes []mesh.NodeID
+}
+
+// introduce adds a node, and reports whether it is new.
+func (a *audience) introduce(node mesh.NodeID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if slices.Contains(a.nodes, node) {
+		return false
+	}
+	a.nodes = append(a.nodes, node)
+	return true
 }
 
 // planned is the plan as records show it.
@@ -154,44 +166,36 @@ func (s *spec) planned() []PlannedStage {
 }
 
 // parseSpec reads and checks a spec that came from another node.
-func parseSpec(m *pb.RunSpec) (*spec, error) {
+func (r *Runs) parseSpec(m *pb.RunSpec) (*spec, error) {
 	id, err := wire.ToRunID(m.GetRunId())
 	if err != nil {
 		return nil, err
 	}
-	plan, err := decodePlan(m.GetPlan())
-	if err != nil {
-		return nil, err
-	}
-	if len(plan) == 0 || len(m.GetCoordinator()) == 0 {
-		return nil, mesh.Errorf(mesh.Invalid, "run", "a plan of %d stages, coordinator of %d bytes: expected at least one each", len(plan), len(m.GetCoordinator()))
-	}
-	s := &spec{graph: &graph{stages: make([]stage, len(plan))}, run: id, attempt: m.Attempt, coordinator: mesh.NodeID(m.Coordinator), encoded: m}
 	work := id
 	if len(m.GetWork()) > 0 {
 		if work, err = wire.ToRunID(m.Work); err != nil {
 			return nil, err
 		}
 	}
-	s.work = effects.Aged(work, micros(m.GetWorkAgeUs()))
-	if s.session, err = wire.ToSession(m.GetSession()); err != nil {
+	session, err := wire.ToSession(m.GetSession())
+	if err != nil {
 		return nil, err
 	}
-	for i, p := range plan {
-		s.stages[i] = stage{
-			name: p.Name, fn: mesh.FuncInfo{Ref: p.Func}, options: p.Options,
-			parents: p.Parents, when: p.When, hasArgs: p.HasArgs,
-		}
-		s.places = append(s.places, p.Placement)
-		if p.Attempt > m.Attempt {
-			return nil, mesh.Errorf(mesh.Invalid, "run", "stage %q was placed in attempt %d of %d", p.Name, p.Attempt, m.Attempt)
-		}
-		s.placeAt(i, p.Attempt)
-		if s.stages[i].inputs() == 0 {
-			return nil, mesh.Errorf(mesh.Invalid, "run", "stage %q has no input: expected parents or arguments", p.Name)
-		}
+	p, err := r.planOf(m.GetPlan())
+	if err != nil {
+		return nil, err
 	}
-	return s, s.link()
+	s := &spec{
+		graph: p.graph, places: p.places, run: id, attempt: m.Attempt, coordinator: mesh.NodeID(m.Coordinator), encoded: m.Plan,
+		work: effects.Aged(work, micros(m.GetWorkAgeUs())), session: session,
+	}
+	for i, attempt := range p.attempts {
+		if attempt > m.Attempt {
+			return nil, mesh.Errorf(mesh.Invalid, "run", "stage %q was placed in attempt %d of %d", s.stages[i].name, attempt, m.Attempt)
+		}
+		s.placeAt(i, attempt)
+	}
+	return s, nil
 }
 
 // placeAt notes the attempt in which a stage was placed; 0: this one.

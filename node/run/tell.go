@@ -42,14 +42,14 @@ func failure(s *spec, stage int, err *pb.Error) *pb.SinkResult {
 
 // answer tells the end of a sink. A result that cannot be sent is told as an
 // error: the coordinator must not wait for it.
-func (s *share) answer(stage int, end ending, reports []report) {
+func (s *share) answer(stage int, end ending, told reports) {
 	sp := s.spec()
 	if s.lead != nil {
-		s.lead.sinkResult(sp.attempt, stage, end, reports)
+		s.lead.sinkResult(sp.attempt, stage, end, told.all(len(sp.stages)))
 		return
 	}
 	m := s.result(sp, stage)
-	m.Skipped, m.Reports = end.skipped, reportMessages(reports)
+	m.Skipped, m.Reports = end.skipped, told.encoded()
 	if !end.skipped {
 		m.Value = wire.FromValue(end.value)
 	}

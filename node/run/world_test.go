@@ -110,7 +110,7 @@ func (w *world) look() {
 			for stage, st := range n.exec.stand() {
 				l.standing[stage] = st
 			}
-			t.learn(slices.Concat(n.exec.told, n.exec.unsent))
+			t.learn(joinedReports(append(n.exec.told, n.exec.unsent)).all(len(n.exec.spec.stages)))
 		}
 	}
 	w.survey = l

@@ -1616,12 +1616,14 @@ func (x *RunSpec) GetSession() *RunSession {
 type Hop struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Run           *RunSpec               `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
-	Stage         uint32                 `protobuf:"varint,2,opt,name=stage,proto3" json:"stage,omitempty"` // index in the plan
-	Input         uint32                 `protobuf:"varint,3,opt,name=input,proto3" json:"input,omitempty"` // 0: the call's own arguments; n: the result of parent n-1
-	Args          []*Arg                 `protobuf:"bytes,4,rep,name=args,proto3" json:"args,omitempty"`
-	Reports       []*StageReport         `protobuf:"bytes,5,rep,name=reports,proto3" json:"reports,omitempty"`              // not yet told to anyone else
+	Stage         uint32                 `protobuf:"varint,2,opt,name=stage,proto3" json:"stage,omitempty"`                 // index in the plan
+	Input         uint32                 `protobuf:"varint,3,opt,name=input,proto3" json:"input,omitempty"`                 // 0: the call's own arguments; n: the result of parent n-1
+	Args          []*Arg                 `protobuf:"bytes,4,rep,name=args,proto3" json:"args,omitempty"`                    // of input 0
 	LeftUs        uint64                 `protobuf:"varint,6,opt,name=left_us,json=leftUs,proto3" json:"left_us,omitempty"` // time left of the run when this was sent
 	Absent        bool                   `protobuf:"varint,7,opt,name=absent,proto3" json:"absent,omitempty"`               // no input: the edge is not taken
+	Reports       []byte                 `protobuf:"bytes,8,opt,name=reports,proto3" json:"reports,omitempty"`              // encoded StageReports, not yet told to anyone else
+	Result        *Value                 `protobuf:"bytes,9,opt,name=result,proto3" json:"result,omitempty"`                // of the parent; none: it gave no value
+	Also          []*StageInput          `protobuf:"bytes,10,rep,name=also,proto3" json:"also,omitempty"`                   // of the receiver, that get the same of the same parent
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1684,13 +1686,6 @@ func (x *Hop) GetArgs() []*Arg {
 	return nil
 }
 
-func (x *Hop) GetReports() []*StageReport {
-	if x != nil {
-		return x.Reports
-	}
-	return nil
-}
-
 func (x *Hop) GetLeftUs() uint64 {
 	if x != nil {
 		return x.LeftUs
@@ -1703,6 +1698,79 @@ func (x *Hop) GetAbsent() bool {
 		return x.Absent
 	}
 	return false
+}
+
+func (x *Hop) GetReports() []byte {
+	if x != nil {
+		return x.Reports
+	}
+	return nil
+}
+
+func (x *Hop) GetResult() *Value {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *Hop) GetAlso() []*StageInput {
+	if x != nil {
+		return x.Also
+	}
+	return nil
+}
+
+type StageInput struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stage         uint32                 `protobuf:"varint,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	Input         uint32                 `protobuf:"varint,2,opt,name=input,proto3" json:"input,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StageInput) Reset() {
+	*x = StageInput{}
+	mi := &file_run_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StageInput) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StageInput) ProtoMessage() {}
+
+func (x *StageInput) ProtoReflect() protoreflect.Message {
+	mi := &file_run_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StageInput.ProtoReflect.Descriptor instead.
+func (*StageInput) Descriptor() ([]byte, []int) {
+	return file_run_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *StageInput) GetStage() uint32 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
+}
+
+func (x *StageInput) GetInput() uint32 {
+	if x != nil {
+		return x.Input
+	}
+	return 0
 }
 
 // StageReport says what a stage did, for explain.
@@ -1726,7 +1794,7 @@ type StageReport struct {
 
 func (x *StageReport) Reset() {
 	*x = StageReport{}
-	mi := &file_run_proto_msgTypes[23]
+	mi := &file_run_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1738,7 +1806,7 @@ func (x *StageReport) String() string {
 func (*StageReport) ProtoMessage() {}
 
 func (x *StageReport) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[23]
+	mi := &file_run_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1751,7 +1819,7 @@ func (x *StageReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageReport.ProtoReflect.Descriptor instead.
 func (*StageReport) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{23}
+	return file_run_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StageReport) GetStage() uint32 {
@@ -1838,6 +1906,52 @@ func (x *StageReport) GetSkipped() bool {
 	return false
 }
 
+// StageReports are passed on in their encoding: only the coordinator reads
+// them, and two encodings one after the other are one of all their reports.
+type StageReports struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reports       []*StageReport         `protobuf:"bytes,1,rep,name=reports,proto3" json:"reports,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StageReports) Reset() {
+	*x = StageReports{}
+	mi := &file_run_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StageReports) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StageReports) ProtoMessage() {}
+
+func (x *StageReports) ProtoReflect() protoreflect.Message {
+	mi := &file_run_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StageReports.ProtoReflect.Descriptor instead.
+func (*StageReports) Descriptor() ([]byte, []int) {
+	return file_run_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *StageReports) GetReports() []*StageReport {
+	if x != nil {
+		return x.Reports
+	}
+	return nil
+}
+
 // SinkResult tells the coordinator how a sink, or a failed stage, ended, or
 // that a node could not be reached. One way.
 type SinkResult struct {
@@ -1847,16 +1961,16 @@ type SinkResult struct {
 	Stage         uint32                 `protobuf:"varint,3,opt,name=stage,proto3" json:"stage,omitempty"`
 	Value         *Value                 `protobuf:"bytes,4,opt,name=value,proto3" json:"value,omitempty"`
 	Error         *Error                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
-	Reports       []*StageReport         `protobuf:"bytes,6,rep,name=reports,proto3" json:"reports,omitempty"`
 	Lost          []byte                 `protobuf:"bytes,7,opt,name=lost,proto3" json:"lost,omitempty"`        // the node to which the stage's result could not be sent
 	Skipped       bool                   `protobuf:"varint,8,opt,name=skipped,proto3" json:"skipped,omitempty"` // the sink did not run and has no value
+	Reports       []byte                 `protobuf:"bytes,9,opt,name=reports,proto3" json:"reports,omitempty"`  // encoded StageReports
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SinkResult) Reset() {
 	*x = SinkResult{}
-	mi := &file_run_proto_msgTypes[24]
+	mi := &file_run_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1868,7 +1982,7 @@ func (x *SinkResult) String() string {
 func (*SinkResult) ProtoMessage() {}
 
 func (x *SinkResult) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[24]
+	mi := &file_run_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1881,7 +1995,7 @@ func (x *SinkResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SinkResult.ProtoReflect.Descriptor instead.
 func (*SinkResult) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{24}
+	return file_run_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SinkResult) GetRunId() []byte {
@@ -1919,13 +2033,6 @@ func (x *SinkResult) GetError() *Error {
 	return nil
 }
 
-func (x *SinkResult) GetReports() []*StageReport {
-	if x != nil {
-		return x.Reports
-	}
-	return nil
-}
-
 func (x *SinkResult) GetLost() []byte {
 	if x != nil {
 		return x.Lost
@@ -1940,6 +2047,13 @@ func (x *SinkResult) GetSkipped() bool {
 	return false
 }
 
+func (x *SinkResult) GetReports() []byte {
+	if x != nil {
+		return x.Reports
+	}
+	return nil
+}
+
 // EndRun makes an executor forget the attempts of a run up to this one, and
 // stop what still runs of them. One way.
 type EndRun struct {
@@ -1952,7 +2066,7 @@ type EndRun struct {
 
 func (x *EndRun) Reset() {
 	*x = EndRun{}
-	mi := &file_run_proto_msgTypes[25]
+	mi := &file_run_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1964,7 +2078,7 @@ func (x *EndRun) String() string {
 func (*EndRun) ProtoMessage() {}
 
 func (x *EndRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[25]
+	mi := &file_run_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1977,7 +2091,7 @@ func (x *EndRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndRun.ProtoReflect.Descriptor instead.
 func (*EndRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{25}
+	return file_run_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *EndRun) GetRunId() []byte {
@@ -2004,7 +2118,7 @@ type EndRuns struct {
 
 func (x *EndRuns) Reset() {
 	*x = EndRuns{}
-	mi := &file_run_proto_msgTypes[26]
+	mi := &file_run_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2016,7 +2130,7 @@ func (x *EndRuns) String() string {
 func (*EndRuns) ProtoMessage() {}
 
 func (x *EndRuns) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[26]
+	mi := &file_run_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2029,7 +2143,7 @@ func (x *EndRuns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndRuns.ProtoReflect.Descriptor instead.
 func (*EndRuns) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{26}
+	return file_run_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *EndRuns) GetRuns() []*EndRun {
@@ -2051,7 +2165,7 @@ type SurveyRun struct {
 
 func (x *SurveyRun) Reset() {
 	*x = SurveyRun{}
-	mi := &file_run_proto_msgTypes[27]
+	mi := &file_run_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2063,7 +2177,7 @@ func (x *SurveyRun) String() string {
 func (*SurveyRun) ProtoMessage() {}
 
 func (x *SurveyRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[27]
+	mi := &file_run_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2076,7 +2190,7 @@ func (x *SurveyRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SurveyRun.ProtoReflect.Descriptor instead.
 func (*SurveyRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{27}
+	return file_run_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SurveyRun) GetRunId() []byte {
@@ -2096,15 +2210,15 @@ func (x *SurveyRun) GetLost() [][]byte {
 type SurveyRunReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Stages        []*StageStanding       `protobuf:"bytes,1,rep,name=stages,proto3" json:"stages,omitempty"`        // of the node, as far as it has heard of them
-	Reports       []*StageReport         `protobuf:"bytes,2,rep,name=reports,proto3" json:"reports,omitempty"`      // all that the node has
 	Forgotten     uint32                 `protobuf:"varint,3,opt,name=forgotten,proto3" json:"forgotten,omitempty"` // the last attempt whose stages the node has forgotten; they may have run
+	Reports       []byte                 `protobuf:"bytes,4,opt,name=reports,proto3" json:"reports,omitempty"`      // encoded StageReports: all that the node has
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SurveyRunReply) Reset() {
 	*x = SurveyRunReply{}
-	mi := &file_run_proto_msgTypes[28]
+	mi := &file_run_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2116,7 +2230,7 @@ func (x *SurveyRunReply) String() string {
 func (*SurveyRunReply) ProtoMessage() {}
 
 func (x *SurveyRunReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[28]
+	mi := &file_run_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2129,7 +2243,7 @@ func (x *SurveyRunReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SurveyRunReply.ProtoReflect.Descriptor instead.
 func (*SurveyRunReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{28}
+	return file_run_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SurveyRunReply) GetStages() []*StageStanding {
@@ -2139,18 +2253,18 @@ func (x *SurveyRunReply) GetStages() []*StageStanding {
 	return nil
 }
 
-func (x *SurveyRunReply) GetReports() []*StageReport {
-	if x != nil {
-		return x.Reports
-	}
-	return nil
-}
-
 func (x *SurveyRunReply) GetForgotten() uint32 {
 	if x != nil {
 		return x.Forgotten
 	}
 	return 0
+}
+
+func (x *SurveyRunReply) GetReports() []byte {
+	if x != nil {
+		return x.Reports
+	}
+	return nil
 }
 
 type StageStanding struct {
@@ -2165,7 +2279,7 @@ type StageStanding struct {
 
 func (x *StageStanding) Reset() {
 	*x = StageStanding{}
-	mi := &file_run_proto_msgTypes[29]
+	mi := &file_run_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2177,7 +2291,7 @@ func (x *StageStanding) String() string {
 func (*StageStanding) ProtoMessage() {}
 
 func (x *StageStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[29]
+	mi := &file_run_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2190,7 +2304,7 @@ func (x *StageStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageStanding.ProtoReflect.Descriptor instead.
 func (*StageStanding) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{29}
+	return file_run_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *StageStanding) GetStage() uint32 {
@@ -2234,7 +2348,7 @@ type AmendRun struct {
 
 func (x *AmendRun) Reset() {
 	*x = AmendRun{}
-	mi := &file_run_proto_msgTypes[30]
+	mi := &file_run_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2246,7 +2360,7 @@ func (x *AmendRun) String() string {
 func (*AmendRun) ProtoMessage() {}
 
 func (x *AmendRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[30]
+	mi := &file_run_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2259,7 +2373,7 @@ func (x *AmendRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendRun.ProtoReflect.Descriptor instead.
 func (*AmendRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{30}
+	return file_run_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AmendRun) GetRun() *RunSpec {
@@ -2294,7 +2408,7 @@ type CheckRuns struct {
 
 func (x *CheckRuns) Reset() {
 	*x = CheckRuns{}
-	mi := &file_run_proto_msgTypes[31]
+	mi := &file_run_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2306,7 +2420,7 @@ func (x *CheckRuns) String() string {
 func (*CheckRuns) ProtoMessage() {}
 
 func (x *CheckRuns) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[31]
+	mi := &file_run_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2319,7 +2433,7 @@ func (x *CheckRuns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRuns.ProtoReflect.Descriptor instead.
 func (*CheckRuns) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{31}
+	return file_run_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CheckRuns) GetRunIds() [][]byte {
@@ -2338,7 +2452,7 @@ type CheckRunsReply struct {
 
 func (x *CheckRunsReply) Reset() {
 	*x = CheckRunsReply{}
-	mi := &file_run_proto_msgTypes[32]
+	mi := &file_run_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2350,7 +2464,7 @@ func (x *CheckRunsReply) String() string {
 func (*CheckRunsReply) ProtoMessage() {}
 
 func (x *CheckRunsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[32]
+	mi := &file_run_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2363,7 +2477,7 @@ func (x *CheckRunsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRunsReply.ProtoReflect.Descriptor instead.
 func (*CheckRunsReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{32}
+	return file_run_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CheckRunsReply) GetTroubles() []*RunTrouble {
@@ -2384,7 +2498,7 @@ type RunTrouble struct {
 
 func (x *RunTrouble) Reset() {
 	*x = RunTrouble{}
-	mi := &file_run_proto_msgTypes[33]
+	mi := &file_run_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2396,7 +2510,7 @@ func (x *RunTrouble) String() string {
 func (*RunTrouble) ProtoMessage() {}
 
 func (x *RunTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[33]
+	mi := &file_run_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2409,7 +2523,7 @@ func (x *RunTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTrouble.ProtoReflect.Descriptor instead.
 func (*RunTrouble) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{33}
+	return file_run_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RunTrouble) GetRunId() []byte {
@@ -2444,7 +2558,7 @@ type AwaitRun struct {
 
 func (x *AwaitRun) Reset() {
 	*x = AwaitRun{}
-	mi := &file_run_proto_msgTypes[34]
+	mi := &file_run_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2456,7 +2570,7 @@ func (x *AwaitRun) String() string {
 func (*AwaitRun) ProtoMessage() {}
 
 func (x *AwaitRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[34]
+	mi := &file_run_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2469,7 +2583,7 @@ func (x *AwaitRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitRun.ProtoReflect.Descriptor instead.
 func (*AwaitRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{34}
+	return file_run_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *AwaitRun) GetRunId() []byte {
@@ -2505,7 +2619,7 @@ type AwaitRunReply struct {
 
 func (x *AwaitRunReply) Reset() {
 	*x = AwaitRunReply{}
-	mi := &file_run_proto_msgTypes[35]
+	mi := &file_run_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2517,7 +2631,7 @@ func (x *AwaitRunReply) String() string {
 func (*AwaitRunReply) ProtoMessage() {}
 
 func (x *AwaitRunReply) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[35]
+	mi := &file_run_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2530,7 +2644,7 @@ func (x *AwaitRunReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitRunReply.ProtoReflect.Descriptor instead.
 func (*AwaitRunReply) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{35}
+	return file_run_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AwaitRunReply) GetState() uint32 {
@@ -2612,7 +2726,7 @@ type CancelRun struct {
 
 func (x *CancelRun) Reset() {
 	*x = CancelRun{}
-	mi := &file_run_proto_msgTypes[36]
+	mi := &file_run_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2624,7 +2738,7 @@ func (x *CancelRun) String() string {
 func (*CancelRun) ProtoMessage() {}
 
 func (x *CancelRun) ProtoReflect() protoreflect.Message {
-	mi := &file_run_proto_msgTypes[36]
+	mi := &file_run_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2637,7 +2751,7 @@ func (x *CancelRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRun.ProtoReflect.Descriptor instead.
 func (*CancelRun) Descriptor() ([]byte, []int) {
-	return file_run_proto_rawDescGZIP(), []int{36}
+	return file_run_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CancelRun) GetRunId() []byte {
@@ -2781,15 +2895,22 @@ const file_run_proto_rawDesc = "" +
 	"\x04plan\x18\x04 \x01(\fR\x04plan\x12\x12\n" +
 	"\x04work\x18\x05 \x01(\fR\x04work\x12\x1e\n" +
 	"\vwork_age_us\x18\x06 \x01(\x04R\tworkAgeUs\x12.\n" +
-	"\asession\x18\a \x01(\v2\x14.virga.v1.RunSessionR\asession\"\xdb\x01\n" +
+	"\asession\x18\a \x01(\v2\x14.virga.v1.RunSessionR\asession\"\x9d\x02\n" +
 	"\x03Hop\x12#\n" +
 	"\x03run\x18\x01 \x01(\v2\x11.virga.v1.RunSpecR\x03run\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\rR\x05stage\x12\x14\n" +
 	"\x05input\x18\x03 \x01(\rR\x05input\x12!\n" +
-	"\x04args\x18\x04 \x03(\v2\r.virga.v1.ArgR\x04args\x12/\n" +
-	"\areports\x18\x05 \x03(\v2\x15.virga.v1.StageReportR\areports\x12\x17\n" +
+	"\x04args\x18\x04 \x03(\v2\r.virga.v1.ArgR\x04args\x12\x17\n" +
 	"\aleft_us\x18\x06 \x01(\x04R\x06leftUs\x12\x16\n" +
-	"\x06absent\x18\a \x01(\bR\x06absent\"\xe6\x02\n" +
+	"\x06absent\x18\a \x01(\bR\x06absent\x12\x18\n" +
+	"\areports\x18\b \x01(\fR\areports\x12'\n" +
+	"\x06result\x18\t \x01(\v2\x0f.virga.v1.ValueR\x06result\x12(\n" +
+	"\x04also\x18\n" +
+	" \x03(\v2\x14.virga.v1.StageInputR\x04alsoJ\x04\b\x05\x10\x06\"8\n" +
+	"\n" +
+	"StageInput\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x14\n" +
+	"\x05input\x18\x02 \x01(\rR\x05input\"\xe6\x02\n" +
 	"\vStageReport\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\fR\x04node\x12\x1d\n" +
@@ -2808,17 +2929,19 @@ const file_run_proto_rawDesc = "" +
 	"\n" +
 	"executions\x18\v \x01(\rR\n" +
 	"executions\x12\x18\n" +
-	"\askipped\x18\f \x01(\bR\askipped\"\x80\x02\n" +
+	"\askipped\x18\f \x01(\bR\askipped\"?\n" +
+	"\fStageReports\x12/\n" +
+	"\areports\x18\x01 \x03(\v2\x15.virga.v1.StageReportR\areports\"\xef\x01\n" +
 	"\n" +
 	"SinkResult\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\x12\x14\n" +
 	"\x05stage\x18\x03 \x01(\rR\x05stage\x12%\n" +
 	"\x05value\x18\x04 \x01(\v2\x0f.virga.v1.ValueR\x05value\x12%\n" +
-	"\x05error\x18\x05 \x01(\v2\x0f.virga.v1.ErrorR\x05error\x12/\n" +
-	"\areports\x18\x06 \x03(\v2\x15.virga.v1.StageReportR\areports\x12\x12\n" +
+	"\x05error\x18\x05 \x01(\v2\x0f.virga.v1.ErrorR\x05error\x12\x12\n" +
 	"\x04lost\x18\a \x01(\fR\x04lost\x12\x18\n" +
-	"\askipped\x18\b \x01(\bR\askipped\"9\n" +
+	"\askipped\x18\b \x01(\bR\askipped\x12\x18\n" +
+	"\areports\x18\t \x01(\fR\areportsJ\x04\b\x06\x10\a\"9\n" +
 	"\x06EndRun\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\"/\n" +
@@ -2826,11 +2949,11 @@ const file_run_proto_rawDesc = "" +
 	"\x04runs\x18\x01 \x03(\v2\x10.virga.v1.EndRunR\x04runs\"6\n" +
 	"\tSurveyRun\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x12\n" +
-	"\x04lost\x18\x02 \x03(\fR\x04lost\"\x90\x01\n" +
+	"\x04lost\x18\x02 \x03(\fR\x04lost\"\x7f\n" +
 	"\x0eSurveyRunReply\x12/\n" +
-	"\x06stages\x18\x01 \x03(\v2\x17.virga.v1.StageStandingR\x06stages\x12/\n" +
-	"\areports\x18\x02 \x03(\v2\x15.virga.v1.StageReportR\areports\x12\x1c\n" +
-	"\tforgotten\x18\x03 \x01(\rR\tforgotten\"e\n" +
+	"\x06stages\x18\x01 \x03(\v2\x17.virga.v1.StageStandingR\x06stages\x12\x1c\n" +
+	"\tforgotten\x18\x03 \x01(\rR\tforgotten\x12\x18\n" +
+	"\areports\x18\x04 \x01(\fR\areportsJ\x04\b\x02\x10\x03\"e\n" +
 	"\rStageStanding\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x16\n" +
 	"\x06inputs\x18\x02 \x01(\fR\x06inputs\x12\x12\n" +
@@ -2879,7 +3002,7 @@ func file_run_proto_rawDescGZIP() []byte {
 	return file_run_proto_rawDescData
 }
 
-var file_run_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_run_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_run_proto_goTypes = []any{
 	(*Arg)(nil),            // 0: virga.v1.Arg
 	(*Hole)(nil),           // 1: virga.v1.Hole
@@ -2904,78 +3027,80 @@ var file_run_proto_goTypes = []any{
 	(*PlannedStage)(nil),   // 20: virga.v1.PlannedStage
 	(*RunSpec)(nil),        // 21: virga.v1.RunSpec
 	(*Hop)(nil),            // 22: virga.v1.Hop
-	(*StageReport)(nil),    // 23: virga.v1.StageReport
-	(*SinkResult)(nil),     // 24: virga.v1.SinkResult
-	(*EndRun)(nil),         // 25: virga.v1.EndRun
-	(*EndRuns)(nil),        // 26: virga.v1.EndRuns
-	(*SurveyRun)(nil),      // 27: virga.v1.SurveyRun
-	(*SurveyRunReply)(nil), // 28: virga.v1.SurveyRunReply
-	(*StageStanding)(nil),  // 29: virga.v1.StageStanding
-	(*AmendRun)(nil),       // 30: virga.v1.AmendRun
-	(*CheckRuns)(nil),      // 31: virga.v1.CheckRuns
-	(*CheckRunsReply)(nil), // 32: virga.v1.CheckRunsReply
-	(*RunTrouble)(nil),     // 33: virga.v1.RunTrouble
-	(*AwaitRun)(nil),       // 34: virga.v1.AwaitRun
-	(*AwaitRunReply)(nil),  // 35: virga.v1.AwaitRunReply
-	(*CancelRun)(nil),      // 36: virga.v1.CancelRun
-	nil,                    // 37: virga.v1.StageOptions.LabelsEntry
-	nil,                    // 38: virga.v1.CallOptions.PlaceEntry
-	nil,                    // 39: virga.v1.CallDAG.ArgsEntry
-	(*Value)(nil),          // 40: virga.v1.Value
-	(*Key)(nil),            // 41: virga.v1.Key
-	(*FuncRef)(nil),        // 42: virga.v1.FuncRef
-	(*RunSession)(nil),     // 43: virga.v1.RunSession
-	(*Error)(nil),          // 44: virga.v1.Error
+	(*StageInput)(nil),     // 23: virga.v1.StageInput
+	(*StageReport)(nil),    // 24: virga.v1.StageReport
+	(*StageReports)(nil),   // 25: virga.v1.StageReports
+	(*SinkResult)(nil),     // 26: virga.v1.SinkResult
+	(*EndRun)(nil),         // 27: virga.v1.EndRun
+	(*EndRuns)(nil),        // 28: virga.v1.EndRuns
+	(*SurveyRun)(nil),      // 29: virga.v1.SurveyRun
+	(*SurveyRunReply)(nil), // 30: virga.v1.SurveyRunReply
+	(*StageStanding)(nil),  // 31: virga.v1.StageStanding
+	(*AmendRun)(nil),       // 32: virga.v1.AmendRun
+	(*CheckRuns)(nil),      // 33: virga.v1.CheckRuns
+	(*CheckRunsReply)(nil), // 34: virga.v1.CheckRunsReply
+	(*RunTrouble)(nil),     // 35: virga.v1.RunTrouble
+	(*AwaitRun)(nil),       // 36: virga.v1.AwaitRun
+	(*AwaitRunReply)(nil),  // 37: virga.v1.AwaitRunReply
+	(*CancelRun)(nil),      // 38: virga.v1.CancelRun
+	nil,                    // 39: virga.v1.StageOptions.LabelsEntry
+	nil,                    // 40: virga.v1.CallOptions.PlaceEntry
+	nil,                    // 41: virga.v1.CallDAG.ArgsEntry
+	(*Value)(nil),          // 42: virga.v1.Value
+	(*Key)(nil),            // 43: virga.v1.Key
+	(*FuncRef)(nil),        // 44: virga.v1.FuncRef
+	(*RunSession)(nil),     // 45: virga.v1.RunSession
+	(*Error)(nil),          // 46: virga.v1.Error
 }
 var file_run_proto_depIdxs = []int32{
-	40, // 0: virga.v1.Arg.value:type_name -> virga.v1.Value
-	41, // 1: virga.v1.Arg.ref:type_name -> virga.v1.Key
+	42, // 0: virga.v1.Arg.value:type_name -> virga.v1.Value
+	43, // 1: virga.v1.Arg.ref:type_name -> virga.v1.Key
 	1,  // 2: virga.v1.Arg.holes:type_name -> virga.v1.Hole
-	41, // 3: virga.v1.Hole.ref:type_name -> virga.v1.Key
-	42, // 4: virga.v1.Stage.func:type_name -> virga.v1.FuncRef
+	43, // 3: virga.v1.Hole.ref:type_name -> virga.v1.Key
+	44, // 4: virga.v1.Stage.func:type_name -> virga.v1.FuncRef
 	3,  // 5: virga.v1.Stage.options:type_name -> virga.v1.StageOptions
 	4,  // 6: virga.v1.StageOptions.any:type_name -> virga.v1.AnyOf
-	37, // 7: virga.v1.StageOptions.labels:type_name -> virga.v1.StageOptions.LabelsEntry
-	40, // 8: virga.v1.AnyOf.invalid:type_name -> virga.v1.Value
+	39, // 7: virga.v1.StageOptions.labels:type_name -> virga.v1.StageOptions.LabelsEntry
+	42, // 8: virga.v1.AnyOf.invalid:type_name -> virga.v1.Value
 	2,  // 9: virga.v1.DAG.stages:type_name -> virga.v1.Stage
 	5,  // 10: virga.v1.DAG.edges:type_name -> virga.v1.Edge
 	6,  // 11: virga.v1.CreateDAG.dag:type_name -> virga.v1.DAG
 	6,  // 12: virga.v1.GetDAGReply.dag:type_name -> virga.v1.DAG
 	6,  // 13: virga.v1.ListDAGsReply.dags:type_name -> virga.v1.DAG
-	38, // 14: virga.v1.CallOptions.place:type_name -> virga.v1.CallOptions.PlaceEntry
-	41, // 15: virga.v1.CallOptions.output:type_name -> virga.v1.Key
-	42, // 16: virga.v1.CallOptions.then:type_name -> virga.v1.FuncRef
+	40, // 14: virga.v1.CallOptions.place:type_name -> virga.v1.CallOptions.PlaceEntry
+	43, // 15: virga.v1.CallOptions.output:type_name -> virga.v1.Key
+	44, // 16: virga.v1.CallOptions.then:type_name -> virga.v1.FuncRef
 	3,  // 17: virga.v1.CallOptions.stage:type_name -> virga.v1.StageOptions
-	43, // 18: virga.v1.CallOptions.session:type_name -> virga.v1.RunSession
-	42, // 19: virga.v1.Call.ref:type_name -> virga.v1.FuncRef
+	45, // 18: virga.v1.CallOptions.session:type_name -> virga.v1.RunSession
+	44, // 19: virga.v1.Call.ref:type_name -> virga.v1.FuncRef
 	0,  // 20: virga.v1.Call.args:type_name -> virga.v1.Arg
 	13, // 21: virga.v1.Call.options:type_name -> virga.v1.CallOptions
 	0,  // 22: virga.v1.StageArgs.args:type_name -> virga.v1.Arg
-	39, // 23: virga.v1.CallDAG.args:type_name -> virga.v1.CallDAG.ArgsEntry
+	41, // 23: virga.v1.CallDAG.args:type_name -> virga.v1.CallDAG.ArgsEntry
 	13, // 24: virga.v1.CallDAG.options:type_name -> virga.v1.CallOptions
-	40, // 25: virga.v1.StageResult.value:type_name -> virga.v1.Value
+	42, // 25: virga.v1.StageResult.value:type_name -> virga.v1.Value
 	17, // 26: virga.v1.CallReply.results:type_name -> virga.v1.StageResult
 	19, // 27: virga.v1.CallReply.plan:type_name -> virga.v1.Plan
 	20, // 28: virga.v1.Plan.stages:type_name -> virga.v1.PlannedStage
-	42, // 29: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
+	44, // 29: virga.v1.PlannedStage.func:type_name -> virga.v1.FuncRef
 	3,  // 30: virga.v1.PlannedStage.options:type_name -> virga.v1.StageOptions
-	43, // 31: virga.v1.RunSpec.session:type_name -> virga.v1.RunSession
+	45, // 31: virga.v1.RunSpec.session:type_name -> virga.v1.RunSession
 	21, // 32: virga.v1.Hop.run:type_name -> virga.v1.RunSpec
 	0,  // 33: virga.v1.Hop.args:type_name -> virga.v1.Arg
-	23, // 34: virga.v1.Hop.reports:type_name -> virga.v1.StageReport
-	40, // 35: virga.v1.SinkResult.value:type_name -> virga.v1.Value
-	44, // 36: virga.v1.SinkResult.error:type_name -> virga.v1.Error
-	23, // 37: virga.v1.SinkResult.reports:type_name -> virga.v1.StageReport
-	25, // 38: virga.v1.EndRuns.runs:type_name -> virga.v1.EndRun
-	29, // 39: virga.v1.SurveyRunReply.stages:type_name -> virga.v1.StageStanding
-	23, // 40: virga.v1.SurveyRunReply.reports:type_name -> virga.v1.StageReport
+	42, // 34: virga.v1.Hop.result:type_name -> virga.v1.Value
+	23, // 35: virga.v1.Hop.also:type_name -> virga.v1.StageInput
+	24, // 36: virga.v1.StageReports.reports:type_name -> virga.v1.StageReport
+	42, // 37: virga.v1.SinkResult.value:type_name -> virga.v1.Value
+	46, // 38: virga.v1.SinkResult.error:type_name -> virga.v1.Error
+	27, // 39: virga.v1.EndRuns.runs:type_name -> virga.v1.EndRun
+	31, // 40: virga.v1.SurveyRunReply.stages:type_name -> virga.v1.StageStanding
 	21, // 41: virga.v1.AmendRun.run:type_name -> virga.v1.RunSpec
-	33, // 42: virga.v1.CheckRunsReply.troubles:type_name -> virga.v1.RunTrouble
+	35, // 42: virga.v1.CheckRunsReply.troubles:type_name -> virga.v1.RunTrouble
 	17, // 43: virga.v1.AwaitRunReply.results:type_name -> virga.v1.StageResult
-	44, // 44: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
-	23, // 45: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
+	46, // 44: virga.v1.AwaitRunReply.error:type_name -> virga.v1.Error
+	24, // 45: virga.v1.AwaitRunReply.reports:type_name -> virga.v1.StageReport
 	19, // 46: virga.v1.AwaitRunReply.plan:type_name -> virga.v1.Plan
-	44, // 47: virga.v1.AwaitRunReply.undelivered:type_name -> virga.v1.Error
+	46, // 47: virga.v1.AwaitRunReply.undelivered:type_name -> virga.v1.Error
 	15, // 48: virga.v1.CallDAG.ArgsEntry.value:type_name -> virga.v1.StageArgs
 	49, // [49:49] is the sub-list for method output_type
 	49, // [49:49] is the sub-list for method input_type
@@ -3007,7 +3132,7 @@ func file_run_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_run_proto_rawDesc), len(file_run_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   40,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
