@@ -10,7 +10,7 @@ import (
 )
 
 // ModuleSource gives the bytes of a WebAssembly module by its hash, the hex
-// SHA-256 that mesh.FuncInfo names. The executor checks that they fit.
+// SHA-256 that mesh.FuncInfo names, which they must have.
 type ModuleSource interface {
 	Module(ctx context.Context, hash string) ([]byte, error)
 }
@@ -19,6 +19,9 @@ type ModuleSource interface {
 type Options struct {
 	// CacheDir holds compiled modules, over restarts. Empty keeps them in memory only.
 	CacheDir string
+	// ReadyDir holds the modules that are in memory, for this executor alone:
+	// the next one begins with loading them. Empty: it begins with none.
+	ReadyDir string
 	// Modules is where modules come from. Without it, functions of modules are Unavailable.
 	Modules ModuleSource
 	// Concurrency bounds the invocations that run at once; those that wait
