@@ -38,6 +38,12 @@ func TestFunctionsInAssemblyScript(t *testing.T) {
 	tour(t, start(t, simmesh.Options{Nodes: 3}), ofAssemblyScript(t, "../examples/astour/tour.ts"))
 }
 
+func TestAGoGuestReadsAndWritesInPieces(t *testing.T) {
+	m := start(t, simmesh.Options{Nodes: 1})
+	deploy(t, dial(t, m), "copy", guestModule, "")
+	tourPieces(t, at(m, 0))
+}
+
 // ofC builds a guest in C, or skips the test.
 func ofC(t *testing.T, source string) []byte {
 	t.Helper()
@@ -91,13 +97,31 @@ func deployModule(t *testing.T, c *sdk.Client, name string, wasm []byte) {
 func tour(t *testing.T, m *simmesh.Mesh, wasm []byte) {
 	t.Helper()
 	author := dial(t, m, 0)
-	for _, name := range []string{"visit", "forget", "get", "kinds", "relay", "later", "greet", "where", "mean"} {
+	for _, name := range []string{"visit", "forget", "get", "kinds", "relay", "later", "greet", "where", "copy", "mean"} {
 		deployModule(t, author, name, wasm)
 	}
 	tourState(t, at(m, 1))
 	tourKinds(t, at(m, 0))
 	tourFunctions(t, m)
 	tourValues(t, at(m, 2))
+	tourPieces(t, at(m, 0))
+}
+
+// tourPieces copies values of several pieces, or none.
+func tourPieces(t *testing.T, c *sdk.Client) {
+	t.Helper()
+	for _, size := range []int{0, 1, 100_000, 3<<20 + 1} {
+		want := bytes.Repeat([]byte{1, 2, 3, 4, 5, 6, 7}, size/7+1)[:size]
+		if _, err := sdk.Put(within(t, time.Minute), c, "large", want); err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.Call(within(t, time.Minute), "copy", "large")
+		if err != nil || !bytes.Equal(got.Data, want) || size > 0 && got.Format != mesh.Raw {
+			t.Errorf("the copy of %d bytes is %v of %d bytes, %v", size, got.Format, len(got.Data), err)
+		}
+	}
+	_, err := c.Call(within(t, time.Minute), "copy", "nosuch")
+	wantsError(t, "the copy of no key", err, mesh.NotFound, "no such key")
 }
 
 // tourState asks one node throughout, which sees what it wrote.

@@ -6,7 +6,7 @@
 //	virga fn deploy visit tour.wasm
 //	virga call visit '"ada"'
 
-import { Answer, Functions, Kind, Log, Messages, Operation, Self, State, Status, Value, offer } from "../../sdk/assemblyscript/assembly";
+import { Answer, Functions, Kind, Log, Messages, Operation, Pieces, Self, State, Status, Value, offer } from "../../sdk/assemblyscript/assembly";
 
 export * from "../../sdk/assemblyscript/assembly/guest";
 
@@ -113,6 +113,18 @@ offer("greet", (args) => {
 offer("where", (args) => {
   Log.info("asked where it is");
   return Answer.of(Value.array([Value.text(Self.id()), Value.text(Self.run()), Value.text(Self.namespace()), Value.bool(Self.deadline() > 0)]));
+});
+
+// copy(key) gives what a key holds, reading and writing a little at a time.
+offer("copy", (args) => {
+  const key = keyOf(args);
+  let piece = Pieces.read(key, 0, 0);
+  for (let at: u64 = 0; piece.standing.ok && at < piece.size; at += piece.data.length) {
+    piece = Pieces.read(key, at, 100000);
+    const emitted = piece.standing.ok ? Pieces.emit(piece.format, piece.data) : piece.standing;
+    if (!emitted.ok) return emitted;
+  }
+  return piece.standing.ok ? Answer.of(Value.none()) : piece.standing;
 });
 
 // mean(numbers) is their mean; [] has none.

@@ -143,6 +143,24 @@ static virga_answer where(const virga_value *args, uint32_t count) {
 	return virga_return(virga_array(about, 4));
 }
 
+/* copy(key) gives what a key holds, reading and writing a little at a time. */
+static virga_answer copy(const virga_value *args, uint32_t count) {
+	virga_bytes key;
+	virga_piece piece;
+	if (count != 1 || !virga_as_text(args[0], &key))
+		return virga_fail(VIRGA_INVALID, "expected a key");
+	virga_answer a = virga_part(key, 0, 0, &piece);
+	for (uint64_t at = 0; a.status == VIRGA_OK && at < piece.size; at += piece.data.size) {
+		virga_mark here = virga_here();
+		a = virga_part(key, at, 100000, &piece);
+		if (a.status == VIRGA_OK)
+			a = virga_emit(piece.format, piece.data);
+		if (a.status == VIRGA_OK)
+			virga_release(here);
+	}
+	return a.status == VIRGA_OK ? virga_return(virga_none()) : a;
+}
+
 /* mean(numbers) is their mean; [] has none. */
 static virga_answer mean(const virga_value *args, uint32_t count) {
 	uint32_t numbers, left;
@@ -157,4 +175,4 @@ static virga_answer mean(const virga_value *args, uint32_t count) {
 }
 
 VIRGA_GUEST({"visit", visit}, {"forget", forget}, {"get", get}, {"kinds", kinds}, {"relay", relay},
-            {"later", later}, {"greet", greet}, {"where", where}, {"mean", mean})
+            {"later", later}, {"greet", greet}, {"where", where}, {"copy", copy}, {"mean", mean})

@@ -193,6 +193,9 @@ func (m *modules) fetch(ctx context.Context, hash string) (*module, error) {
 	if err != nil {
 		return nil, mesh.AsError("fetch module "+hash, err)
 	}
+	if got := hashOf(wasm); got != hash {
+		return nil, mesh.Errorf(mesh.Internal, "fetch module "+hash, "the bytes have the hash %s", got)
+	}
 	return m.add(ctx, hash, wasm)
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // ModuleSource gives the bytes of a WebAssembly module by its hash, the hex
-// SHA-256 that mesh.FuncInfo names, which they must have.
+// SHA-256 that mesh.FuncInfo names. The executor checks that they fit.
 type ModuleSource interface {
 	Module(ctx context.Context, hash string) ([]byte, error)
 }

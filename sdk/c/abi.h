@@ -53,6 +53,8 @@ VIRGA_EXCHANGE(id);        /*                               -> text */
 VIRGA_EXCHANGE(namespace); /*                               -> text */
 VIRGA_EXCHANGE(send);      /* a: invocation, b: value       -> nothing */
 VIRGA_EXCHANGE(recv);      /* a: nanoseconds, 8 bytes       -> messages */
+VIRGA_EXCHANGE(part);      /* a: key, b: offset in 8 bytes, length in 4 -> size in 8 bytes; format; data */
+VIRGA_EXCHANGE(emit);      /* a: piece, b: its format       -> nothing; appends to the result */
 
 VIRGA_IMPORT(take) uint32_t virga_host_take(void *out, uint32_t cap);
 VIRGA_IMPORT(deadline) int64_t virga_host_deadline(void);

@@ -48,4 +48,15 @@ static inline void *virga_new(uint32_t size) {
 	return at;
 }
 
+/* A place to come back to: virga_release gives back what was taken since. */
+typedef struct {
+	uint8_t *at;
+} virga_mark;
+
+static inline virga_mark virga_here(void) { return (virga_mark){virga_arena.at}; }
+static inline void virga_release(virga_mark m) {
+	int same = m.at >= virga_arena.start && m.at <= virga_arena.end;
+	virga_arena.at = same ? m.at : virga_arena.start; /* in a block that came later, all is younger */
+}
+
 #endif

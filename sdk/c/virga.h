@@ -94,6 +94,39 @@ static inline virga_answer virga_update(virga_bytes key, uint8_t kind, virga_ope
 }
 static inline virga_answer virga_delete(virga_bytes key) { return virga_ask(virga_host_delete, key, virga_nothing()); }
 
+/* A piece of a large value. */
+typedef struct {
+	uint64_t size; /* of the whole value, in bytes */
+	uint8_t format;
+	virga_bytes data;
+} virga_piece;
+
+/* Reads at most most bytes, and at most 1 MiB, of what a key holds: *piece. A
+ * most of 0 opens the key; the pieces that follow are of its value of that
+ * moment, until another key is opened. virga_release frees what was read. */
+static inline virga_answer virga_part(virga_bytes key, uint64_t offset, uint32_t most, virga_piece *piece) {
+	uint8_t place[12];
+	for (int i = 0; i < 8; i++)
+		place[i] = (uint8_t)(offset >> 8 * i);
+	for (int i = 0; i < 4; i++)
+		place[8 + i] = (uint8_t)(most >> 8 * i);
+	virga_answer a = virga_ask(virga_host_part, key, (virga_bytes){place, 12});
+	*piece = (virga_piece){0, 0, {0, 0}};
+	if (a.status != VIRGA_OK || a.payload.size < 9)
+		return a;
+	for (int i = 0; i < 8; i++)
+		piece->size |= (uint64_t)a.payload.at[i] << 8 * i;
+	piece->format = a.payload.at[8];
+	piece->data = (virga_bytes){a.payload.at + 9, a.payload.size - 9};
+	return a;
+}
+
+/* Appends a piece to the result, which has at most 48 MiB. A function that
+ * emits returns virga_none. */
+static inline virga_answer virga_emit(uint8_t format, virga_bytes piece) {
+	return virga_ask(virga_host_emit, piece, (virga_bytes){&format, 1});
+}
+
 /* --- functions --- */
 
 static inline void virga_write_length(virga_writer *w, uint32_t n) {

@@ -41,6 +41,8 @@ export const enum Ask {
   Namespace,
   Send,
   Recv,
+  Part,
+  Emit,
 }
 
 @external("virga", "get")
@@ -67,6 +69,10 @@ declare function hostNamespace(a: usize, aLen: u32, b: usize, bLen: u32, out: us
 declare function hostSend(a: usize, aLen: u32, b: usize, bLen: u32, out: usize, cap: u32): u32;
 @external("virga", "recv")
 declare function hostRecv(a: usize, aLen: u32, b: usize, bLen: u32, out: usize, cap: u32): u32;
+@external("virga", "part")
+declare function hostPart(a: usize, aLen: u32, b: usize, bLen: u32, out: usize, cap: u32): u32;
+@external("virga", "emit")
+declare function hostEmit(a: usize, aLen: u32, b: usize, bLen: u32, out: usize, cap: u32): u32;
 @external("virga", "take")
 export declare function hostTake(out: usize, cap: u32): u32;
 @external("virga", "deadline")
@@ -88,6 +94,8 @@ export function host(which: Ask, a: usize, aLen: u32, b: usize, bLen: u32, out: 
     case Ask.ID: return hostID(a, aLen, b, bLen, out, cap);
     case Ask.Namespace: return hostNamespace(a, aLen, b, bLen, out, cap);
     case Ask.Send: return hostSend(a, aLen, b, bLen, out, cap);
+    case Ask.Part: return hostPart(a, aLen, b, bLen, out, cap);
+    case Ask.Emit: return hostEmit(a, aLen, b, bLen, out, cap);
     default: return hostRecv(a, aLen, b, bLen, out, cap);
   }
 }

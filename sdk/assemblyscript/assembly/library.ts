@@ -74,6 +74,42 @@ export namespace State {
   }
 }
 
+/** A piece of a large value. */
+export class Piece {
+  constructor(private answer: Answer) {}
+
+  /** Why there is none, or an answer that is ok. */
+  get standing(): Answer {
+    return this.answer;
+  }
+  /** The size of the whole value, in bytes. */
+  get size(): u64 {
+    return this.answer.ok ? load<u64>(this.answer.payload.dataStart) : 0;
+  }
+  get format(): u8 {
+    return this.answer.ok ? this.answer.payload[8] : 0;
+  }
+  get data(): Uint8Array {
+    return this.answer.ok ? this.answer.payload.subarray(9) : nothing;
+  }
+}
+
+/** Large values, a little at a time. */
+export namespace Pieces {
+  /**
+   * Reads at most most bytes, and at most 1 MiB, of what a key holds. A most of 0
+   * opens the key; the pieces that follow are of its value of that moment, until
+   * another key is opened.
+   */
+  export function read(key: string, offset: u64, most: u32): Piece {
+    return new Piece(ask(Ask.Part, utf8(key), new Writer().littleEndian(offset, 8).littleEndian(most, 4).done()));
+  }
+  /** Appends a piece to the result, which has at most 48 MiB. A function that emits answers with no value. */
+  export function emit(format: u8, data: Uint8Array): Answer {
+    return ask(Ask.Emit, data, new Writer().byte(format).done());
+  }
+}
+
 function list(args: Value[]): Uint8Array {
   const w = new Writer();
   for (let i = 0; i < args.length; i++) {
