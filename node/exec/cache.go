@@ -24,6 +24,7 @@ func newCache(dir string) (wazero.CompilationCache, error) {
 // also survives a damaged file in the cache.
 func (m *modules) compile(ctx context.Context, wasm []byte) (wazero.CompiledModule, error) {
 	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
+	wasm = mergeData(wasm)
 	compiled, err := m.runtime.CompileModule(ctx, wasm)
 	if err != nil && m.options.CacheDir != "" && strings.Contains(err.Error(), "compilationcache") {
 		m.options.Log.Warn("the cache of compiled modules is damaged and is emptied", "folder", m.options.CacheDir, "error", err)
