@@ -3,7 +3,6 @@ package mesh
 import (
 	"strings"
 	"time"
-	_ "time/tzdata" // all members know the same zones
 
 	"github.com/robfig/cron/v3"
 )

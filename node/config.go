@@ -113,6 +113,10 @@ type Config struct {
 	// one machine may share. Default: modules in DataDir, or the memory where
 	// FS is not the disk.
 	ModuleCache string
+	// ReadyModules is a folder on the disk for the modules that this node has
+	// in memory: it begins with loading those of its last life. Default: ready
+	// in DataDir, or none where FS is not the disk.
+	ReadyModules string
 	// ResultTTL is how long the result of a future is kept. Default 15 min.
 	ResultTTL time.Duration
 
@@ -165,8 +169,9 @@ func (c Config) withDefaults() Config {
 	if c.FS == nil {
 		c.FS = vfs.Default
 	}
-	if c.ModuleCache == "" && c.FS == vfs.Default && c.DataDir != "" {
-		c.ModuleCache = filepath.Join(c.DataDir, "modules")
+	if c.FS == vfs.Default && c.DataDir != "" {
+		c.ModuleCache = cmp.Or(c.ModuleCache, filepath.Join(c.DataDir, "modules"))
+		c.ReadyModules = cmp.Or(c.ReadyModules, filepath.Join(c.DataDir, "ready"))
 	}
 	return c
 }

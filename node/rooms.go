@@ -141,7 +141,7 @@ func (r *rooms) changed(key mesh.Key, delta lattice.Cell) {
 
 func (r *rooms) openExecutor() (err error) {
 	r.exec, err = exec.New(exec.Options{
-		CacheDir: r.cfg.ModuleCache, Modules: moduleSource{r},
+		CacheDir: r.cfg.ModuleCache, ReadyDir: r.cfg.ReadyModules, Modules: moduleSource{r},
 		Concurrency: r.cfg.Concurrency, Queue: r.cfg.Queue,
 		Limits: mesh.Limits{Memory: r.cfg.FuncMemory, Time: r.cfg.FuncTime}, Warm: r.cfg.Warm.ofModules(), Log: r.log,
 	})

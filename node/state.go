@@ -32,6 +32,11 @@ func (s *state) Get(ctx context.Context, key mesh.Key) (lattice.Value, error) {
 	return value, err
 }
 
+// Find implements catalog.State.
+func (s *state) Find(ctx context.Context, key mesh.Key) (lattice.Value, error) {
+	return s.replica.Get(ctx, key, 1)
+}
+
 // Put implements catalog.State.
 func (s *state) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error {
 	_, err := s.replica.Put(ctx, key, kind, op, replica.WriteOptions{})

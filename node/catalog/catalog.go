@@ -19,6 +19,9 @@ type State interface {
 	// Get reads a key from enough owners to see every acknowledged write;
 	// NotFound when there is none.
 	Get(ctx context.Context, key mesh.Key) (lattice.Value, error)
+	// Find reads the copy that is closest at hand, this node's own if it has
+	// one: for what is written once. NotFound when no owner has one.
+	Find(ctx context.Context, key mesh.Key) (lattice.Value, error)
 	Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error
 	// PutForNow is Put of what says how things are now: while too many owners
 	// are away, any node may hold it.

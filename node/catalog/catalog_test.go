@@ -32,6 +32,10 @@ func (s oneNode) Get(_ context.Context, key mesh.Key) (lattice.Value, error) {
 	return value, nil
 }
 
+func (s oneNode) Find(ctx context.Context, key mesh.Key) (lattice.Value, error) {
+	return s.Get(ctx, key)
+}
+
 func (s oneNode) PutForNow(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op) error {
 	return s.Put(ctx, key, kind, op)
 }

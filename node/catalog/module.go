@@ -16,9 +16,14 @@ func ModuleHash(module []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Module reads a module from the store, and checks that it is what the hash says.
+// Module reads a module from the store, and checks that it is what the hash
+// says. Any copy is as good as all: a module never changes.
 func (c *Catalog) Module(ctx context.Context, hash string) ([]byte, error) {
-	value, err := c.state.Get(ctx, moduleKey(hash))
+	return readModule(ctx, c.state.Find, hash)
+}
+
+func readModule(ctx context.Context, read func(context.Context, mesh.Key) (lattice.Value, error), hash string) ([]byte, error) {
+	value, err := read(ctx, moduleKey(hash))
 	if err != nil {
 		return nil, err
 	}
@@ -32,8 +37,10 @@ func (c *Catalog) Module(ctx context.Context, hash string) ([]byte, error) {
 	return module, nil
 }
 
+// storeModule writes a module unless so many owners have it that every read
+// of enough of them finds it: a single copy may be of a write that failed.
 func (c *Catalog) storeModule(ctx context.Context, hash string, module []byte) error {
-	_, err := c.Module(ctx, hash)
+	_, err := readModule(ctx, c.state.Get, hash)
 	if err == nil || !errors.Is(err, mesh.NotFound) {
 		return err
 	}

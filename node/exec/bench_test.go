@@ -81,6 +81,42 @@ func BenchmarkWasmEcho64KiB(b *testing.B) {
 	invoke(b, e, exec.Invocation{Func: guest(b, e)("echo"), Args: []mesh.Value{{Format: mesh.Raw, Data: make([]byte, 64<<10)}}})
 }
 
+// BenchmarkLoadCompiled makes a module ready that an earlier life compiled:
+// it is checked, its machine code read, and one instance started.
+func BenchmarkLoadCompiled(b *testing.B) {
+	wasm, cache := built(b, "../../examples/square"), b.TempDir()
+	load := func() {
+		e, err := exec.New(exec.Options{CacheDir: cache})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := e.Inspect(b.Context(), wasm); err != nil {
+			b.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	load() // compiles
+	b.ReportAllocs()
+	for b.Loop() {
+		load()
+	}
+}
+
+// BenchmarkNewInstance calls a function whose every call spoils its instance.
+func BenchmarkNewInstance(b *testing.B) {
+	e := start(b, exec.Options{})
+	exit := exec.Invocation{Func: guest(b, e)("exit"), Args: number(0)}
+	e.Invoke(b.Context(), exit) // compiles the module
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := e.Invoke(b.Context(), exit); err == nil {
+			b.Fatal("the instance did not exit")
+		}
+	}
+}
+
 func BenchmarkCommand(b *testing.B) {
 	e := start(b, exec.Options{})
 	info := mesh.FuncInfo{Ref: ref("tool"), Kind: mesh.Command, Module: e.modules.put(built(b, "testdata/command"))}

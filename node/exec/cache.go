@@ -5,9 +5,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
 )
 
 // newCache keeps compiled modules in dir, or in memory only.
@@ -18,8 +20,11 @@ func newCache(dir string) (wazero.CompilationCache, error) {
 	return wazero.NewCompilationCacheWithDir(dir)
 }
 
-// compile also survives a damaged file in the cache.
+// compile takes all processors, since somebody waits for what it compiles. It
+// also survives a damaged file in the cache.
 func (m *modules) compile(ctx context.Context, wasm []byte) (wazero.CompiledModule, error) {
+	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
+	wasm = mergeData(wasm)
 	compiled, err := m.runtime.CompileModule(ctx, wasm)
 	if err != nil && m.options.CacheDir != "" && strings.Contains(err.Error(), "compilationcache") {
 		m.options.Log.Warn("the cache of compiled modules is damaged and is emptied", "folder", m.options.CacheDir, "error", err)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -13,8 +15,9 @@ import (
 	"github.com/virga-mesh/virga/sdk/codec"
 )
 
-// MaxCommandOutput bounds the result of a WASI command.
-const MaxCommandOutput = 16 << 20
+// MaxOutput bounds the result of a WASI command, and what a guest emits: it
+// travels in one frame.
+const MaxOutput = 48 << 20
 
 // command is a module that is started anew for each invocation.
 type command struct {
@@ -32,7 +35,7 @@ func (c command) release() { c.module.owner.release(c.module) }
 func (c command) run(ctx context.Context, r *running, args []mesh.Value) (mesh.Value, error) {
 	r.cold = c.loading
 	c.module.use()
-	stdin, err := asLines(args)
+	stdin, err := linesOf(args)
 	if err != nil {
 		return mesh.Value{}, err
 	}
@@ -49,9 +52,9 @@ func (c command) run(ctx context.Context, r *running, args []mesh.Value) (mesh.V
 	defer out.end()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	stdout := &bounded{limit: MaxCommandOutput, beyond: stop}
+	stdout := &bounded{limit: MaxOutput, beyond: stop}
 	config := sandbox(&sleeper{ctx: ctx}).WithArgs(r.function.Ref.Name).
-		WithStdin(bytes.NewReader(stdin)).WithStdout(stdout).WithStderr(&out.stderr).WithStartFunctions(commandStart)
+		WithStdin(stdin).WithStdout(stdout).WithStderr(&out.stderr).WithStartFunctions(commandStart)
 	defer memory.Free() // closing does not where the context's end has closed the module before
 	sandboxed, err := c.module.owner.runtime.InstantiateModule(memory.within(ctx), c.module.compiled, config)
 	if sandboxed != nil {
@@ -66,16 +69,18 @@ func (c command) run(ctx context.Context, r *running, args []mesh.Value) (mesh.V
 	return stdout.result(), nil
 }
 
-func asLines(args []mesh.Value) ([]byte, error) {
-	var lines []byte
+// linesOf reads the arguments as JSON, one on each line, without a second copy
+// of those that are large.
+func linesOf(args []mesh.Value) (io.Reader, error) {
+	var lines []io.Reader
 	for i, v := range args {
-		text, err := codec.ToJSON(v, "")
+		line, err := codec.JSONReader(v)
 		if err != nil {
 			return nil, mesh.Errorf(mesh.Invalid, "", "argument %d: %s", i+1, mesh.AsError("", err).Text())
 		}
-		lines = append(append(lines, text...), '\n')
+		lines = append(lines, line, strings.NewReader("\n"))
 	}
-	return lines, nil
+	return io.MultiReader(lines...), nil
 }
 
 // bounded keeps what is written to it, up to its limit. Beyond it calls

@@ -53,7 +53,7 @@ func TestCommands(t *testing.T) {
 		{"fail", mesh.Limits{}, mesh.UserError, "exited with code 3: what went wrong"},
 		{"spin", mesh.Limits{Time: 100 * time.Millisecond}, mesh.DeadlineExceeded, "limit of 100ms"},
 		{"hog", mesh.Limits{}, mesh.UserError, "more memory than its limit of 33554432 bytes"},
-		{"flood", mesh.Limits{}, mesh.UserError, "wrote more than 16777216 bytes"},
+		{"flood", mesh.Limits{}, mesh.UserError, "wrote more than 50331648 bytes"},
 	} {
 		_, err := run(test.limits, test.arg)
 		wantError(t, err, test.kind, test.text)

@@ -143,6 +143,9 @@ func (e *Executor) runIn(ctx context.Context, r *running, use *usage, target tar
 	}
 	defer r.clock.end()
 	result, err = target.run(fn.WithLibrary(&r.clock, r), r, args)
+	if err == nil {
+		result, err = r.whole(result)
+	}
 	if err != nil {
 		return mesh.Value{}, blame(ctx, r, begun(err))
 	}

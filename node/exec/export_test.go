@@ -6,3 +6,6 @@ func (e *Executor) MemoryInUse() uint64 {
 	defer e.modules.budget.mu.Unlock()
 	return e.modules.budget.used
 }
+
+// Settle waits until no module is being loaded.
+func (e *Executor) Settle() { e.modules.loads.Wait() }

@@ -39,6 +39,8 @@ var exchanges = map[string]func(request, context.Context) ([]byte, error){
 	abi.Namespace: request.namespace,
 	abi.Send:      request.send,
 	abi.Recv:      request.receive,
+	abi.Part:      request.part,
+	abi.Emit:      request.emit,
 }
 
 // offerLibrary makes the module that guests import.

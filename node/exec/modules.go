@@ -21,6 +21,7 @@ const loadTimeout = 2 * time.Minute
 type modules struct {
 	options Options
 	cache   wazero.CompilationCache
+	ready   ready
 	runtime wazero.Runtime
 	budget  budget
 	ctx     context.Context // ends with close
@@ -49,6 +50,9 @@ func newModules(options Options) (*modules, error) {
 	if m.cache, err = newCache(options.CacheDir); err != nil {
 		return nil, mesh.AsError("open the cache of compiled modules", err)
 	}
+	if m.ready, err = newReady(options.ReadyDir, options.Log); err != nil {
+		return nil, mesh.AsError("open the folder of ready modules", err)
+	}
 	config := wazero.NewRuntimeConfig().WithCloseOnContextDone(true).WithCompilationCache(m.cache)
 	m.runtime = wazero.NewRuntimeWithConfig(m.ctx, config)
 	if _, err := wasi_snapshot_preview1.Instantiate(m.ctx, m.runtime); err != nil {
@@ -57,7 +61,23 @@ func newModules(options Options) (*modules, error) {
 	if err := offerLibrary(m.ctx, m.runtime); err != nil {
 		return nil, mesh.AsError("offer the library", err)
 	}
+	m.loads.Add(1)
+	go m.resume()
 	return m, nil
+}
+
+// resume loads what was ready when the node's last life ended, one after the
+// other, the latest first.
+func (m *modules) resume() {
+	defer m.loads.Done()
+	for _, hash := range m.ready.hashes() {
+		mod, _, err := m.acquire(m.ctx, hash)
+		if err != nil {
+			m.options.Log.Debug("a module of the last life is not ready", "module", hash, "err", err)
+			continue
+		}
+		m.release(mod)
+	}
 }
 
 // stopLoading ends waiting for modules; what is loaded goes on running.
@@ -163,6 +183,9 @@ func (m *modules) load(hash string, pending *load) {
 }
 
 func (m *modules) fetch(ctx context.Context, hash string) (*module, error) {
+	if wasm, ok := m.ready.read(hash); ok {
+		return m.add(ctx, hash, wasm)
+	}
 	if m.options.Modules == nil {
 		return nil, mesh.Errorf(mesh.Unavailable, "", "this node has no source of modules")
 	}
@@ -182,6 +205,7 @@ func (m *modules) add(ctx context.Context, hash string, wasm []byte) (*module, e
 	if err != nil {
 		return nil, err
 	}
+	m.ready.add(hash, wasm)
 	m.mu.Lock()
 	if present := m.byHash[hash]; present != nil || m.closed {
 		m.mu.Unlock()
@@ -196,9 +220,15 @@ func (m *modules) add(ctx context.Context, hash string, wasm []byte) (*module, e
 	surplus := m.surplus()
 	m.mu.Unlock()
 	for _, old := range surplus {
-		old.free()
+		m.drop(old)
 	}
 	return mod, nil
+}
+
+// drop frees a module that was taken out.
+func (m *modules) drop(mod *module) {
+	m.ready.remove(mod.hash)
+	mod.free()
 }
 
 // surplus takes out the least recently used modules beyond the bound, except those in use.

@@ -19,6 +19,9 @@ type ModuleSource interface {
 type Options struct {
 	// CacheDir holds compiled modules, over restarts. Empty keeps them in memory only.
 	CacheDir string
+	// ReadyDir holds the modules that are in memory, for this executor alone:
+	// the next one begins with loading them. Empty: it begins with none.
+	ReadyDir string
 	// Modules is where modules come from. Without it, functions of modules are Unavailable.
 	Modules ModuleSource
 	// Concurrency bounds the invocations that run at once; those that wait

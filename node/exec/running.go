@@ -33,7 +33,10 @@ type running struct {
 	formats uint32
 	// held is the last answer to a guest, until it takes it. Only the
 	// goroutine that runs the guest touches it.
-	held []byte
+	held   []byte
+	opened opened
+
+	emitted mesh.Value // what the function made of its result in pieces
 }
 
 // enterGuest readies an instance for r.

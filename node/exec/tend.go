@@ -59,7 +59,7 @@ func (m *modules) tend(now time.Time, floors map[string]int) {
 		in.free()
 	}
 	for _, mod := range idle {
-		mod.free()
+		m.drop(mod)
 	}
 }
 

@@ -43,7 +43,7 @@ func TestGoGuest(t *testing.T) {
 	_, err := call[int](t.Context(), b, f("square"), nil, "x")
 	wantError(t, err, mesh.Invalid, "argument 1: expected int, got text")
 	_, err = call[int](t.Context(), b, f("nosuch"), nil)
-	wantError(t, err, mesh.NotFound, `no function "nosuch": it has big, conflict, counter, deadline`)
+	wantError(t, err, mesh.NotFound, `no function "nosuch": it has big, conflict, copy, counter, deadline`)
 	wrongKind := f("square")
 	wrongKind.Kind = mesh.Command
 	_, err = call[int](t.Context(), b, wrongKind, nil)

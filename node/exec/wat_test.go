@@ -38,15 +38,20 @@ const (
 	i64 = 0x7e
 
 	opUnreachable = 0x00
+	opBlock       = 0x02
 	opLoop        = 0x03
 	opEnd         = 0x0b
 	opBr          = 0x0c
+	opBrIf        = 0x0d
 	opCall        = 0x10
 	opDrop        = 0x1a
 	opLocalGet    = 0x20
+	opI32Load     = 0x28
+	opI32Store    = 0x36
 	opMemoryGrow  = 0x40
 	opI32Const    = 0x41
 	opI64Const    = 0x42
+	opI32Eqz      = 0x45
 	opVoid        = 0x40
 )
 

@@ -50,6 +50,12 @@ func hostSend(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out 
 //go:wasmimport virga recv
 func hostRecv(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
 
+//go:wasmimport virga part
+func hostPart(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
+//go:wasmimport virga emit
+func hostEmit(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
 //go:wasmimport virga take
 func hostTake(out unsafe.Pointer, outCap uint32) uint32
 
@@ -150,6 +156,25 @@ func (hostLibrary) Recv(_ context.Context, wait time.Duration) ([]Message, error
 		messages[i].Body = m.Body
 	}
 	return messages, nil
+}
+
+func (hostLibrary) part(key mesh.Key, offset int64, b []byte) (n int, size int64, format mesh.Format, err error) {
+	place := binary.LittleEndian.AppendUint64(nil, uint64(offset))
+	place = binary.LittleEndian.AppendUint32(place, uint32(min(len(b), abi.MaxPiece)))
+	payload, err := exchange(hostPart, []byte(key.Path()), place)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	const head = 9 // the size, and the format
+	if len(payload) < head {
+		return 0, 0, 0, mesh.Errorf(mesh.Internal, "read "+key.String(), "a piece has %d bytes: expected at least %d", len(payload), head)
+	}
+	return copy(b, payload[head:]), int64(binary.LittleEndian.Uint64(payload)), mesh.Format(payload[8]), nil
+}
+
+func (hostLibrary) Emit(format mesh.Format, piece []byte) error {
+	_, err := exchange(hostEmit, piece, []byte{byte(format)})
+	return err
 }
 
 type hostImport func(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32

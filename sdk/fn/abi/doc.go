@@ -39,6 +39,8 @@ const (
 	Namespace = "namespace" //                            -> the function's namespace, as text
 	Send      = "send"      // a: invocation id, b: value -> nothing
 	Recv      = "recv"      // a: wait in ns, 8 bytes LE  -> messages
+	Part      = "part"      // a: key, b: see PartSize    -> size, 8 bytes LE; format; data
+	Emit      = "emit"      // a: piece, b: its format    -> nothing; appends to the result
 	Take      = "take"      // (out, out_cap i32) -> i32: the last answer
 	Deadline  = "deadline"  // () -> i64: ns since 1970, 0 for none
 	Log       = "log"       // (level, text, text_len i32) -> ()
@@ -47,6 +49,13 @@ const (
 // AwaitEnd, as the second input of Await, waits until the run is over; nothing
 // in its place gives how the run stands.
 const AwaitEnd = "end"
+
+// PartSize is the length of the second input of Part: an offset in 8 bytes and
+// a length in 4, little-endian. MaxPiece bounds what one Part gives.
+const (
+	PartSize = 12
+	MaxPiece = 1 << 20
+)
 
 // PackSpan puts a place in memory into the one result that a guest's function has.
 func PackSpan(offset, size uint32) uint64 { return uint64(offset)<<32 | uint64(size) }

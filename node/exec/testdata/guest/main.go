@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -123,6 +124,15 @@ var (
 		}
 		return n, nil
 	})
+	_ = fn.Export("copy", copyKey)
+	_ = fn.Export("measure", func(ctx context.Context, key string) (int64, error) {
+		from, _, err := fn.Open(ctx, key)
+		if err != nil {
+			return 0, err
+		}
+		return io.Copy(io.Discard, from)
+	})
+	_ = fn.Export("overtaken", overtaken)
 	_ = fn.Export("id", func(ctx context.Context, _ fn.None) (string, error) { return fn.ID(ctx).String(), nil })
 	_ = fn.Export("send", func(ctx context.Context, args fn.Args2[string, mesh.Value]) (fn.None, error) {
 		to, err := mesh.ParseInvocationID(args.A)
@@ -154,3 +164,40 @@ func newCounter(context.Context) (func(context.Context, fn.None) (int, error), e
 func recurse(n int) int { return recurse(n+1) + 1 }
 
 func main() {}
+
+// copyKey gives what a key holds, reading and writing a little at a time.
+func copyKey(ctx context.Context, key string) (fn.None, error) {
+	from, format, err := fn.Open(ctx, key)
+	if err != nil {
+		return fn.None{}, err
+	}
+	for piece := make([]byte, 100_000); ; {
+		n, err := from.Read(piece)
+		if err == io.EOF {
+			return fn.None{}, nil
+		}
+		if err == nil {
+			err = fn.Emit(ctx, format, piece[:n])
+		}
+		if err != nil {
+			return fn.None{}, err
+		}
+	}
+}
+
+// overtaken reads the rest of what a key held when it was opened, after it has been written anew.
+func overtaken(ctx context.Context, key string) ([]byte, error) {
+	from, _, err := fn.Open(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	first := make([]byte, 1)
+	if _, err := from.Read(first); err != nil {
+		return nil, err
+	}
+	if err := fn.Put(ctx, key, "other"); err != nil {
+		return nil, err
+	}
+	rest, err := io.ReadAll(from)
+	return append(first, rest...), err
+}
