@@ -88,7 +88,7 @@ func (s *Store) mergeLogged(key mesh.Key, d mesh.Durability, why purpose, make f
 			s.note(&cell, before, delta)
 		}
 		err = s.add(&o, &cell)
-		o.taken = cell.Take(nil)
+		o.taken = []takenCells{{shard, cell.Take(nil)}}
 	} else {
 		pending, whole := delta, false
 		if before.liftedBy(cell.Peek()) {
@@ -96,14 +96,14 @@ func (s *Store) mergeLogged(key mesh.Key, d mesh.Durability, why purpose, make f
 			pending, whole = *cell.Peek(), true
 		}
 		err = s.put(&o, &cell, pending, whole, before.expires)
-		o.taken = cell.Hold(nil)
+		o.taken = []takenCells{{shard, cell.Hold(nil)}}
 	}
 	s.unlock(&cell, merged.Grew, delta)
 	if err != nil {
 		s.fail.set("committing", err)
 		return merged, nil, s.fail.err()
 	}
-	commit, err = s.hand(&o, shard, d)
+	commit, err = s.hand(&o, d)
 	return merged, commit, err
 }
 
