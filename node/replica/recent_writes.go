@@ -49,6 +49,9 @@ func newRecentWrites(bounds int) *recentWrites {
 	return &recentWrites{byID: make(map[writeID]*recentWrite), bounds: bounds}
 }
 
+// newRecentWrite is a write that nobody else can work on.
+func newRecentWrite() *recentWrite { return &recentWrite{turn: make(chan struct{}, 1)} }
+
 // get finds the write with an id, or notes it.
 func (r *recentWrites) get(id writeID) *recentWrite {
 	r.mu.Lock()
@@ -56,7 +59,7 @@ func (r *recentWrites) get(id writeID) *recentWrite {
 	if w := r.byID[id]; w != nil {
 		return w
 	}
-	w := &recentWrite{turn: make(chan struct{}, 1)}
+	w := newRecentWrite()
 	w.turn <- struct{}{}
 	r.byID[id] = w
 	if len(r.ring) < r.bounds {
