@@ -93,7 +93,7 @@ func (s *Store) mergeLogged(key mesh.Key, d mesh.Durability, why purpose, make f
 			s.note(&cell, before, delta)
 		}
 		err = s.add(&o, &cell)
-		o.taken = []takenCells{{shard, cell.Take(nil)}}
+		o.taken = cell.Take(nil)
 	} else {
 		pending, whole := delta, false
 		if before.liftedBy(cell.Peek()) {
@@ -101,7 +101,7 @@ func (s *Store) mergeLogged(key mesh.Key, d mesh.Durability, why purpose, make f
 			pending, whole = *cell.Peek(), true
 		}
 		err = s.put(&o, &cell, pending, whole, before.expires)
-		o.taken = []takenCells{{shard, cell.Hold(nil)}}
+		o.taken = cell.Hold(nil)
 	}
 	s.unlock(&cell, merged.Grew, delta)
 	if err != nil {

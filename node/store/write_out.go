@@ -17,15 +17,9 @@ import (
 type outgoing struct {
 	batch    *pebble.Batch
 	hurries  bool // somebody waits for it
-	taken    []takenCells
+	taken    []cellmap.Taken
 	changed  []changed
 	replaced []mesh.Key // damaged records
-}
-
-// takenCells are cells of one shard.
-type takenCells struct {
-	shard int
-	cells []cellmap.Taken
 }
 
 // changed is a partition of which the index has a cell as changed now.
@@ -120,10 +114,8 @@ func (s *Store) hand(o *outgoing, d mesh.Durability) (commit *pebble.Batch, err 
 	for _, key := range o.replaced {
 		s.damagedKeys.remove(key)
 	}
-	for _, taken := range o.taken {
-		s.cells.Done(taken.shard, taken.cells)
-		s.writtenBack.Add(int64(len(taken.cells)))
-	}
+	s.cells.Done(o.taken)
+	s.writtenBack.Add(int64(len(o.taken)))
 	return commit, nil
 }
 
@@ -167,7 +159,7 @@ func (s *Store) writeOutBatch(shard, most int) (looked int, err error) {
 		return 0, nil
 	}
 	o := outgoing{batch: s.db.NewBatch()}
-	taken, looked := s.cells.TakePinned(shard, most, nil, func(cell *cellmap.Locked[inMemory]) bool {
+	o.taken, looked = s.cells.TakePinned(shard, most, nil, func(cell *cellmap.Locked[inMemory]) bool {
 		err = s.add(&o, cell)
 		return err == nil && o.batch.Len() < batchBytes
 	})
@@ -175,10 +167,9 @@ func (s *Store) writeOutBatch(shard, most int) (looked int, err error) {
 	case err != nil:
 		s.fail.set("committing", err)
 		return looked, s.fail.err()
-	case len(taken) == 0:
+	case len(o.taken) == 0:
 		return looked, o.batch.Close()
 	}
-	o.taken = []takenCells{{shard, taken}}
 	_, err = s.hand(&o, mesh.Memory)
 	return looked, err
 }
