@@ -30,7 +30,7 @@ func (r *Replica) BeginPut(m *pb.Put, done func(*pb.PutReply, error)) bool {
 		return false
 	}
 	q, err := r.writeQuorum(c, o.Quorum)
-	if err != nil {
+	if err != nil || !o.Forwarded && !slices.Contains(q.owners, r.Self) {
 		return false
 	}
 	w := r.takeTurn(c, o)
@@ -38,7 +38,7 @@ func (r *Replica) BeginPut(m *pb.Put, done func(*pb.PutReply, error)) bool {
 		return false
 	}
 	if !r.applyAtHand(c, w) {
-		w.rest()
+		r.recent.rest(w)
 		return false
 	}
 	b := &begunPut{replica: r, recent: w, quorum: q, durability: o.Durability, done: done}
@@ -56,24 +56,22 @@ func (r *Replica) mayBegin(c change, o *WriteOptions) bool {
 	if o.Durability == mesh.DefaultDurability {
 		o.Durability = r.Durability
 	}
-	return o.Durability == mesh.Logged && (o.Forwarded || slices.Contains(r.owners(c.key), r.Self))
+	return o.Durability == mesh.Logged
 }
 
 // takeTurn enters a write, unless it is, or may be, a retry: then it is nil.
 func (r *Replica) takeTurn(c change, o WriteOptions) *recentWrite {
 	if o.ID == "" {
-		return newRecentWrite()
+		return &recentWrite{}
 	}
-	w := r.recent.get(writeID{o.ID, c.key})
-	select {
-	case <-w.turn:
-	default:
+	w := r.recent.tryTake(writeID{o.ID, c.key})
+	if w == nil {
 		return nil
 	}
 	if !w.acked && !w.applied && (!c.accumulates() || r.beginFirst(c, w, o)) {
 		return w
 	}
-	w.rest()
+	r.recent.rest(w)
 	return nil
 }
 
@@ -141,12 +139,12 @@ func (b *begunPut) repeat() {
 }
 
 func (b *begunPut) answer(ack mesh.Ack, err error) {
-	b.recent.rest()
+	b.replica.recent.rest(b.recent)
 	if err != nil {
 		b.done(nil, err)
 		return
 	}
-	b.done(b.replica.putReply(b.change.key, ack), nil)
+	b.done(b.replica.putReply(b.quorum.owners, ack), nil)
 }
 
 // begunPuts are those that have yet to depart. There are no more of them than

@@ -184,13 +184,11 @@ func (r *Replica) coordinateChange(ctx context.Context, c change, q quorum, o Wr
 // coordinateOnce coordinates a write with an id: a retry waits for the first
 // attempt, and takes up what that has left.
 func (r *Replica) coordinateOnce(ctx context.Context, c change, q quorum, o WriteOptions) (mesh.Ack, error) {
-	w := r.recent.get(writeID{o.ID, c.key})
-	select {
-	case <-w.turn:
-		defer w.rest()
-	case <-ctx.Done():
-		return mesh.Ack{}, mesh.AsError(c.String(), ctx.Err())
+	w, err := r.recent.take(ctx, writeID{o.ID, c.key})
+	if err != nil {
+		return mesh.Ack{}, mesh.AsError(c.String(), err)
 	}
+	defer r.recent.rest(w)
 	if w.acked && w.ack.Replicas >= q.need && w.ack.Durability >= o.Durability && c.made == nil {
 		return w.ack, nil
 	}
