@@ -92,26 +92,32 @@ func (r *rooms) getAtHand(m *pb.Get) *pb.GetReply {
 // beginPut serves a put that waits for nothing but other nodes and the log: it
 // is answered when they have answered. Any other gives link.ErrMustWait.
 func (r *rooms) beginPut(ctx context.Context, m *pb.Put) error {
-	reply, ok := link.Defer(ctx, r.replica.Depart)
-	if !ok {
-		return link.ErrMustWait
-	}
-	began := time.Now()
-	begun := r.replica.BeginPut(m, func(answer *pb.PutReply, err error) {
-		r.countUnless(m.Forwarded, metrics.Put, err)
-		if l := r.usage.latencies; l != nil && isTimed(m) {
-			l.note(time.Since(began))
-		}
-		if err != nil {
-			reply(nil, err)
-			return
-		}
-		reply(answer, nil)
-	})
-	if !begun {
+	later := link.Defer(ctx, r.replica.Depart)
+	if later == nil || !r.replica.BeginPut(m, &putAsker{later, r, m, time.Now()}) {
 		return link.ErrMustWait
 	}
 	return nil
+}
+
+// putAsker is who waits for a put that was begun.
+type putAsker struct {
+	*link.Later
+	rooms *rooms
+	put   *pb.Put
+	began time.Time
+}
+
+// Reply implements replica.Asker.
+func (a *putAsker) Reply(answer *pb.PutReply, err error) {
+	a.rooms.countUnless(a.put.Forwarded, metrics.Put, err)
+	if l := a.rooms.usage.latencies; l != nil && isTimed(a.put) {
+		l.note(time.Since(a.began))
+	}
+	if err != nil {
+		a.Later.Reply(nil, err)
+		return
+	}
+	a.Later.Reply(answer, nil)
 }
 
 // maxAtHand is the size of the largest value that is encoded while the

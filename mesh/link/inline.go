@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh/wire"
@@ -15,8 +16,8 @@ type inlineContext struct {
 	header wire.Header
 	from   time.Time
 
-	deferred bool
-	pause    func()
+	later *Later // once the request is deferred
+	pause func()
 }
 
 // Deadline is the request's.
@@ -33,38 +34,99 @@ func IsInline(ctx context.Context) bool {
 	return inline
 }
 
-// Defer lets the Serve of an inline request answer it later, by reply, which
-// is to be called once, from any goroutine, and does not wait. What Serve
-// returns is dropped; but ErrMustWait takes the Defer back, and reply must not
-// be called then. ok is false where ctx is not that of an inline request, or so
-// many messages of the peer are being served that Serve has to give ErrMustWait.
+// Defer lets the Serve of an inline request answer it later, by Reply of what
+// it gives. What Serve returns is dropped; but ErrMustWait takes the Defer back,
+// and what it gave must not be used then. It is nil where ctx is not that of an
+// inline request, or so many messages of the peer are being served that Serve
+// has to give ErrMustWait.
 //
 // pause is called once on the goroutine that reads the connection, as soon as
 // no more input is at hand: what requests that come together need can be done
-// together. Neither a deadline nor a Cancel ends the request.
-func Defer(ctx context.Context, pause func()) (reply func(wire.Message, error), ok bool) {
+// together.
+func Defer(ctx context.Context, pause func()) *Later {
 	c, inline := ctx.(*inlineContext)
 	if !inline {
-		return nil, false
+		return nil
 	}
 	select {
 	case c.conn.slots <- struct{}{}:
 	default:
-		return nil, false
+		return nil
 	}
-	c.deferred, c.pause = true, pause
-	conn, h := c.conn, c.header
-	return func(m wire.Message, err error) {
-		conn.replyNow(h, m, err)
-		<-conn.slots
-	}, true
+	c.later, c.pause = &Later{conn: c.conn, header: c.header, from: c.from}, pause
+	if c.header.Flags&wire.OneWay == 0 {
+		c.conn.serving.add(c.header.ID, c.later.end)
+	}
+	return c.later
 }
 
 // withdraw takes a Defer back, if there was one.
 func (c *inlineContext) withdraw() {
-	if c.deferred {
-		<-c.conn.slots
+	if c.later != nil {
+		c.later.release()
 	}
+}
+
+// Later is a request that is answered later.
+type Later struct {
+	conn   *Conn
+	header wire.Header
+	from   time.Time
+
+	mu    sync.Mutex
+	over  bool
+	ended func()
+}
+
+// Reply answers the request, as Serve would. It is to be called once, from any
+// goroutine, and does not wait.
+func (l *Later) Reply(m wire.Message, err error) {
+	defer l.release()
+	l.conn.replyNow(l.header, m, err)
+}
+
+func (l *Later) release() {
+	if l.header.Flags&wire.OneWay == 0 {
+		l.conn.serving.remove(l.header.ID)
+	}
+	<-l.conn.slots
+}
+
+// end says that nobody waits for the answer any more.
+func (l *Later) end() {
+	l.mu.Lock()
+	ended := l.ended
+	l.over, l.ended = true, nil
+	l.mu.Unlock()
+	if ended != nil {
+		ended()
+	}
+}
+
+// WhenEnded has ended called, at most once and perhaps before it returns, when
+// nobody waits for the answer any more: the caller has cancelled the request, as
+// it does after the deadline, or the connection has ended. It takes the place
+// of what was given before.
+func (l *Later) WhenEnded(ended func()) {
+	l.mu.Lock()
+	l.ended = ended
+	over := l.over
+	l.mu.Unlock()
+	if over || l.conn.ctx.Err() != nil {
+		l.end()
+	}
+}
+
+// Context is that of any request, for who has come to wait for something. It
+// takes the place of WhenEnded.
+func (l *Later) Context() (ctx context.Context, cancel context.CancelFunc) {
+	if l.header.Timeout > 0 {
+		ctx, cancel = context.WithDeadline(l.conn.ctx, l.from.Add(l.header.Timeout))
+	} else {
+		ctx, cancel = context.WithCancel(l.conn.ctx)
+	}
+	l.WhenEnded(cancel)
+	return ctx, cancel
 }
 
 // maxSoon is the longest frame that may be written in excess of what waits to

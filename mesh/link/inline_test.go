@@ -25,12 +25,12 @@ func (*laterEcho) Inline(wire.Type) bool { return true }
 func (l *laterEcho) Serve(ctx context.Context, _ *Conn, req wire.Message) (wire.Message, error) {
 	put := req.(*pb.Put)
 	answer := &pb.FetchReply{Cell: put.Op}
-	reply, ok := Defer(ctx, l.pause)
-	if ok != IsInline(ctx) {
-		return nil, mesh.Errorf(mesh.Internal, "serve", "deferred: %v", ok)
+	later := Defer(ctx, l.pause)
+	if (later != nil) != IsInline(ctx) {
+		return nil, mesh.Errorf(mesh.Internal, "serve", "deferred: %v", later != nil)
 	}
 	switch {
-	case !ok:
+	case later == nil:
 		return answer, nil
 	case put.Key.GetName() == "wait":
 		return nil, ErrMustWait
@@ -39,10 +39,10 @@ func (l *laterEcho) Serve(ctx context.Context, _ *Conn, req wire.Message) (wire.
 	defer l.mu.Unlock()
 	l.waiting = append(l.waiting, func() {
 		if put.Key.GetName() == "fail" {
-			reply(nil, mesh.Errorf(mesh.Conflict, "put", "no"))
+			later.Reply(nil, mesh.Errorf(mesh.Conflict, "put", "no"))
 			return
 		}
-		reply(answer, nil)
+		later.Reply(answer, nil)
 	})
 	return nil, nil
 }
@@ -89,7 +89,7 @@ func TestWhatIsDeferredIsAnsweredLater(t *testing.T) {
 func TestNoMoreIsDeferredThanMayBeServed(t *testing.T) {
 	const most = 4
 	m := newTestMesh(t)
-	later := make(chan func(wire.Message, error), 2*most)
+	later := make(chan *Later, 2*most)
 	node := m.node(func(c *Config) {
 		c.Limits.InFlight = most
 		c.Handler = deferring(later)
@@ -99,53 +99,87 @@ func TestNoMoreIsDeferredThanMayBeServed(t *testing.T) {
 	for range most {
 		go func() { _, err := c.Call(context.Background(), &pb.Status{}); results <- err }()
 	}
-	var replies []func(wire.Message, error)
+	var replies []*Later
 	for range most {
 		replies = append(replies, <-later)
 	}
 	_, err := c.Call(t.Context(), &pb.Status{})
 	wantKind(t, err, mesh.Overloaded)
 	for _, reply := range replies {
-		reply(&pb.Done{}, nil)
+		reply.Reply(&pb.Done{}, nil)
 		if err := <-results; err != nil {
 			t.Error(err)
 		}
 	}
-	go func() { (<-later)(nil, nil) }()
+	go func() { (<-later).Reply(nil, nil) }()
 	if _, err := c.Call(t.Context(), &pb.Status{}); err != nil {
 		t.Errorf("after all were answered: %v", err)
 	}
 }
 
 // deferring hands on how to answer what it is asked.
-type deferring chan<- func(wire.Message, error)
+type deferring chan<- *Later
 
 func (deferring) Inline(wire.Type) bool { return true }
 
 func (d deferring) Serve(ctx context.Context, _ *Conn, _ wire.Message) (wire.Message, error) {
-	reply, ok := Defer(ctx, nil)
-	if !ok {
+	later := Defer(ctx, nil)
+	if later == nil {
 		return nil, ErrMustWait
 	}
-	d <- reply
+	d <- later
 	return nil, nil
 }
 
 func TestAnAnswerAfterTheEndOfTheConnectionIsDropped(t *testing.T) {
 	m := newTestMesh(t)
-	later := make(chan func(wire.Message, error), 1)
+	later := make(chan *Later, 1)
 	node := m.node(func(c *Config) { c.Handler = deferring(later) })
 	client := m.client()
 	c := m.connect(client, node)
 	failed := make(chan error)
 	go func() { _, err := c.Call(context.Background(), &pb.Status{}); failed <- err }()
-	reply := <-later
+	request := <-later
 	c.CloseWithReason(mesh.Errorf(mesh.Cancelled, "test", "enough"))
 	wantKind(t, <-failed, mesh.Unavailable)
 	for _, theirs := range node.Conns() {
 		<-theirs.Done()
 	}
-	reply(&pb.FetchReply{Cell: make([]byte, 2*maxSoon)}, nil)
+	ended := make(chan struct{})
+	request.WhenEnded(func() { close(ended) })
+	<-ended
+	if ctx, cancel := request.Context(); ctx.Err() == nil {
+		t.Error("the context of a request lives on")
+		cancel()
+	}
+	request.Reply(&pb.FetchReply{Cell: make([]byte, 2*maxSoon)}, nil)
+}
+
+func TestADeferredRequestEndsWithItsCancel(t *testing.T) {
+	m := newTestMesh(t)
+	later := make(chan *Later, 1)
+	c := m.connect(m.client(), m.node(func(c *Config) { c.Handler = deferring(later) }))
+	for _, wait := range []func(*Later){
+		func(l *Later) {
+			ended := make(chan struct{})
+			l.WhenEnded(func() { close(ended) })
+			<-ended
+		},
+		func(l *Later) {
+			ctx, cancel := l.Context()
+			defer cancel()
+			<-ctx.Done()
+		},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		failed := make(chan error)
+		go func() { _, err := c.Call(ctx, &pb.Status{}); failed <- err }()
+		request := <-later
+		cancel()
+		wantKind(t, <-failed, mesh.Cancelled)
+		wait(request)
+		request.Reply(nil, nil)
+	}
 }
 
 // BenchmarkServe is what a small request costs both sides together, served on

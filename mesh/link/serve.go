@@ -63,7 +63,7 @@ func (c *Conn) take(batch []byte, h wire.Header, body []byte, pauses *pauses) []
 		switch {
 		case err == ErrMustWait:
 			ctx.withdraw()
-		case ctx.deferred:
+		case ctx.later != nil:
 			pauses.add(ctx.pause)
 			return batch
 		default:
@@ -216,10 +216,23 @@ func (t *servingTable) remove(id uint64) {
 	delete(t.cancels, id)
 }
 
+// cancel cancels a request, once.
 func (t *servingTable) cancel(id uint64) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if cancel := t.cancels[id]; cancel != nil {
+	cancel := t.cancels[id]
+	delete(t.cancels, id)
+	t.mu.Unlock()
+	if cancel != nil {
+		cancel() // which may come back here
+	}
+}
+
+func (t *servingTable) cancelAll() {
+	t.mu.Lock()
+	cancels := t.cancels
+	t.cancels = make(map[uint64]context.CancelFunc)
+	t.mu.Unlock()
+	for _, cancel := range cancels {
 		cancel()
 	}
 }

@@ -19,9 +19,8 @@ const maxBegun = 16 << 10
 // a counter that this node coordinates, and has in memory, if all that the put
 // has to wait for is the log and the other owners. It reports false, and has
 // done nothing, for any other. The rest is done by the next Depart, which the
-// caller sees to, and done is told the answer: once, on a goroutine that it must
-// not hold up.
-func (r *Replica) BeginPut(m *pb.Put, done func(*pb.PutReply, error)) bool {
+// caller sees to, and the asker is told the answer.
+func (r *Replica) BeginPut(m *pb.Put, asker Asker) bool {
 	if m.Behind || m.AfterMost || len(m.After) > 0 || m.TellBytes > 0 || len(m.Op) > maxBegun {
 		return false
 	}
@@ -41,10 +40,22 @@ func (r *Replica) BeginPut(m *pb.Put, done func(*pb.PutReply, error)) bool {
 		r.recent.rest(w)
 		return false
 	}
-	b := &begunPut{replica: r, recent: w, quorum: q, durability: o.Durability, done: done}
+	b := &begunPut{replica: r, recent: w, quorum: q, durability: o.Durability, asker: asker}
 	b.spreading = r.spreading(c, w, q, o.Durability, b.conclude)
 	r.begun.add(b)
+	asker.WhenEnded(func() { b.update(func(w *write) { w.Expire() }) })
 	return true
+}
+
+// Asker waits for the answer to a put that was begun. Its methods do not wait.
+type Asker interface {
+	// Reply is told the answer, once.
+	Reply(*pb.PutReply, error)
+	// WhenEnded has ended called when nobody waits for the answer any more,
+	// at most once, perhaps before it returns.
+	WhenEnded(ended func())
+	// Context ends when nobody waits for the answer any more, and takes the place of WhenEnded.
+	Context() (context.Context, context.CancelFunc)
 }
 
 // mayBegin reports whether a change can be coordinated here, and waits for no
@@ -106,7 +117,7 @@ type begunPut struct {
 	recent     *recentWrite // whose turn the put has
 	quorum     quorum
 	durability mesh.Durability
-	done       func(*pb.PutReply, error)
+	asker      Asker
 }
 
 // conclude answers, now that the outcome is known.
@@ -129,22 +140,23 @@ func (b *begunPut) conclude() {
 }
 
 // repeat makes the put anew, in a state that has the delete which won over it.
+// When nobody waits for it any more that would come too late: what it writes
+// would win over what was written since.
 func (b *begunPut) repeat() {
-	r := b.replica
-	ctx, cancel := context.WithTimeout(r.background, 2*r.patience(len(b.merge.Delta)))
+	ctx, cancel := b.asker.Context()
 	defer cancel()
 	b.recent.applied = false
-	ack, err := r.coordinate(ctx, b.change, b.quorum, b.durability, b.recent)
+	ack, err := b.replica.coordinate(ctx, b.change, b.quorum, b.durability, b.recent)
 	b.answer(ack, err)
 }
 
 func (b *begunPut) answer(ack mesh.Ack, err error) {
 	b.replica.recent.rest(b.recent)
 	if err != nil {
-		b.done(nil, err)
+		b.asker.Reply(nil, err)
 		return
 	}
-	b.done(b.replica.putReply(b.quorum.owners, ack), nil)
+	b.asker.Reply(b.replica.putReply(b.quorum.owners, ack), nil)
 }
 
 // begunPuts are those that have yet to depart. There are no more of them than

@@ -56,19 +56,19 @@ func TestABegunPutIsAnsweredWhenItsQuorumHoldsIt(t *testing.T) {
 func TestWhatIsBegunStaysUntilItDeparts(t *testing.T) {
 	m := newTestMesh(t, 3)
 	at := written(t, m)
-	told := make(chan putAnswer, 2)
-	for i := range 2 {
+	first, second := newPutAsker(), newPutAsker()
+	for i, asker := range []*putAsker{first, second} {
 		op := setTo(fmt.Sprint("value ", i))
-		if !at.BeginPut(putMessage(key("k"), lattice.LWWKind, op, WriteOptions{Quorum: 3}), func(reply *pb.PutReply, err error) { told <- putAnswer{reply, err} }) {
+		if !at.BeginPut(putMessage(key("k"), lattice.LWWKind, op, WriteOptions{Quorum: 3}), asker) {
 			t.Fatal("not begun")
 		}
 	}
-	if at.sending.Load() > 0 || len(told) > 0 {
-		t.Fatalf("%d deltas are sent before they depart, and %d answers told", at.sending.Load(), len(told))
+	if at.sending.Load() > 0 || len(first.told)+len(second.told) > 0 {
+		t.Fatalf("%d deltas are sent before they depart", at.sending.Load())
 	}
 	at.Depart()
-	for range 2 {
-		if answer := <-told; answer.err != nil {
+	for _, asker := range []*putAsker{first, second} {
+		if answer := <-asker.told; answer.err != nil {
 			t.Error(answer.err)
 		}
 	}
@@ -86,7 +86,9 @@ func TestWhatHasToWaitForMoreIsNotBegun(t *testing.T) {
 		mustAck(t, ack, err, 2)
 		ack, err = at.Delete(t.Context(), key("deleted"), WriteOptions{})
 		mustAck(t, ack, err, 2)
-		register := func(name string, o WriteOptions) *pb.Put { return putMessage(key(name), lattice.LWWKind, setTo("y"), o) }
+		register := func(name string, o WriteOptions) *pb.Put {
+			return putMessage(key(name), lattice.LWWKind, setTo("y"), o)
+		}
 		told := register("k", WriteOptions{})
 		told.TellBytes = 1
 		for name, put := range map[string]*pb.Put{
@@ -166,13 +168,13 @@ func TestABegunPutIsMadeAnewAfterADelete(t *testing.T) {
 		at.cut(true)
 		ack, err := m.nodes[1].Delete(t.Context(), key("k"), WriteOptions{})
 		mustAck(t, ack, err, 2)
-		told := make(chan putAnswer, 1)
-		if !at.BeginPut(putMessage(key("k"), lattice.LWWKind, setTo("again"), WriteOptions{Quorum: 3}), func(reply *pb.PutReply, err error) { told <- putAnswer{reply, err} }) {
+		asker := newPutAsker()
+		if !at.BeginPut(putMessage(key("k"), lattice.LWWKind, setTo("again"), WriteOptions{Quorum: 3}), asker) {
 			t.Fatal("not begun")
 		}
 		at.cut(false) // and has not heard of the delete
 		at.Depart()
-		if answer := <-told; answer.err != nil {
+		if answer := <-asker.told; answer.err != nil {
 			t.Error(answer.err)
 		}
 		m.becomes(m.nodes, key("k"), "again")
@@ -182,13 +184,38 @@ func TestABegunPutIsMadeAnewAfterADelete(t *testing.T) {
 func TestABegunPutIsAnsweredWhereTheNodeStops(t *testing.T) {
 	m := newTestMesh(t, 3)
 	at := written(t, m)
-	told := make(chan putAnswer, 1)
-	if !at.BeginPut(putMessage(key("k"), lattice.LWWKind, setTo("last"), WriteOptions{Quorum: 2}), func(reply *pb.PutReply, err error) { told <- putAnswer{reply, err} }) {
+	asker := newPutAsker()
+	if !at.BeginPut(putMessage(key("k"), lattice.LWWKind, setTo("last"), WriteOptions{Quorum: 2}), asker) {
 		t.Fatal("not begun")
 	}
 	at.halt()
 	at.Depart()
-	if answer := <-told; !errors.Is(answer.err, mesh.Unavailable) {
+	if answer := <-asker.told; !errors.Is(answer.err, mesh.Unavailable) {
 		t.Errorf("told %v, want Unavailable", answer.err)
 	}
+}
+
+// Nobody waits for it any more: made anew after a delete it would win over what
+// was put since.
+func TestABegunPutThatNobodyWaitsForIsNotMadeAnew(t *testing.T) {
+	inBubble(t, 3, func(t *testing.T, m *testMesh) {
+		at := written(t, m)
+		at.cut(true)
+		ack, err := m.nodes[1].Delete(t.Context(), key("k"), WriteOptions{})
+		mustAck(t, ack, err, 2)
+		ack, err = m.nodes[1].set(key("k"), "since", WriteOptions{})
+		mustAck(t, ack, err, 2)
+		asker := newPutAsker()
+		if !at.BeginPut(putMessage(key("k"), lattice.LWWKind, setTo("late"), WriteOptions{Quorum: 3}), asker) {
+			t.Fatal("not begun")
+		}
+		asker.end()
+		if answer := <-asker.told; !errors.Is(answer.err, mesh.Unavailable) {
+			t.Errorf("told %v, want Unavailable", answer.err)
+		}
+		at.cut(false)
+		at.Depart()
+		m.eventually("nothing is on its way", func() bool { return at.sending.Load() == 0 })
+		m.becomes(m.nodes, key("k"), "since")
+	})
 }

@@ -479,18 +479,47 @@ func putMessage(k mesh.Key, kind lattice.Kind, op lattice.Op, o WriteOptions) *p
 // begin begins a put that departs at once, and gives where its answer will be;
 // nil if it has to wait for more.
 func (n *testNode) begin(m *pb.Put) <-chan putAnswer {
-	told := make(chan putAnswer, 1)
+	asker := newPutAsker()
 	replica := n.now()
-	if !replica.BeginPut(m, func(reply *pb.PutReply, err error) { told <- putAnswer{reply, err} }) {
+	if !replica.BeginPut(m, asker) {
 		return nil
 	}
 	replica.Depart()
-	return told
+	return asker.told
+}
+
+// putAsker is an Asker who waits until it ends.
+type putAsker struct {
+	told  chan putAnswer
+	mu    sync.Mutex
+	ended func()
 }
 
 type putAnswer struct {
 	reply *pb.PutReply
 	err   error
+}
+
+func newPutAsker() *putAsker { return &putAsker{told: make(chan putAnswer, 1)} }
+
+func (a *putAsker) Reply(reply *pb.PutReply, err error) { a.told <- putAnswer{reply, err} }
+
+func (a *putAsker) WhenEnded(ended func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = ended
+}
+
+func (a *putAsker) Context() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	a.WhenEnded(cancel)
+	return ctx, cancel
+}
+
+func (a *putAsker) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended()
 }
 
 func (n *testNode) add(k mesh.Key, element string, o WriteOptions) (mesh.Ack, error) {
