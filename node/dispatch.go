@@ -21,11 +21,16 @@ func (n *Node) Serve(ctx context.Context, from *link.Conn, req wire.Message) (wi
 	if err := allow(from.Peer(), req); err != nil {
 		return nil, err
 	}
-	if get, ok := req.(*pb.Get); ok && link.IsInline(ctx) {
-		if reply := r.getAtHand(get); reply != nil {
-			return reply, nil
+	if link.IsInline(ctx) {
+		switch m := req.(type) {
+		case *pb.Get:
+			if reply := r.getAtHand(m); reply != nil {
+				return reply, nil
+			}
+			return nil, link.ErrMustWait
+		case *pb.Put:
+			return nil, r.beginPut(ctx, m)
 		}
-		return nil, link.ErrMustWait
 	}
 	switch m := req.(type) { // what concerns the connection itself
 	case *pb.ServeFuncs:
@@ -42,12 +47,12 @@ func (n *Node) Serve(ctx context.Context, from *link.Conn, req wire.Message) (wi
 	return r.serve(withCaller(ctx, from.Peer()), from.Peer().ID, req)
 }
 
-// Inline implements link.Handler: what never waits is served at once, and a
-// get of what is at hand. Hops and results must not be lost to the bound on
+// Inline implements link.Handler: what never waits is served at once, and gets
+// and puts of what is at hand. Hops and results must not be lost to the bound on
 // what is served beside the reader.
 func (n *Node) Inline(t wire.Type) bool {
 	switch t {
-	case typeGet, typeHop, typeSinkResult, typeEndRun, typeEndRuns, typeAmendRun, typePing, typeLeaving:
+	case typeGet, typePut, typeHop, typeSinkResult, typeEndRun, typeEndRuns, typeAmendRun, typePing, typeLeaving:
 		return true
 	}
 	return false
@@ -55,6 +60,7 @@ func (n *Node) Inline(t wire.Type) bool {
 
 var (
 	typeGet        = wire.TypeOf((*pb.Get)(nil))
+	typePut        = wire.TypeOf((*pb.Put)(nil))
 	typeHop        = wire.TypeOf((*pb.Hop)(nil))
 	typeSinkResult = wire.TypeOf((*pb.SinkResult)(nil))
 	typeEndRun     = wire.TypeOf((*pb.EndRun)(nil))
@@ -81,6 +87,37 @@ func (r *rooms) getAtHand(m *pb.Get) *pb.GetReply {
 		l.note(0)
 	}
 	return r.replica.ReplyAsOwner(key, value)
+}
+
+// beginPut serves a put that waits for nothing but other nodes and the log: it
+// is answered when they have answered. Any other gives link.ErrMustWait.
+func (r *rooms) beginPut(ctx context.Context, m *pb.Put) error {
+	later := link.Defer(ctx, r.replica.Depart)
+	if later == nil || !r.replica.BeginPut(m, &putAsker{later, r, m, time.Now()}) {
+		return link.ErrMustWait
+	}
+	return nil
+}
+
+// putAsker is who waits for a put that was begun.
+type putAsker struct {
+	*link.Later
+	rooms *rooms
+	put   *pb.Put
+	began time.Time
+}
+
+// Reply implements replica.Asker.
+func (a *putAsker) Reply(answer *pb.PutReply, err error) {
+	a.rooms.countUnless(a.put.Forwarded, metrics.Put, err)
+	if l := a.rooms.usage.latencies; l != nil && isTimed(a.put) {
+		l.note(time.Since(a.began))
+	}
+	if err != nil {
+		a.Later.Reply(nil, err)
+		return
+	}
+	a.Later.Reply(answer, nil)
 }
 
 // maxAtHand is the size of the largest value that is encoded while the

@@ -146,7 +146,7 @@ func (c *Conn) sendCancel(id uint64) {
 	if err != nil {
 		panic("link: a Cancel cannot be encoded: " + err.Error())
 	}
-	c.requests.writeNow(frame)
+	c.requests.writeNow(frame, false)
 }
 
 // readReplies hands the replies on our stream to those who wait. It returns

@@ -31,19 +31,14 @@ type Handler interface {
 	// in which they were sent. The context of an inline request has the
 	// deadline, but its Done channel closes with the connection only. A Serve
 	// that finds that it would have to wait gives ErrMustWait, and is called
-	// again on a goroutine of its own; IsInline tells it which call it is.
+	// again on a goroutine of its own; IsInline tells it which call it is. One
+	// that has the answer only later, without waiting for it, calls Defer.
 	Inline(t wire.Type) bool
 }
 
 // ErrMustWait is what Serve gives for an inline request that it can only
 // answer by waiting for something.
 var ErrMustWait = errors.New("link: the request cannot be served inline")
-
-// IsInline reports whether ctx is that of an inline request.
-func IsInline(ctx context.Context) bool {
-	_, inline := ctx.(*inlineContext)
-	return inline
-}
 
 // Observer is told of connections that can carry requests. For each
 // connection ConnUp comes first and ConnDown last, once. A peer that is

@@ -156,6 +156,7 @@ func (c *Conn) end(reason error) {
 	c.requests.fail(lost)
 	c.replies.fail(lost)
 	c.calls.failAll(lost)
+	c.serving.cancelAll()
 }
 
 // lost is what callers get when the connection has ended.

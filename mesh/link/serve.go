@@ -14,15 +14,21 @@ import (
 const maxBatch = 16 << 10
 
 // readRequests serves what the peer sends on its stream. Replies to inline
-// requests are gathered while more input is at hand.
+// requests are gathered while more input is at hand, and so is what the
+// handler does for those that it answers later.
 func (c *Conn) readRequests() {
 	var batch []byte
+	var pauses pauses
+	defer pauses.come()
 	for {
 		if len(batch) > 0 && (len(batch) >= maxBatch || !c.incoming.ready()) {
 			if _, err := c.replies.write(c.ctx, batch, true); err != nil {
 				return // the stream takes no more: the connection is ending
 			}
 			batch = batch[:0]
+		}
+		if len(pauses) == maxDeferred || !c.incoming.ready() {
+			pauses.come()
 		}
 		h, body, err := c.incoming.next()
 		if err != nil {
@@ -33,13 +39,13 @@ func (c *Conn) readRequests() {
 			c.violated(mesh.Errorf(mesh.Invalid, "frame", "a reply on the request stream"))
 			return
 		}
-		batch = c.take(batch, h, body)
+		batch = c.take(batch, h, body, &pauses)
 	}
 }
 
 // take serves one frame, or sees that it is served. It appends the reply, if
 // there is one already, to batch.
-func (c *Conn) take(batch []byte, h wire.Header, body []byte) []byte {
+func (c *Conn) take(batch []byte, h wire.Header, body []byte, pauses *pauses) []byte {
 	m, err := wire.ParseBody(h.Type, body)
 	if err != nil {
 		return c.answer(batch, h, nil, err)
@@ -52,9 +58,15 @@ func (c *Conn) take(batch []byte, h wire.Header, body []byte) []byte {
 		return c.answer(batch, h, nil, nil)
 	}
 	if c.endpoint.config.Handler.Inline(h.Type) {
-		ctx := inlineContext{Context: c.ctx, timeout: h.Timeout, from: time.Now()}
+		ctx := inlineContext{Context: c.ctx, conn: c, header: h, from: time.Now()}
 		reply, err := c.endpoint.config.Handler.Serve(&ctx, c, m)
-		if err != ErrMustWait {
+		switch {
+		case err == ErrMustWait:
+			ctx.withdraw()
+		case ctx.later != nil:
+			pauses.add(ctx.pause)
+			return batch
+		default:
 			return c.answer(batch, h, reply, err)
 		}
 	}
@@ -186,22 +198,6 @@ func (c *Conn) noteFailed(h wire.Header, err error) {
 	}
 }
 
-// inlineContext is the context of an inline request: the deadline costs
-// neither a timer nor a goroutine.
-type inlineContext struct {
-	context.Context
-	timeout time.Duration
-	from    time.Time
-}
-
-// Deadline is the request's.
-func (c *inlineContext) Deadline() (time.Time, bool) {
-	if c.timeout == 0 {
-		return time.Time{}, false
-	}
-	return c.from.Add(c.timeout), true
-}
-
 // servingTable knows how to cancel the requests that are being served.
 type servingTable struct {
 	mu      sync.Mutex
@@ -220,10 +216,23 @@ func (t *servingTable) remove(id uint64) {
 	delete(t.cancels, id)
 }
 
+// cancel cancels a request, once.
 func (t *servingTable) cancel(id uint64) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if cancel := t.cancels[id]; cancel != nil {
+	cancel := t.cancels[id]
+	delete(t.cancels, id)
+	t.mu.Unlock()
+	if cancel != nil {
+		cancel() // which may come back here
+	}
+}
+
+func (t *servingTable) cancelAll() {
+	t.mu.Lock()
+	cancels := t.cancels
+	t.cancels = make(map[uint64]context.CancelFunc)
+	t.mu.Unlock()
+	for _, cancel := range cancels {
 		cancel()
 	}
 }

@@ -52,18 +52,7 @@ type frameWriter struct {
 // mark that it returns is for arrived.
 func (w *frameWriter) write(ctx context.Context, frame []byte, quiet bool) (mark uint64, err error) {
 	w.mu.Lock()
-	for w.err == nil {
-		if quiet && !w.writing && w.sent+uint64(len(frame)) <= w.left.Load()+directBytes {
-			err := w.stream.TryWriteAll(frame)
-			if err == nil {
-				w.sent += uint64(len(frame))
-				break
-			}
-			if !errors.Is(err, quic.ErrWouldBlock) {
-				w.err = err
-				break
-			}
-		}
+	for w.err == nil && !(quiet && w.writeDirect(frame)) {
 		if len(w.pending) == 0 || len(w.pending)+len(frame) <= w.limit {
 			w.enqueue(frame)
 			break
@@ -79,12 +68,29 @@ func (w *frameWriter) write(ctx context.Context, frame []byte, quiet bool) (mark
 }
 
 // writeNow hands over a frame that is short and must not wait, even when pending is full.
-func (w *frameWriter) writeNow(frame []byte) {
+func (w *frameWriter) writeNow(frame []byte, quiet bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err == nil {
+	if w.err == nil && !(quiet && w.writeDirect(frame)) {
 		w.enqueue(frame)
 	}
+}
+
+// writeDirect hands frame to QUIC, unless more is on its way already than may
+// be, and reports whether it did, or the stream takes no more. w.mu is held.
+func (w *frameWriter) writeDirect(frame []byte) bool {
+	if w.writing || w.sent+uint64(len(frame)) > w.left.Load()+directBytes {
+		return false
+	}
+	switch err := w.stream.TryWriteAll(frame); {
+	case err == nil:
+		w.sent += uint64(len(frame))
+	case errors.Is(err, quic.ErrWouldBlock):
+		return false
+	default:
+		w.err = err
+	}
+	return true
 }
 
 // enqueue appends to pending and sees that it is written. w.mu is held.

@@ -139,7 +139,7 @@ func TestPendingIsBounded(t *testing.T) {
 		if _, err := w.write(ctx, frame, true); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a third: %v, want that it waits until the deadline", err)
 		}
-		w.writeNow([]byte("cancel")) // never waits
+		w.writeNow([]byte("cancel"), false) // never waits
 		waited := make(chan error)
 		go func() { _, err := w.write(t.Context(), frame, true); waited <- err }()
 		synctest.Wait()

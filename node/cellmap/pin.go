@@ -34,17 +34,20 @@ func (l *Locked[M]) Take(taken []Taken) []Taken {
 	}
 	l.Unpin()
 	l.entry.state |= leaving
-	return append(taken, Taken(l.number))
+	return append(taken, Taken{l.shard, l.number})
 }
 
 // Hold takes the cell, which is not pinned, like Take.
 func (l *Locked[M]) Hold(taken []Taken) []Taken {
 	l.entry.state |= leaving
-	return append(taken, Taken(l.number))
+	return append(taken, Taken{l.shard, l.number})
 }
 
-// Taken is a cell of a shard that was taken and is not done.
-type Taken uint32
+// Taken is a cell that was taken and is not done.
+type Taken struct {
+	shard  int
+	number uint32
+}
 
 // PinnedBytes is the memory that the pinned cells take which weigh.
 func (m *Map[M]) PinnedBytes() int64 { return m.pinned.Load() }
@@ -84,16 +87,24 @@ func (m *Map[M]) TakePinned(shard, most int, taken []Taken, visit func(*Locked[M
 
 // Done says that cells that were taken may be forgotten, if they were not
 // pinned since.
-func (m *Map[M]) Done(shard int, taken []Taken) {
-	if len(taken) == 0 {
-		return
+func (m *Map[M]) Done(taken []Taken) {
+	for len(taken) > 0 {
+		taken = m.doneInShard(taken)
 	}
-	s := &m.shards[shard]
+}
+
+// doneInShard is Done for the first of the cells, and those after it in the
+// same shard. It gives the others.
+func (m *Map[M]) doneInShard(taken []Taken) (left []Taken) {
+	first := taken[0].shard
+	s := &m.shards[first]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, n := range taken {
-		s.at(uint32(n)).state &^= leaving
+	for len(taken) > 0 && taken[0].shard == first {
+		s.at(taken[0].number).state &^= leaving
+		taken = taken[1:]
 	}
+	return taken
 }
 
 // EachPinned calls visit with the keys of all pinned cells and what stands

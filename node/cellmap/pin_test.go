@@ -22,7 +22,7 @@ func takeAll(m *Map[int]) (keys []mesh.Key) {
 			keys = append(keys, l.Key())
 			return true
 		})
-		m.Done(shard, taken)
+		m.Done(taken)
 	}
 	return keys
 }
@@ -58,7 +58,7 @@ func TestWhatIsPinnedStaysUntilItIsDone(t *testing.T) {
 	if !pin(m, key(-1)) {
 		t.Error("a cell that was taken cannot be pinned anew")
 	}
-	m.Done(shard, taken)
+	m.Done(taken)
 	if !crowd() {
 		t.Fatal("a cell that was pinned anew was let go")
 	}

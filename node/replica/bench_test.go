@@ -6,6 +6,7 @@ import (
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
 // Puts of 100 bytes to three owners in one process, whose disks are memory:
@@ -45,5 +46,39 @@ func BenchmarkGetAtAnOwner(b *testing.B) {
 		if _, err := m.nodes[0].Get(b.Context(), k, 0); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Puts as of BenchmarkPut that arrive, and depart, so many at a time.
+func BenchmarkBeginPut(b *testing.B) {
+	for _, together := range []int{1, 32} {
+		b.Run(fmt.Sprint("together=", together), func(b *testing.B) {
+			m := newTestMesh(b, 3)
+			at := m.nodes[0]
+			puts := make([]*pb.Put, 1000)
+			for i := range puts {
+				puts[i] = putMessage(key(fmt.Sprint("k", i)), lattice.LWWKind, lattice.SetOp(make([]byte, 100)), WriteOptions{Quorum: 2})
+				if _, err := at.HandlePut(b.Context(), puts[i]); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for done := 0; done < b.N; done += together {
+				askers := make([]*putAsker, together)
+				for i := range askers {
+					askers[i] = newPutAsker()
+					if !at.BeginPut(puts[(done+i)%len(puts)], askers[i]) {
+						b.Fatal("not begun")
+					}
+				}
+				at.Depart()
+				for _, asker := range askers {
+					if answer := <-asker.told; answer.err != nil {
+						b.Fatal(answer.err)
+					}
+				}
+			}
+		})
 	}
 }

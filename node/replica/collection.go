@@ -219,7 +219,7 @@ func (r *Replica) HandleGetElement(ctx context.Context, m *pb.GetElement) (*pb.G
 	if err != nil {
 		return nil, err
 	}
-	return &pb.GetReply{Value: value.AppendBinary(nil), Owners: r.ownersToTell(key)}, nil
+	return &pb.GetReply{Value: value.AppendBinary(nil), Owners: r.ownersToTell(r.owners(key))}, nil
 }
 
 // HandleGetPage answers a client or another node.

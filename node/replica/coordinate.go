@@ -27,7 +27,7 @@ func (r *Replica) coordinate(ctx context.Context, c change, q quorum, d mesh.Dur
 		if err != nil {
 			return mesh.Ack{}, err
 		}
-		ack, result, err := r.spread(ctx, c, w, newWrite(q), d)
+		ack, result, err := r.spread(ctx, c, w, q, d)
 		switch result {
 		case acked:
 			if err := w.inTime(c); err != nil {
@@ -170,46 +170,57 @@ type spreading struct {
 	delta  lattice.Cell
 	merge  *pb.Merge
 
+	settled func() // called once, when the outcome is known
+
 	mu      sync.Mutex
 	write   *write
 	proof   proof
-	settled chan struct{} // closed when the outcome is known
-	refusal error         // the last one
+	refusal error // the last one
 }
 
-// spread sends a delta to the owners and waits for the outcome. Those that
-// the outcome did not wait for are still sent to, and owed, after it.
-func (r *Replica) spread(ctx context.Context, c change, w *recentWrite, state *write, d mesh.Durability) (mesh.Ack, outcome, error) {
-	s := &spreading{
-		change: c, delta: w.delta, write: state, proof: r.proofOf(c, w, state.quorum), settled: make(chan struct{}),
+// spreading begins to be one: nothing of it is sent yet.
+func (r *Replica) spreading(c change, w *recentWrite, q quorum, d mesh.Durability, settled func()) *spreading {
+	return &spreading{
+		change: c, delta: w.delta, write: newWrite(q), proof: r.proofOf(c, w, q), settled: settled,
 		merge: &pb.Merge{
 			Key: wire.FromKey(c.key), Delta: w.delta.AppendBinary(nil), Durability: uint32(d),
 			AddsToBase: w.adds, WriteIds: w.ids(),
 		},
 	}
-	if state.outcome != pending {
-		close(s.settled)
+}
+
+// spread sends a delta to the owners and waits for the outcome. Those that
+// the outcome did not wait for are still sent to, and owed, after it.
+func (r *Replica) spread(ctx context.Context, c change, w *recentWrite, q quorum, d mesh.Durability) (mesh.Ack, outcome, error) {
+	settled := make(chan struct{})
+	s := r.spreading(c, w, q, d, func() { close(settled) })
+	if s.write.outcome != pending {
+		s.settled()
 	}
-	for _, owner := range r.others(state.owners) {
+	for _, owner := range r.others(q.owners) {
 		if !r.enter() {
-			return mesh.Ack{}, pending, mesh.Errorf(mesh.Unavailable, c.String(), "this node is stopping")
+			return mesh.Ack{}, pending, r.stopping(c)
 		}
-		r.send(s, owner)
+		r.post(owner, s.merge, r.onItsWay(s, owner))
 	}
-	r.hold(ctx, s, d) // while the others are asked
+	s.holds(r, d, r.Local.Await(ctx, d, c.key)) // while the others are asked
 	select {
-	case <-s.settled:
+	case <-settled:
 	case <-ctx.Done():
 		s.update(func(w *write) { w.Expire() })
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return state.ack, state.outcome, s.shortError(ctx, c)
+	return s.write.ack, s.write.outcome, s.shortError(ctx, c)
 }
 
-// hold makes this node's own copy as durable as the owners' must be.
-func (r *Replica) hold(ctx context.Context, s *spreading, d mesh.Durability) {
-	err := r.Local.Await(ctx, d, s.change.key)
+func (r *Replica) stopping(c change) error {
+	return mesh.Errorf(mesh.Unavailable, c.String(), "this node is stopping")
+}
+
+// holds tells how it went to make this node's own copy as durable as the
+// owners' must be.
+func (s *spreading) holds(r *Replica, d mesh.Durability, err error) {
 	s.update(func(w *write) {
 		if err == nil {
 			w.Acked(r.Self, d)
@@ -221,14 +232,16 @@ func (r *Replica) hold(ctx context.Context, s *spreading, d mesh.Durability) {
 	})
 }
 
-// update tells the state machine something, and the caller if that decided.
+// update tells the state machine something, and who waits for the outcome if
+// that decided it.
 func (s *spreading) update(tell func(*write)) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	before := s.write.outcome
 	tell(s.write)
-	if before == pending && s.write.outcome != pending {
-		close(s.settled)
+	decided := before == pending && s.write.outcome != pending
+	s.mu.Unlock()
+	if decided {
+		s.settled()
 	}
 }
 
@@ -250,28 +263,33 @@ func (s *spreading) shortError(ctx context.Context, c change) error {
 	return mesh.Errorf(kind, c.String(), "%s", s.write.shortfall())
 }
 
-// send sends the delta to one owner. It waits for nothing: the answer tells
-// the state machine how it went. A plain acknowledgement does so on the
-// goroutine that reads it; what takes more is left to one that may wait.
-func (r *Replica) send(s *spreading, owner mesh.NodeID) {
+// onItsWay notes that the delta is sent to one owner, for which the caller has
+// entered, and gives who is to be told the answer. A plain acknowledgement
+// is taken on the goroutine that brings it; what takes more is left to one
+// that may wait.
+func (r *Replica) onItsWay(s *spreading, owner mesh.NodeID) func(*pb.MergeReply, error) {
+	bytes := int64(len(s.merge.Delta))
 	r.sending.Add(1)
-	r.sendingBytes.Add(int64(len(s.merge.Delta)))
-	r.post(owner, s.merge, func(reply *pb.MergeReply, err error) {
-		finish := func() {
-			ctx, cancel := r.attempt(r.background, len(s.merge.Delta))
+	r.sendingBytes.Add(bytes)
+	ended := func() {
+		r.sending.Add(-1)
+		r.sendingBytes.Add(-bytes)
+		r.leave()
+	}
+	return func(reply *pb.MergeReply, err error) {
+		if err == nil && !reply.LacksBase && !reply.Dominated {
+			s.acknowledged(owner, reply)
+			ended()
+			return
+		}
+		go func() { // leave says when it is over
+			defer ended()
+			ctx, cancel := r.attempt(r.background, int(bytes))
 			defer cancel()
 			reply, err := r.rest(ctx, owner, s.change.key, s.merge, reply, err)
 			r.heard(ctx, s, owner, reply, err)
-			r.sending.Add(-1)
-			r.sendingBytes.Add(-int64(len(s.merge.Delta)))
-			r.leave()
-		}
-		if err == nil && !reply.LacksBase && !reply.Dominated {
-			finish()
-			return
-		}
-		go finish() // leave says when it is over
-	})
+		}()
+	}
 }
 
 // heard tells the state machine how sending to an owner went.
@@ -282,19 +300,24 @@ func (r *Replica) heard(ctx context.Context, s *spreading, owner mesh.NodeID, re
 	case reply.Dominated:
 		r.observe(ctx, s.change.key, reply.Cell)
 		s.update(func(w *write) { w.Dominated(owner) })
-	case reply.NotOwner:
-		s.update(func(w *write) {
+	default:
+		s.acknowledged(owner, reply)
+	}
+}
+
+// acknowledged tells the state machine that a node holds the delta.
+func (s *spreading) acknowledged(owner mesh.NodeID, reply *pb.MergeReply) {
+	s.update(func(w *write) {
+		if reply.NotOwner {
 			s.refusal = mesh.Errorf(mesh.Unavailable, "merge", "node %s does not own the key, as it sees the mesh", owner.Short())
 			w.NotOwner(owner)
-		})
-	default:
-		s.update(func(w *write) {
-			w.Acked(owner, mesh.Durability(min(reply.Durability, 255)))
-			if reply.Uncontested {
-				s.proof.Holds(w, owner)
-			}
-		})
-	}
+			return
+		}
+		w.Acked(owner, mesh.Durability(min(reply.Durability, 255)))
+		if reply.Uncontested {
+			s.proof.Holds(w, owner)
+		}
+	})
 }
 
 // lost tells that an owner did not acknowledge. What it is owed is noted

@@ -63,16 +63,18 @@ func (f keyFates) Fate(id lattice.WriteID) lattice.Fate {
 
 // applying makes the delta of a change that is a write of its own, or an attempt of one with an id.
 func (r *Replica) applying(c change, w *recentWrite) func(lattice.Cell, lattice.Write) (lattice.Cell, error) {
-	if c.make == nil {
-		c.make = func(have lattice.Cell, at lattice.Write) (lattice.Cell, error) { return have.Apply(c.kind, c.op, at) }
+	apply := c.make
+	if apply == nil {
+		kind, op := c.kind, c.op
+		apply = func(have lattice.Cell, at lattice.Write) (lattice.Cell, error) { return have.Apply(kind, op, at) }
 	}
 	if w.counts.IsZero() {
-		return c.make
+		return apply
 	}
 	fates := r.fates.under(c.key)
 	fates.Note(w.counts, false, time.Now())
 	return func(have lattice.Cell, at lattice.Write) (lattice.Cell, error) {
 		at.ID, at.Fate = w.counts, fates.Fate
-		return c.make(have, at)
+		return apply(have, at)
 	}
 }

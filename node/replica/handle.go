@@ -28,7 +28,7 @@ func (r *Replica) HandleGet(ctx context.Context, m *pb.Get) (*pb.GetReply, error
 	if err != nil {
 		return nil, err
 	}
-	reply := &pb.GetReply{Value: value.AppendBinary(nil), Owners: r.ownersToTell(key), Readers: r.readersToTell(key)}
+	reply := &pb.GetReply{Value: value.AppendBinary(nil), Owners: r.ownersToTell(r.owners(key)), Readers: r.readersToTell(key)}
 	if m.Details {
 		detail(reply, cell)
 	}
@@ -37,36 +37,46 @@ func (r *Replica) HandleGet(ctx context.Context, m *pb.Get) (*pb.GetReply, error
 
 // HandlePut answers a client, or a node that owns no copy of the key.
 func (r *Replica) HandlePut(ctx context.Context, m *pb.Put) (*pb.PutReply, error) {
-	key, err := wire.ToKey(m.Key)
+	c, o, err := changeOf(m)
 	if err != nil {
 		return nil, err
+	}
+	ack, err := r.change(ctx, c, o)
+	if err != nil {
+		return nil, err
+	}
+	return telling(r.putReply(r.owners(c.key), ack), c.made), nil
+}
+
+// changeOf reads what a put asks for.
+func changeOf(m *pb.Put) (c change, o WriteOptions, err error) {
+	key, err := wire.ToKey(m.Key)
+	if err != nil {
+		return c, o, err
 	}
 	op, err := lattice.DecodeOp(m.Op)
 	if err != nil {
-		return nil, mesh.Errorf(mesh.Invalid, "put "+key.String(), "%w", err)
+		return c, o, mesh.Errorf(mesh.Invalid, "put "+key.String(), "%w", err)
 	}
 	kind := lattice.Kind(min(m.Kind, 255))
 	if !kind.Valid() {
-		return nil, mesh.Errorf(mesh.Invalid, "put "+key.String(), "kind %d: expected a kind of lattice", m.Kind)
+		return c, o, mesh.Errorf(mesh.Invalid, "put "+key.String(), "kind %d: expected a kind of lattice", m.Kind)
 	}
 	d, err := toDurability(m.Durability)
 	if err != nil {
-		return nil, err
+		return c, o, err
 	}
 	after, err := decodeAfter(m.After)
 	if err != nil {
-		return nil, err
+		return c, o, err
 	}
 	made, tells := making(m.TellBytes)
-	ack, err := r.Put(ctx, key, kind, op, WriteOptions{
+	o = WriteOptions{
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), TTL: fromMillis(m.TtlMs), Behind: m.Behind, Forwarded: m.Forwarded,
 		RetryAge: time.Duration(min(m.RetryAgeMs, maxRetryAge)) * time.Millisecond, Insist: m.Insist,
 		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells,
-	})
-	if err != nil {
-		return nil, err
 	}
-	return telling(r.putReply(key, ack), made), nil
+	return o.put(key, kind, op), o, nil
 }
 
 // HandleTouch answers a client, or a node that owns no copy of the key.
@@ -85,7 +95,7 @@ func (r *Replica) HandleTouch(ctx context.Context, m *pb.Touch) (*pb.PutReply, e
 	if err != nil {
 		return nil, err
 	}
-	return r.putReply(key, ack), nil
+	return r.putReply(r.owners(key), ack), nil
 }
 
 // HandleDelete answers a client, or a node that owns no copy of the key.
@@ -110,7 +120,7 @@ func (r *Replica) HandleDelete(ctx context.Context, m *pb.Delete) (*pb.PutReply,
 	if err != nil {
 		return nil, err
 	}
-	return telling(r.putReply(key, ack), made), nil
+	return telling(r.putReply(r.owners(key), ack), made), nil
 }
 
 // HandleList answers a client for the whole mesh, or another node for this node's own copies.
@@ -178,13 +188,12 @@ func depthOf(m *pb.Fetch) depth {
 	return living
 }
 
-func (r *Replica) putReply(key mesh.Key, ack mesh.Ack) *pb.PutReply {
-	return &pb.PutReply{Replicas: uint32(ack.Replicas), Durability: uint32(ack.Durability), Owners: r.ownersToTell(key)}
+func (r *Replica) putReply(owners []mesh.NodeID, ack mesh.Ack) *pb.PutReply {
+	return &pb.PutReply{Replicas: uint32(ack.Replicas), Durability: uint32(ack.Durability), Owners: r.ownersToTell(owners)}
 }
 
 // ownersToTell lists the owners for the one who asked a node that is none.
-func (r *Replica) ownersToTell(key mesh.Key) [][]byte {
-	owners := r.owners(key)
+func (r *Replica) ownersToTell(owners []mesh.NodeID) [][]byte {
 	if slices.Contains(owners, r.Self) {
 		return nil
 	}

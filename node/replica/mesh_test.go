@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,6 +55,8 @@ type testNode struct {
 	answers bool // it runs and can be reached
 	seen    bool // the others believe that it lives
 	stop    func()
+
+	turns atomic.Int64 // see put
 }
 
 func newTestMesh(t testing.TB, n int) *testMesh {
@@ -451,7 +454,72 @@ func describeValue(v lattice.Value) string {
 }
 
 func (n *testNode) set(k mesh.Key, value string, o WriteOptions) (mesh.Ack, error) {
-	return n.Put(context.Background(), k, lattice.LWWKind, lattice.SetOp([]byte(value)), o)
+	return n.put(k, lattice.LWWKind, lattice.SetOp([]byte(value)), o)
+}
+
+// put puts, by turns, as a client does whose put needs to wait for nothing but
+// other nodes and the log, if it is one, and as any other.
+func (n *testNode) put(k mesh.Key, kind lattice.Kind, op lattice.Op, o WriteOptions) (mesh.Ack, error) {
+	if n.turns.Add(1)%2 == 0 && o.Made == nil {
+		if told := n.begin(putMessage(k, kind, op, o)); told != nil {
+			answer := <-told
+			return mesh.Ack{Replicas: int(answer.reply.GetReplicas()), Durability: mesh.Durability(answer.reply.GetDurability())}, answer.err
+		}
+	}
+	return n.Put(context.Background(), k, kind, op, o)
+}
+
+// putMessage is a put as a client sends it.
+func putMessage(k mesh.Key, kind lattice.Kind, op lattice.Op, o WriteOptions) *pb.Put {
+	m := o.put(k, kind, op).message(o).(*pb.Put)
+	m.Forwarded, m.Behind = o.Forwarded, o.Behind
+	return m
+}
+
+// begin begins a put that departs at once, and gives where its answer will be;
+// nil if it has to wait for more.
+func (n *testNode) begin(m *pb.Put) <-chan putAnswer {
+	asker := newPutAsker()
+	replica := n.now()
+	if !replica.BeginPut(m, asker) {
+		return nil
+	}
+	replica.Depart()
+	return asker.told
+}
+
+// putAsker is an Asker who waits until it ends.
+type putAsker struct {
+	told  chan putAnswer
+	mu    sync.Mutex
+	ended func()
+}
+
+type putAnswer struct {
+	reply *pb.PutReply
+	err   error
+}
+
+func newPutAsker() *putAsker { return &putAsker{told: make(chan putAnswer, 1)} }
+
+func (a *putAsker) Reply(reply *pb.PutReply, err error) { a.told <- putAnswer{reply, err} }
+
+func (a *putAsker) WhenEnded(ended func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = ended
+}
+
+func (a *putAsker) Context() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	a.WhenEnded(cancel)
+	return ctx, cancel
+}
+
+func (a *putAsker) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended()
 }
 
 func (n *testNode) add(k mesh.Key, element string, o WriteOptions) (mesh.Ack, error) {
@@ -459,7 +527,7 @@ func (n *testNode) add(k mesh.Key, element string, o WriteOptions) (mesh.Ack, er
 }
 
 func (n *testNode) inc(k mesh.Key, o WriteOptions) (mesh.Ack, error) {
-	return n.Put(context.Background(), k, lattice.GCounterKind, lattice.IncOp(1), o)
+	return n.put(k, lattice.GCounterKind, lattice.IncOp(1), o)
 }
 
 // get is what a read of the key gives, for people.

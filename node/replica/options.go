@@ -21,9 +21,15 @@ type Local interface {
 	// Await returns when all writes before the call are as durable as d:
 	// those of the keys, or of all where none is named.
 	Await(ctx context.Context, d mesh.Durability, keys ...mesh.Key) error
+	// AwaitLater is Await for mesh.Logged and who does not wait: done is told
+	// the outcome, once, on a goroutine that it must not hold up.
+	AwaitLater(keys []mesh.Key, done func(error))
 	// Change merges the delta that make gives of the cell, and gives it. make
 	// is called under the key's lock, and must be short.
 	Change(ctx context.Context, key mesh.Key, d mesh.Durability, make func(have lattice.Cell, at lattice.Write) (lattice.Cell, error)) (lattice.Cell, mesh.Merged, error)
+	// ChangeAtHand is Change with mesh.Memory for who must not wait: it
+	// reports false where it had to.
+	ChangeAtHand(key mesh.Key, make func(have lattice.Cell, at lattice.Write) (lattice.Cell, error)) (delta lattice.Cell, merged mesh.Merged, ok bool, err error)
 	// Delete resets the cell and gives the delta.
 	Delete(ctx context.Context, key mesh.Key, d mesh.Durability) (lattice.Cell, mesh.Merged, error)
 	// Merge merges a delta and keeps nothing of it.

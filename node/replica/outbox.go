@@ -28,7 +28,7 @@ type outboxes struct {
 	byNode map[mesh.NodeID]*outbox
 }
 
-// outbox is what waits for one node; there is one while messages are under way.
+// outbox is what waits for one node; there is one while anything waits or messages are under way.
 type outbox struct {
 	waiting  []posted
 	underWay int
@@ -43,13 +43,19 @@ type posted struct {
 // post sends a delta to a node, now or with others. done is told the answer,
 // once, on a goroutine that it must not hold up, perhaps before post returns.
 func (r *Replica) post(node mesh.NodeID, merge *pb.Merge, done func(*pb.MergeReply, error)) {
-	if batch := r.outboxes.add(node, posted{merge, done}); len(batch) > 0 {
+	r.outboxes.add(node, posted{merge, done})
+	r.empty(node)
+}
+
+// empty sends what waits for a node, as far as that may be.
+func (r *Replica) empty(node mesh.NodeID) {
+	for batch := r.outboxes.next(node); len(batch) > 0; batch = r.outboxes.next(node) {
 		r.dispatch(node, batch)
 	}
 }
 
-// add takes a delta in, and gives what is to be sent now.
-func (o *outboxes) add(node mesh.NodeID, p posted) []posted {
+// add takes a delta in. Whoever adds some asks for what is next afterwards.
+func (o *outboxes) add(node mesh.NodeID, p posted) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	box := o.byNode[node]
@@ -60,12 +66,19 @@ func (o *outboxes) add(node mesh.NodeID, p posted) []posted {
 		box = &outbox{}
 		o.byNode[node] = box
 	}
-	if box.underWay == underWay {
-		box.waiting = append(box.waiting, p)
+	box.waiting = append(box.waiting, p)
+}
+
+// next gives what is to be sent now, in a message of its own.
+func (o *outboxes) next(node mesh.NodeID) []posted {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	box := o.byNode[node]
+	if box == nil || len(box.waiting) == 0 || box.underWay == underWay {
 		return nil
 	}
 	box.underWay++
-	return []posted{p}
+	return box.take()
 }
 
 // answered notes that a message was, and gives what is to be sent next.

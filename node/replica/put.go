@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"slices"
@@ -61,7 +62,12 @@ const MaxWriteID = 64
 // With mesh.Unavailable too few did: the write may still take effect, and its
 // owners are owed what reached this node. mesh.KindMismatch changes nothing.
 func (r *Replica) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, o WriteOptions) (mesh.Ack, error) {
-	return r.change(ctx, putting(change{key: key, kind: kind, op: op, ttl: o.TTL, after: o.After, most: o.AfterMost, made: o.Made, tells: o.TellBytes}), o)
+	return r.change(ctx, o.put(key, kind, op), o)
+}
+
+// put is the change that a put with these options asks for.
+func (o WriteOptions) put(key mesh.Key, kind lattice.Kind, op lattice.Op) change {
+	return putting(change{key: key, kind: kind, op: op, ttl: o.TTL, after: o.After, most: o.AfterMost, made: o.Made, tells: o.TellBytes})
 }
 
 // Delete deletes a key, whether it exists or not; otherwise it is like Put.
@@ -144,20 +150,27 @@ func (r *Replica) change(ctx context.Context, c change, o WriteOptions) (mesh.Ac
 	if owners := r.owners(c.key); !o.Forwarded && len(owners) > 0 && !slices.Contains(owners, r.Self) {
 		return r.forward(ctx, c, owners, o)
 	}
-	if sending, bytes := r.sending.Load(), r.sendingBytes.Load(); sending >= int64(r.Sending) || bytes >= r.SendingBytes {
-		return mesh.Ack{}, mesh.Errorf(mesh.Overloaded, c.String(), "%d deltas of %d bytes are on their way to other nodes: expected less than %d, and less than %d bytes", sending, bytes, r.Sending, r.SendingBytes)
+	if err := r.mayAdd(c); err != nil {
+		return mesh.Ack{}, err
 	}
 	q, err := r.writeQuorum(c, o.Quorum)
 	if err != nil {
 		return mesh.Ack{}, err
 	}
-	if o.Durability == mesh.DefaultDurability {
-		o.Durability = r.Durability
-	}
+	o.Durability = cmp.Or(o.Durability, r.Durability)
 	if c.kind.Divisible() {
 		return r.changeCollection(ctx, c, q, o)
 	}
 	return r.coordinateChange(ctx, c, q, o)
+}
+
+// mayAdd is an Overloaded error while too much is on its way to other nodes.
+func (r *Replica) mayAdd(c change) error {
+	sending, bytes := r.sending.Load(), r.sendingBytes.Load()
+	if sending < int64(r.Sending) && bytes < r.SendingBytes {
+		return nil
+	}
+	return mesh.Errorf(mesh.Overloaded, c.String(), "%d deltas of %d bytes are on their way to other nodes: expected less than %d, and less than %d bytes", sending, bytes, r.Sending, r.SendingBytes)
 }
 
 // coordinateChange coordinates a change of one cell.
@@ -171,13 +184,11 @@ func (r *Replica) coordinateChange(ctx context.Context, c change, q quorum, o Wr
 // coordinateOnce coordinates a write with an id: a retry waits for the first
 // attempt, and takes up what that has left.
 func (r *Replica) coordinateOnce(ctx context.Context, c change, q quorum, o WriteOptions) (mesh.Ack, error) {
-	w := r.recent.get(writeID{o.ID, c.key})
-	select {
-	case <-w.turn:
-		defer w.rest()
-	case <-ctx.Done():
-		return mesh.Ack{}, mesh.AsError(c.String(), ctx.Err())
+	w, err := r.recent.take(ctx, writeID{o.ID, c.key})
+	if err != nil {
+		return mesh.Ack{}, mesh.AsError(c.String(), err)
 	}
+	defer r.recent.rest(w)
 	if w.acked && w.ack.Replicas >= q.need && w.ack.Durability >= o.Durability && c.made == nil {
 		return w.ack, nil
 	}

@@ -26,7 +26,8 @@ func (r *Replica) writeQuorum(c change, asked int) (quorum, error) {
 	if asked < 0 || asked > r.Replicas {
 		return quorum{}, mesh.Errorf(mesh.Invalid, c.String(), "write quorum %d: expected 1 to %d, the number of owners", asked, r.Replicas)
 	}
-	q := quorum{owners: r.owners(c.key), known: r.knownOwners(c.key)}
+	p := c.key.Partition()
+	q := quorum{owners: r.Placement.PartitionOwners(p, r.Replicas), known: r.Placement.KnownOwners(p, r.Replicas)}
 	safe := max(1, min(r.WriteQuorum, len(q.known)))
 	if q.need = asked; asked == 0 {
 		q.need = safe

@@ -46,6 +46,7 @@ type Replica struct {
 	sight chan struct{} // nodes came or went
 
 	outboxes outboxes
+	begun    begunPuts
 }
 
 // New makes a Replica. It delivers what other nodes are owed, and takes over

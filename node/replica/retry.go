@@ -34,10 +34,7 @@ func (w *recentWrite) ids() [][]byte {
 // the memory if so. Otherwise this node's copy has it, and w says so. Where it
 // is not known whether another owner has it the error is mesh.Unavailable.
 func (r *Replica) begin(ctx context.Context, c change, w *recentWrite, o WriteOptions) error {
-	w.id, w.counts = writeID{o.ID, c.key}, lattice.NewWriteID(o.ID)
-	w.first = o.RetryAge == 0 && r.memory.First(w.id)
-	if w.first {
-		w.begun = true
+	if r.beginFirst(c, w, o) {
 		return nil
 	}
 	if r.memory.Holds(w.id) || r.counted(w.id) {
@@ -51,6 +48,15 @@ func (r *Replica) begin(ctx context.Context, c change, w *recentWrite, o WriteOp
 	}
 	w.begun, w.applied = granted, !granted && err == nil
 	return err
+}
+
+// beginFirst is begin for a write that nobody here has heard of. It reports
+// whether it is one.
+func (r *Replica) beginFirst(c change, w *recentWrite, o WriteOptions) bool {
+	w.id, w.counts = writeID{o.ID, c.key}, lattice.NewWriteID(o.ID)
+	w.first = o.RetryAge == 0 && r.memory.First(w.id)
+	w.begun = w.first
+	return w.first
 }
 
 // settle tells the memory how the application went that begin allowed.

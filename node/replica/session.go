@@ -21,7 +21,7 @@ func (r *Replica) getForSession(ctx context.Context, key mesh.Key, m *pb.Get) (*
 	if err != nil {
 		return nil, err
 	}
-	return &pb.GetReply{Cell: cell.AppendBinary(nil), Owners: r.ownersToTell(key)}, nil
+	return &pb.GetReply{Cell: cell.AppendBinary(nil), Owners: r.ownersToTell(r.owners(key))}, nil
 }
 
 // GetCell reads like Get. Of a key that was deleted it gives the mark of that,

@@ -157,7 +157,7 @@ func (r *Replica) HandleCompareAndSet(ctx context.Context, m *pb.CompareAndSet) 
 	if err != nil {
 		return nil, err
 	}
-	reply := r.putReply(key, swapped.Ack)
+	reply := r.putReply(r.owners(key), swapped.Ack)
 	reply.Version, reply.Conflict = swapped.Version, swapped.Conflict
 	return reply, nil
 }

@@ -35,10 +35,10 @@ func touching(c change) change {
 
 // putting makes a put with a time to live say so in its delta.
 func putting(c change) change {
-	if c.ttl > 0 {
+	if kind, op, ttl := c.kind, c.op, c.ttl; ttl > 0 {
 		c.make = func(have lattice.Cell, at lattice.Write) (lattice.Cell, error) {
-			at.TTL = c.ttl
-			return have.Apply(c.kind, c.op, at)
+			at.TTL = ttl
+			return have.Apply(kind, op, at)
 		}
 	}
 	return c

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
@@ -29,7 +28,7 @@ func (s standing) String() string {
 // back it remembers all. It is safe for concurrent use.
 type writeMemory struct {
 	bound int
-	seeds [2]maphash.Seed
+	hash  writeHasher
 
 	mu    sync.Mutex
 	open  map[writeHash]*openWrite
@@ -38,9 +37,6 @@ type writeMemory struct {
 	// make anew without having them. They are few, and so kept for long.
 	contested generations[writeHash, struct{}]
 }
-
-// writeHash stands for a writeID.
-type writeHash [2]uint64
 
 // openWrite is a write that somebody works on here.
 type openWrite struct {
@@ -57,28 +53,18 @@ type memo struct {
 // newWriteMemory makes a memory of up to bound writes, beginning now.
 func newWriteMemory(bound int, now time.Time) *writeMemory {
 	return &writeMemory{
-		bound: bound, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		bound: bound, hash: newWriteHasher(),
 		open:      make(map[writeHash]*openWrite),
 		memos:     newGenerations[writeHash, memo](bound, now),
 		contested: newGenerations[writeHash, struct{}](bound, now),
 	}
 }
 
-func (m *writeMemory) hash(id writeID) (h writeHash) {
-	var buf [MaxWriteID + mesh.MaxNamespace + 256]byte
-	raw := append(append(append(buf[:0], id.id...), 0), id.key.Namespace...)
-	raw = append(append(raw, 0), id.key.Name...)
-	for i, seed := range m.seeds {
-		h[i] = maphash.Bytes(seed, raw)
-	}
-	return h
-}
-
 // First begins the application of a write that is said to be attempted for
 // the first time. It reports false, and begins nothing, if another attempt
 // was heard of: then the write is to be claimed.
 func (m *writeMemory) First(id writeID) bool {
-	h := m.hash(id)
+	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	_, known := m.memos.recall(h)
@@ -94,7 +80,7 @@ func (m *writeMemory) First(id writeID) bool {
 // is certain that no owner has asked this node about it before, or was told to
 // go first. Who asks from now on learns that the write is there.
 func (m *writeMemory) Arrive(id writeID, now time.Time) (uncontested bool) {
-	h := m.hash(id)
+	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.opened(h).arriving++
@@ -109,7 +95,7 @@ const firmAfter = 30 * time.Second
 // Settle ends what First, Arrive or a granted claim began. From now on the
 // write is held, if it was applied or merged.
 func (m *writeMemory) Settle(id writeID, applied bool, now time.Time) {
-	h := m.hash(id)
+	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if applied {
@@ -121,7 +107,7 @@ func (m *writeMemory) Settle(id writeID, applied bool, now time.Time) {
 
 // Claim begins asking the other owners about a write.
 func (m *writeMemory) Claim(id writeID, now time.Time) {
-	h := m.hash(id)
+	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.opened(h).claiming++
@@ -131,7 +117,7 @@ func (m *writeMemory) Claim(id writeID, now time.Time) {
 // Grant ends a claim by the application of the write, which Settle ends. It
 // reports false if this node's copy has the write, or is getting it, meanwhile.
 func (m *writeMemory) Grant(id writeID) bool {
-	h := m.hash(id)
+	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known, _ := m.memos.recall(h)
@@ -146,7 +132,7 @@ func (m *writeMemory) Grant(id writeID) bool {
 
 // Unclaim ends a claim.
 func (m *writeMemory) Unclaim(id writeID) {
-	h := m.hash(id)
+	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.open[h].claiming--
@@ -155,7 +141,7 @@ func (m *writeMemory) Unclaim(id writeID) {
 
 // Holds reports whether this node's copy has the write.
 func (m *writeMemory) Holds(id writeID) bool {
-	h := m.hash(id)
+	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known, _ := m.memos.recall(h)
@@ -165,7 +151,7 @@ func (m *writeMemory) Holds(id writeID) bool {
 // Own is what this node itself has to say when it claims a write: since when
 // it remembers all writes, and to whom it gave way.
 func (m *writeMemory) Own(id writeID) (since time.Time, askers []mesh.NodeID) {
-	h := m.hash(id)
+	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known, _ := m.memos.recall(h)
@@ -176,7 +162,7 @@ func (m *writeMemory) Own(id writeID) (since time.Time, askers []mesh.NodeID) {
 // here, and since when this node remembers all writes. With unheard, this
 // node gives way: it will not apply the write while the asker claims it.
 func (m *writeMemory) Answer(id writeID, asker mesh.NodeID, now time.Time) (standing, time.Time) {
-	h := m.hash(id)
+	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known, _ := m.memos.recall(h)

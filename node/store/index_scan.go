@@ -109,7 +109,7 @@ func (s *Store) computePending(locked *cellmap.Locked[inMemory]) (digest uint64,
 	}
 	locked.Unpin()
 	*locked.Meta() &^= marked
-	_, err = s.hand(&o, locked.Shard(), mesh.Memory)
+	_, err = s.hand(&o, mesh.Memory)
 	return digest, true, err
 }
 

@@ -55,12 +55,17 @@ func (s *Store) mergeInMemory(key mesh.Key, why purpose, make func(have lattice.
 		cell.Unlock()
 		return merged, false, errClosed
 	}
-	merged, delta, before, err := s.mergeLocked(&cell, key, why, make)
+	return s.mergePending(&cell, key, why, make)
+}
+
+// mergePending is mergeInMemory for a cell that is locked, and unlocks it.
+func (s *Store) mergePending(cell *cellmap.Locked[inMemory], key mesh.Key, why purpose, make func(have lattice.Cell) (lattice.Cell, error)) (merged mesh.Merged, through bool, err error) {
+	merged, delta, before, err := s.mergeLocked(cell, key, why, make)
 	if merged.Grew {
-		s.note(&cell, before, delta)
+		s.note(cell, before, delta)
 		through = before.mustGoThrough(stateOf(cell.Peek()))
 	}
-	s.unlock(&cell, merged.Grew, delta)
+	s.unlock(cell, merged.Grew, delta)
 	return merged, through, err
 }
 
@@ -103,7 +108,7 @@ func (s *Store) mergeLogged(key mesh.Key, d mesh.Durability, why purpose, make f
 		s.fail.set("committing", err)
 		return merged, nil, s.fail.err()
 	}
-	commit, err = s.hand(&o, shard, d)
+	commit, err = s.hand(&o, d)
 	return merged, commit, err
 }
 

@@ -46,6 +46,7 @@ func openFolder(o Options) (*Store, error) {
 		pendingLimit: o.MemoryBytes / pendingShare,
 		birthAge:     o.BirthAge,
 		debts:        newDebts(o),
+		logWaiters:   newLogWaiters(),
 	}
 	s.damagedKeys.keys = make(map[mesh.Key]struct{})
 	s.wounds.take()
@@ -147,6 +148,7 @@ func (s *Store) begin(ctx context.Context, o Options, sealed bool) error {
 	}
 	s.running.Go(func() { s.writeBack.Run(ctx) })
 	s.running.Go(func() { s.syncs.Run(ctx) })
+	s.running.Go(func() { s.commitForWaiters(ctx) })
 	if s.bound.limit > 0 {
 		s.look()
 		s.running.Go(s.lookAtDisk)

@@ -32,6 +32,7 @@ type Store struct {
 	db           *pebble.DB
 	logs         *logFS
 	syncs        *groupSync
+	logWaiters   *logWaiters
 	cells        *cellmap.Map[inMemory]              // the memory tier
 	asides       [cellmap.Shards]map[mesh.Key]*aside // guarded by the locks of the cells
 	asideBytes   atomic.Int64                        // that they take

@@ -367,6 +367,9 @@ func TestAClosedStoreSaysSo(t *testing.T) {
 	if err := s.AddHint("n", key("k"), addDelta("a")); !errors.Is(err, mesh.Unavailable) {
 		t.Errorf("AddHint = %v, want Unavailable", err)
 	}
+	if err := <-awaited(s, "k"); !errors.Is(err, mesh.Unavailable) {
+		t.Errorf("AwaitLater = %v, want Unavailable", err)
+	}
 	if _, _, err := s.List(t.Context(), "default", "", "", 1); !errors.Is(err, mesh.Unavailable) {
 		t.Errorf("List = %v, want Unavailable", err)
 	}

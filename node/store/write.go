@@ -78,22 +78,18 @@ func (s *Store) Await(ctx context.Context, d mesh.Durability, keys ...mesh.Key) 
 // awaitLogged hands what is pending to the engine. Unless who calls waits for
 // the disk, it waits for the log.
 func (s *Store) awaitLogged(d mesh.Durability, keys []mesh.Key) error {
+	if d == mesh.Synced {
+		d = mesh.Memory
+	}
 	var commit *pebble.Batch
 	var err error
-	switch {
-	case len(keys) == 0:
+	if len(keys) == 0 {
 		err = s.writeOutAll()
-	case len(keys) == 1 && d == mesh.Logged:
-		commit, err = s.writeOut(keys[0], mesh.Logged)
-	default:
-		for _, key := range keys {
-			if _, err = s.writeOut(key, mesh.Memory); err != nil {
-				break
-			}
-		}
+	} else {
+		commit, err = s.writeOutTogether(keys, d)
 	}
 	switch {
-	case err != nil || d == mesh.Synced:
+	case err != nil || d == mesh.Memory:
 		return err
 	case commit == nil: // nothing was pending, but what was there may not be logged yet
 		return s.flushLog()

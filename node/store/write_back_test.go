@@ -117,6 +117,7 @@ func TestWhatIsPendingGoesWithALoggedWrite(t *testing.T) {
 		"await synced": func(s *Store) error { return s.Await(t.Context(), mesh.Synced, key("k")) },
 		"await all":    func(s *Store) error { return s.Await(t.Context(), mesh.Logged) },
 		"await some":   func(s *Store) error { return s.Await(t.Context(), mesh.Logged, key("other"), key("k")) },
+		"await later":  func(s *Store) error { return <-awaited(s, "other", "k") },
 		"digest":       func(s *Store) error { _, err := s.Digest(t.Context(), key("k").Partition()); return err },
 		"digests":      func(s *Store) error { _, err := s.Digests(t.Context()); return err },
 	} {

@@ -10,8 +10,8 @@ import (
 	"github.com/virga-mesh/virga/node/cellmap"
 )
 
-// outgoing is what is pending of some cells of one shard on its way to the
-// engine. Who has one holds the shard's disk lock, from before the cells are
+// outgoing is what is pending of some cells on its way to the engine. Who has
+// one holds the disk locks of their shards, from before the cells are
 // taken until they are done: so what is written of one cell is written in
 // order, and a cell is not let go before it can be read again.
 type outgoing struct {
@@ -102,7 +102,7 @@ func (o *outgoing) index(scratch *scratch, cell *cellmap.Locked[inMemory], whole
 
 // hand hands the batch to the engine. With a durability beyond memory it gives
 // the batch back, to be awaited.
-func (s *Store) hand(o *outgoing, shard int, d mesh.Durability) (commit *pebble.Batch, err error) {
+func (s *Store) hand(o *outgoing, d mesh.Durability) (commit *pebble.Batch, err error) {
 	commit, err = s.apply(o.batch, d)
 	if err != nil { // memory now holds what the disk does not
 		s.fail.set("committing", err)
@@ -114,7 +114,7 @@ func (s *Store) hand(o *outgoing, shard int, d mesh.Durability) (commit *pebble.
 	for _, key := range o.replaced {
 		s.damagedKeys.remove(key)
 	}
-	s.cells.Done(shard, o.taken)
+	s.cells.Done(o.taken)
 	s.writtenBack.Add(int64(len(o.taken)))
 	return commit, nil
 }
@@ -122,24 +122,7 @@ func (s *Store) hand(o *outgoing, shard int, d mesh.Durability) (commit *pebble.
 // writeOut hands what is pending of a key to the engine. With a durability
 // beyond memory the commit, unless nothing was pending, is still to be waited for.
 func (s *Store) writeOut(key mesh.Key, d mesh.Durability) (commit *pebble.Batch, err error) {
-	shard := s.cells.ShardOf(key)
-	disk := &s.disks[shard]
-	disk.Lock()
-	defer disk.Unlock()
-	cell := s.cells.Lock(key)
-	if !cell.Pinned() {
-		cell.Unlock()
-		return nil, nil
-	}
-	o := outgoing{batch: s.db.NewBatch(), hurries: true}
-	err = s.add(&o, &cell)
-	o.taken = cell.Take(nil)
-	cell.Unlock()
-	if err != nil {
-		s.fail.set("committing", err)
-		return nil, s.fail.err()
-	}
-	return s.hand(&o, shard, d)
+	return s.writeOutTogether([]mesh.Key{key}, d)
 }
 
 // writeThrough is writeOut for who has not entered and waits for nothing.
@@ -187,7 +170,7 @@ func (s *Store) writeOutBatch(shard, most int) (looked int, err error) {
 	case len(o.taken) == 0:
 		return looked, o.batch.Close()
 	}
-	_, err = s.hand(&o, shard, mesh.Memory)
+	_, err = s.hand(&o, mesh.Memory)
 	return looked, err
 }
 
@@ -222,10 +205,6 @@ func (s *Store) writeOutThose(match func(key mesh.Key, beside inMemory) bool) er
 			keys = append(keys, key)
 		}
 	})
-	for _, key := range keys {
-		if _, err := s.writeOut(key, mesh.Memory); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := s.writeOutTogether(keys, mesh.Memory)
+	return err
 }
