@@ -16,10 +16,10 @@ import (
 const maxBegun = 16 << 10
 
 // BeginPut is HandlePut for who must not wait. It takes a put of a register or
-// a counter that this node coordinates, and has in memory, if all that the put
-// has to wait for is the log and the other owners. It reports false, and has
-// done nothing, for any other. The rest is done by the next Depart, which the
-// caller sees to, and the asker is told the answer.
+// a counter that this node coordinates, if all that the put is likely to wait
+// for is the log and the other owners, and reports false for any other. The put
+// is made by the next Depart, which the caller sees to, unless nobody waits for
+// it any more by then; and the asker is told the answer.
 func (r *Replica) BeginPut(m *pb.Put, asker Asker) bool {
 	if m.Behind || m.AfterMost || len(m.After) > 0 || m.TellBytes > 0 || len(m.Op) > maxBegun {
 		return false
@@ -32,18 +32,9 @@ func (r *Replica) BeginPut(m *pb.Put, asker Asker) bool {
 	if err != nil || !o.Forwarded && !slices.Contains(q.owners, r.Self) {
 		return false
 	}
-	w := r.takeTurn(c, o)
-	if w == nil {
-		return false
-	}
-	if !r.applyAtHand(c, w) {
-		r.recent.rest(w)
-		return false
-	}
-	b := &begunPut{replica: r, recent: w, quorum: q, durability: o.Durability, asker: asker}
-	b.spreading = r.spreading(c, w, q, o.Durability, b.conclude)
+	b := &begunPut{replica: r, change: c, options: o, quorum: q, asker: asker}
 	r.begun.add(b)
-	asker.WhenEnded(func() { b.update(func(w *write) { w.Expire() }) })
+	asker.WhenEnded(b.end)
 	return true
 }
 
@@ -110,22 +101,76 @@ func (r *Replica) applyAtHand(c change, w *recentWrite) bool {
 
 var errExpired = mesh.Errorf(mesh.Conflict, "put", "the key has expired: it is to be begun anew")
 
-// begunPut is a put on its way after BeginPut.
+// begunPut is a put after BeginPut.
 type begunPut struct {
-	*spreading
-	replica    *Replica
-	recent     *recentWrite // whose turn the put has
-	quorum     quorum
-	durability mesh.Durability
-	asker      Asker
+	replica *Replica
+	change  change
+	options WriteOptions
+	quorum  quorum
+	asker   Asker
+	recent  *recentWrite // whose turn the put has, from when it was made on
+
+	state sync.Mutex
+	ended bool       // nobody waits for it any more
+	sent  *spreading // nil before it was made
+}
+
+// end says that nobody waits for the put any more.
+func (b *begunPut) end() {
+	b.state.Lock()
+	sent := b.sent
+	b.ended = true
+	b.state.Unlock()
+	if sent != nil {
+		sent.update(func(w *write) { w.Expire() })
+	}
+}
+
+// make makes the delta, and reports whether it is to be sent. What turns out to
+// have to wait for more is left to a goroutine that may.
+func (b *begunPut) make() bool {
+	r := b.replica
+	b.state.Lock()
+	ended := b.ended
+	b.state.Unlock()
+	if ended {
+		b.asker.Reply(nil, mesh.Errorf(mesh.Cancelled, b.change.String(), "nobody waits for it any more"))
+		return false
+	}
+	w := r.takeTurn(b.change, b.options)
+	if w != nil && !r.applyAtHand(b.change, w) {
+		r.recent.rest(w)
+		w = nil
+	}
+	if w == nil {
+		if !r.spawn(b.wait) {
+			b.asker.Reply(nil, r.stopping(b.change))
+		}
+		return false
+	}
+	b.recent = w
+	s := r.spreading(b.change, w, b.quorum, b.options.Durability, b.conclude)
+	b.state.Lock()
+	b.sent = s
+	b.state.Unlock()
+	return true
+}
+
+// wait makes the put as any other.
+func (b *begunPut) wait() {
+	ctx, cancel := b.asker.Context()
+	defer cancel()
+	ack, err := b.replica.change(ctx, b.change, b.options)
+	b.reply(ack, err)
 }
 
 // conclude answers, now that the outcome is known.
 func (b *begunPut) conclude() {
-	b.mu.Lock()
-	result, ack := b.write.outcome, b.write.ack
-	err := b.shortError(b.replica.background, b.change)
-	b.mu.Unlock()
+	s := b.sent
+	s.mu.Lock()
+	result, ack := s.write.outcome, s.write.ack
+	err := s.shortError(b.replica.background, b.change)
+	s.mu.Unlock()
 	if result == again {
 		b.repeat() // this goroutine may wait: see onItsWay
 		return
@@ -136,7 +181,7 @@ func (b *begunPut) conclude() {
 	if err == nil {
 		b.recent.acked, b.recent.ack = true, ack
 	}
-	b.answer(ack, err)
+	b.rest(ack, err)
 }
 
 // repeat makes the put anew, in a state that has the delete which won over it.
@@ -146,12 +191,16 @@ func (b *begunPut) repeat() {
 	ctx, cancel := b.asker.Context()
 	defer cancel()
 	b.recent.applied = false
-	ack, err := b.replica.coordinate(ctx, b.change, b.quorum, b.durability, b.recent)
-	b.answer(ack, err)
+	ack, err := b.replica.coordinate(ctx, b.change, b.quorum, b.options.Durability, b.recent)
+	b.rest(ack, err)
 }
 
-func (b *begunPut) answer(ack mesh.Ack, err error) {
+func (b *begunPut) rest(ack mesh.Ack, err error) {
 	b.replica.recent.rest(b.recent)
+	b.reply(ack, err)
+}
+
+func (b *begunPut) reply(ack mesh.Ack, err error) {
 	if err != nil {
 		b.asker.Reply(nil, err)
 		return
@@ -179,9 +228,10 @@ func (b *begunPuts) take() (puts []*begunPut) {
 	return puts
 }
 
-// Depart sends what was begun to the owners, together, and brings it to the log.
+// Depart makes the puts that were begun, sends them to the owners, together,
+// and brings them to the log.
 func (r *Replica) Depart() {
-	puts := r.begun.take()
+	puts := slices.DeleteFunc(r.begun.take(), func(b *begunPut) bool { return !b.make() })
 	if len(puts) == 0 {
 		return
 	}
@@ -206,7 +256,7 @@ func (r *Replica) Depart() {
 	}
 	r.Local.AwaitLater(keys, func(err error) {
 		for _, b := range puts {
-			b.holds(r, b.durability, err)
+			b.sent.holds(r, b.options.Durability, err)
 		}
 		r.leave()
 	})
@@ -218,14 +268,14 @@ func (r *Replica) departTo(b *begunPut, owner mesh.NodeID) bool {
 		b.isStopping()
 		return false
 	}
-	r.outboxes.add(owner, posted{b.merge, r.onItsWay(b.spreading, owner)})
+	r.outboxes.add(owner, posted{b.sent.merge, r.onItsWay(b.sent, owner)})
 	return true
 }
 
 // isStopping says that the put goes no further, since this node is stopping.
 func (b *begunPut) isStopping() {
-	b.update(func(w *write) {
-		b.refusal = b.replica.stopping(b.change)
+	b.sent.update(func(w *write) {
+		b.sent.refusal = b.replica.stopping(b.change)
 		w.Expire()
 	})
 }

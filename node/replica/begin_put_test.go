@@ -79,12 +79,7 @@ func TestWhatIsBegunStaysUntilItDeparts(t *testing.T) {
 func TestWhatHasToWaitForMoreIsNotBegun(t *testing.T) {
 	inBubble(t, 3, func(t *testing.T, m *testMesh) {
 		at := written(t, m)
-		ack, err := at.Put(t.Context(), key("expired"), lattice.LWWKind, setTo("x"), WriteOptions{TTL: time.Millisecond})
-		mustAck(t, ack, err, 2)
-		time.Sleep(10 * time.Millisecond)
-		ack, err = at.add(key("set"), "x", WriteOptions{})
-		mustAck(t, ack, err, 2)
-		ack, err = at.Delete(t.Context(), key("deleted"), WriteOptions{})
+		ack, err := at.add(key("set"), "x", WriteOptions{})
 		mustAck(t, ack, err, 2)
 		register := func(name string, o WriteOptions) *pb.Put {
 			return putMessage(key(name), lattice.LWWKind, setTo("y"), o)
@@ -92,11 +87,7 @@ func TestWhatHasToWaitForMoreIsNotBegun(t *testing.T) {
 		told := register("k", WriteOptions{})
 		told.TellBytes = 1
 		for name, put := range map[string]*pb.Put{
-			"a key that is not known":          register("unknown", WriteOptions{}),
-			"one that has expired":             register("expired", WriteOptions{}),
-			"one that was deleted":             register("deleted", WriteOptions{}),
 			"a set":                            putMessage(key("set"), lattice.SetKind, lattice.AddOp("y"), WriteOptions{}),
-			"another kind":                     register("n", WriteOptions{}),
 			"to be synced":                     register("k", WriteOptions{Durability: mesh.Synced}),
 			"behind":                           register("k", WriteOptions{Behind: true}),
 			"after something":                  register("k", WriteOptions{AfterMost: true}),
@@ -104,7 +95,6 @@ func TestWhatHasToWaitForMoreIsNotBegun(t *testing.T) {
 			"a long value":                     putMessage(key("k"), lattice.LWWKind, setTo(strings.Repeat("y", maxBegun)), WriteOptions{}),
 			"an operation that makes no sense": {Key: register("k", WriteOptions{}).Key, Kind: uint32(lattice.LWWKind), Op: []byte{255}},
 			"a quorum of more than all":        register("k", WriteOptions{Quorum: 4}),
-			"an increment that is a retry":     putMessage(key("n"), lattice.GCounterKind, lattice.IncOp(1), WriteOptions{ID: "retry", RetryAge: time.Second}),
 			"an id that is too long":           register("k", WriteOptions{ID: strings.Repeat("i", MaxWriteID+1)}),
 			"a time to live that is too long":  register("k", WriteOptions{TTL: 2 * MaxTTL}),
 			"a durability that there is not":   {Key: register("k", WriteOptions{}).Key, Kind: uint32(lattice.LWWKind), Op: register("k", WriteOptions{}).Op, Durability: 9},
@@ -121,8 +111,37 @@ func TestWhatHasToWaitForMoreIsNotBegun(t *testing.T) {
 		if len(at.memory.open) > 0 {
 			t.Errorf("%d writes are open", len(at.memory.open))
 		}
-		if _, err := at.HandlePut(t.Context(), register("expired", WriteOptions{})); err != nil {
-			t.Errorf("a put that was not begun cannot be made: %v", err)
+	})
+}
+
+func TestWhatTurnsOutToHaveToWaitForMoreIsMadeAllTheSame(t *testing.T) {
+	inBubble(t, 3, func(t *testing.T, m *testMesh) {
+		at := written(t, m)
+		ack, err := at.Put(t.Context(), key("expired"), lattice.LWWKind, setTo("x"), WriteOptions{TTL: time.Millisecond})
+		mustAck(t, ack, err, 2)
+		time.Sleep(10 * time.Millisecond)
+		ack, err = at.Delete(t.Context(), key("deleted"), WriteOptions{})
+		mustAck(t, ack, err, 2)
+		register := func(name string) *pb.Put { return putMessage(key(name), lattice.LWWKind, setTo("y"), WriteOptions{}) }
+		for name, c := range map[string]struct {
+			put  *pb.Put
+			want error
+		}{
+			"a key that is not known":      {put: register("unknown")},
+			"one that has expired":         {put: register("expired")},
+			"one that was deleted":         {put: register("deleted")},
+			"another kind":                 {put: register("n"), want: mesh.KindMismatch},
+			"an increment that is a retry": {put: putMessage(key("n"), lattice.GCounterKind, lattice.IncOp(1), WriteOptions{ID: "retry", RetryAge: time.Second, Insist: true})},
+		} {
+			if answer := <-mustBegin(t, at, c.put); !errors.Is(answer.err, c.want) {
+				t.Errorf("%s: %v, want %v", name, answer.err, c.want)
+			}
+		}
+		for k, want := range map[string]string{"unknown": "y", "expired": "y", "deleted": "y", "n": "2"} {
+			m.becomes(m.nodes, key(k), want)
+		}
+		if len(at.memory.open) > 0 {
+			t.Errorf("%d writes are open", len(at.memory.open))
 		}
 	})
 }
@@ -195,8 +214,26 @@ func TestABegunPutIsAnsweredWhereTheNodeStops(t *testing.T) {
 	}
 }
 
-// Nobody waits for it any more: made anew after a delete it would win over what
-// was put since.
+// A put that was held up on its way, and was made through another node since,
+// would win over what was put after that.
+func TestABegunPutThatNobodyWaitsForIsNotMade(t *testing.T) {
+	m := newTestMesh(t, 3)
+	at := written(t, m)
+	asker := newPutAsker()
+	if !at.BeginPut(putMessage(key("k"), lattice.LWWKind, setTo("late"), WriteOptions{Quorum: 2}), asker) {
+		t.Fatal("not begun")
+	}
+	asker.end()
+	at.Depart()
+	if answer := <-asker.told; !errors.Is(answer.err, mesh.Cancelled) {
+		t.Errorf("told %v, want Cancelled", answer.err)
+	}
+	if got := at.holds(key("k")); got != "first" {
+		t.Errorf("the key holds %q", got)
+	}
+}
+
+// Nor is it made anew after a delete.
 func TestABegunPutThatNobodyWaitsForIsNotMadeAnew(t *testing.T) {
 	inBubble(t, 3, func(t *testing.T, m *testMesh) {
 		at := written(t, m)
@@ -205,16 +242,19 @@ func TestABegunPutThatNobodyWaitsForIsNotMadeAnew(t *testing.T) {
 		mustAck(t, ack, err, 2)
 		ack, err = m.nodes[1].set(key("k"), "since", WriteOptions{})
 		mustAck(t, ack, err, 2)
+		at.cut(false)
+		m.mu.Lock()
+		m.delay = 50 * time.Millisecond
+		m.mu.Unlock()
 		asker := newPutAsker()
 		if !at.BeginPut(putMessage(key("k"), lattice.LWWKind, setTo("late"), WriteOptions{Quorum: 3}), asker) {
 			t.Fatal("not begun")
 		}
+		at.Depart()
 		asker.end()
 		if answer := <-asker.told; !errors.Is(answer.err, mesh.Unavailable) {
 			t.Errorf("told %v, want Unavailable", answer.err)
 		}
-		at.cut(false)
-		at.Depart()
 		m.eventually("nothing is on its way", func() bool { return at.sending.Load() == 0 })
 		m.becomes(m.nodes, key("k"), "since")
 	})
