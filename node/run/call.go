@@ -192,7 +192,8 @@ func (r *Runs) run(ctx context.Context, q *Request, g *graph, args [][]Arg, plac
 func (r *Runs) newCoordination(q *Request, g *graph, args [][]Arg, places []Placement) *coordination {
 	c := &coordination{
 		runs: r, id: q.ID, graph: g, args: args, policy: q.Policy, pins: q.Place, named: q.named(), first: 1, next: places,
-		again: make(chan struct{}, 1), done: make(chan struct{}), retired: make(chan struct{}), tracker: tracker{bound: r.cfg.Attempts},
+		again: make(chan struct{}, 1), done: make(chan struct{}), told: make(chan struct{}), retired: make(chan struct{}),
+		tracker: tracker{bound: r.cfg.Attempts},
 	}
 	if c.began = time.Now(); !c.named {
 		c.id = mesh.NewRunID()
