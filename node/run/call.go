@@ -52,6 +52,10 @@ func (r *Runs) callFunc(ctx context.Context, q *Request) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
+	g := singleGraph(fn)
+	if err := g.stages[0].take(q.Stage); err != nil {
+		return Reply{}, err
+	}
 	places, err := r.placeFunc(fn, q)
 	if err != nil {
 		return Reply{}, err
@@ -59,10 +63,7 @@ func (r *Runs) callFunc(ctx context.Context, q *Request) (Reply, error) {
 	if places[0].Node == r.cfg.Self && !q.kept() && !q.DryRun && q.Stage == nil {
 		return r.callHere(ctx, q, fn)
 	}
-	g := singleGraph(fn)
-	if err := g.stages[0].take(q.Stage); err != nil {
-		return Reply{}, err
-	}
+	g.pin(q.Place)
 	return r.run(ctx, q, g, [][]Arg{q.Args}, places)
 }
 
@@ -87,7 +88,8 @@ func (r *Runs) callHere(ctx context.Context, q *Request, fn mesh.FuncInfo) (Repl
 		return Reply{}, err
 	}
 	id := mesh.InvocationID{Node: r.cfg.Self, Run: mesh.NewRunID(), Stage: fn.Ref.Name, Attempt: 1}
-	v, err := r.cfg.Executor.Invoke(ctx, Invocation{ID: id, Func: fn, Args: args, Work: q.Work.Part(fn.Ref.Name)})
+	_, pinned := q.Place[fn.Ref.Name]
+	v, err := r.executeWhereRoom(ctx, &piece{id: id, fn: fn, work: q.Work.Part(fn.Ref.Name), bound: pinned}, args)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -143,7 +145,8 @@ func (r *Runs) callDAG(ctx context.Context, q *Request) (Reply, error) {
 	for i := range g.stages {
 		args[i] = q.StageArgs[g.stages[i].name]
 	}
-	places, err := r.place(g, args, q.Policy, q.Place, nil)
+	g.pin(q.Place)
+	places, err := r.place(g, nil, args, q.Policy, q.Place, nil)
 	if err != nil {
 		return Reply{}, err
 	}

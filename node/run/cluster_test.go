@@ -37,6 +37,9 @@ type cluster struct {
 	cutOff    map[mesh.NodeID]bool // from all others, though not from the store
 	functions map[string]function
 	hosts     map[string][]mesh.NodeID // of native functions; others run anywhere
+	labels    map[mesh.NodeID]map[string]string
+	full      map[mesh.NodeID]bool // has no room for an invocation
+	placed    []PlaceRequest       // all that were asked for
 	dags      map[string]*mesh.DAG
 	keys      map[mesh.Key]mesh.Value
 	records   map[mesh.RunID]savedRecord
@@ -77,7 +80,7 @@ func simulateWith(t *testing.T, cfg Config, nodes int, seed uint64, test func(t 
 func newCluster(t *testing.T, nodes int, seed uint64, cfg Config) *cluster {
 	c := &cluster{
 		t: t, nodes: map[mesh.NodeID]*Runs{}, rand: rand.New(rand.NewPCG(seed, 5)),
-		dead: map[mesh.NodeID]bool{}, seenDead: map[mesh.NodeID]bool{}, cutOff: map[mesh.NodeID]bool{},
+		dead: map[mesh.NodeID]bool{}, seenDead: map[mesh.NodeID]bool{}, cutOff: map[mesh.NodeID]bool{}, labels: map[mesh.NodeID]map[string]string{}, full: map[mesh.NodeID]bool{},
 		functions: map[string]function{}, hosts: map[string][]mesh.NodeID{}, dags: map[string]*mesh.DAG{},
 		keys: map[mesh.Key]mesh.Value{}, records: map[mesh.RunID]savedRecord{}, sent: map[string]int{}, written: map[string]int{},
 	}
@@ -161,8 +164,11 @@ func (m *member) DAG(_ context.Context, namespace, name string) (*mesh.DAG, erro
 
 func (m *member) Invoke(ctx context.Context, v Invocation) (mesh.Value, error) {
 	m.mu.Lock()
-	f := m.functions[v.Func.Ref.Name]
+	f, full := m.functions[v.Func.Ref.Name], m.full[m.self]
 	m.mu.Unlock()
+	if full {
+		return mesh.Value{}, &mesh.Error{Kind: mesh.Overloaded, Msg: "the queue is full", RetryAfter: 20 * time.Millisecond}
+	}
 	if v.ID.Node != m.self {
 		m.t.Errorf("node %s is to run %v", string(m.self), v.ID)
 	}
@@ -174,12 +180,13 @@ func (m *member) Place(q PlaceRequest) ([]Placement, error) {
 	defer m.mu.Unlock()
 	p := sched.Request{Self: m.self, Policy: sched.Policy(q.Policy), Pins: q.Pins, Rand: m.rand, Turn: m.turn}
 	m.turn++
+	m.placed = append(m.placed, q)
 	for _, s := range q.Stages {
-		p.Stages = append(p.Stages, sched.Stage{Name: s.Name, Func: s.Func, Parents: s.Parents, Refs: s.Refs, Colocate: s.Colocate, Labels: s.Labels})
+		p.Stages = append(p.Stages, sched.Stage{Name: s.Name, Func: s.Func, Parents: s.Parents, Refs: s.Refs, Colocate: s.Colocate, Labels: s.Labels, At: s.At})
 	}
 	for _, id := range m.ids {
 		if !m.seenDead[id] && !slices.Contains(q.Without, id) {
-			p.Nodes = append(p.Nodes, sched.Node{ID: id})
+			p.Nodes = append(p.Nodes, sched.Node{ID: id, Labels: m.labels[id]})
 		}
 	}
 	plan, err := sched.Plan(p)

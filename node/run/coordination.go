@@ -96,7 +96,7 @@ func (c *coordination) place() ([]Placement, error) {
 	if places != nil {
 		return places, nil
 	}
-	return c.runs.place(c.graph, c.args, c.policy, c.pins, lost)
+	return c.runs.place(c.graph, nil, c.args, c.policy, c.pins, lost)
 }
 
 // begin makes a plan the first attempt. Nil: the run is over, or the plan

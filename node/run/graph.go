@@ -23,6 +23,7 @@ type stage struct {
 	name     string
 	fn       mesh.FuncInfo // at the coordinator; elsewhere its Ref alone
 	options  mesh.StageOptions
+	pinned   bool             // by the caller, to its node
 	parents  []int            // in edge order
 	when     []mesh.Condition // by parent, of the edge from it; nil where none has one
 	hasArgs  bool
@@ -119,6 +120,19 @@ func (g *graph) sameShape(other *graph) bool {
 	return slices.EqualFunc(g.stages, other.stages, func(a, b stage) bool {
 		return a.name == b.name && a.hasArgs == b.hasArgs && slices.Equal(a.parents, b.parents)
 	})
+}
+
+// bound reports whether the stage has to be on its node and no other.
+func (s *stage) bound() bool { return s.pinned || s.options.Colocate != "" }
+
+// pin notes which stages the caller bound to nodes.
+func (g *graph) pin(pins map[string]mesh.NodeID) {
+	for i := range g.stages {
+		if len(pins) == 0 {
+			return
+		}
+		_, g.stages[i].pinned = pins[g.stages[i].name]
+	}
 }
 
 // newGraph gives the graph of a DAG. Its functions are yet to be resolved.

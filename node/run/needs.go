@@ -66,6 +66,7 @@ type PlaceStage struct {
 	Refs     []mesh.Key
 	Colocate string // group of stages that run on one node; empty: none
 	Labels   map[string]string
+	At       mesh.NodeID // where the stage is already, and stays; empty: it is to be placed
 }
 
 // Placement is where a stage runs, and why.

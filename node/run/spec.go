@@ -144,7 +144,7 @@ func (s *spec) planned() []PlannedStage {
 		st := &s.stages[i]
 		plan[i] = PlannedStage{
 			Name: st.name, Func: st.fn.Ref, Placement: s.places[i], Parents: st.parents, HasArgs: st.hasArgs,
-			Options: st.options, When: st.when, Attempt: s.placed(i),
+			Options: st.options, When: st.when, Attempt: s.placed(i), Pinned: st.pinned,
 		}
 	}
 	return plan
@@ -173,7 +173,7 @@ func parseSpec(m *pb.RunSpec) (*spec, error) {
 	s.work = effects.Aged(work, micros(m.GetWorkAgeUs()))
 	for i, p := range plan {
 		s.stages[i] = stage{
-			name: p.Name, fn: mesh.FuncInfo{Ref: p.Func}, options: p.Options,
+			name: p.Name, fn: mesh.FuncInfo{Ref: p.Func}, options: p.Options, pinned: p.Pinned,
 			parents: p.Parents, when: p.When, hasArgs: p.HasArgs,
 		}
 		s.places = append(s.places, p.Placement)
