@@ -145,6 +145,103 @@ func TestCallsBeyondANodesRoomGoToOthers(t *testing.T) {
 	})
 }
 
+// Two nodes are full, as who plans cannot know: what it sends there runs on the
+// third. With that full, too, the caller is told when to come again.
+func TestWhatFullNodesRefuseRunsWhereThereIsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHeld()
+		o := simmesh.Options{
+			Nodes: 3, Provide: natives(node.Handle("square", square), node.Handle("hold", h.run)),
+			Configure: func(_ int, cfg *node.Config) { cfg.Concurrency, cfg.Queue = 2, 1 },
+		}
+		m := start(t, simulated(o))
+		var holding sync.WaitGroup
+		fill := func(i int) {
+			for n := range 3 {
+				hold := sdk.Func[int, int](at(m, i), "hold")
+				hold.Options.Place = map[string]mesh.NodeID{"hold": m.Node(i).ID()}
+				holding.Go(func() {
+					if _, err := hold.Call(within(t, time.Minute), n); err != nil {
+						t.Errorf("what holds a place: %v", err)
+					}
+				})
+			}
+			for range 2 {
+				<-h.started
+			}
+			synctest.Wait()
+		}
+		create(t, at(m, 0), dag("d", "square", ""))
+		ask := func(through int) (int, error) {
+			options := sdk.CallOptions{Policy: "round-robin", Once: true}
+			f := sdk.Func[int, int](at(m, through), "square")
+			d := at(m, through).DAG("d")
+			f.Options, d.Options = options, options
+			got, err := f.Call(within(t, time.Minute), 3)
+			if err != nil {
+				return got, err
+			}
+			results, err := d.Call(within(t, time.Minute), sdk.Args{"square": {got}})
+			if err != nil {
+				return 0, err
+			}
+			return sdk.Only[int](results)
+		}
+		fill(0)
+		fill(1)
+		for i := range 12 {
+			got, err := ask(i % m.Len())
+			wants(t, "a call", got, err, 81)
+		}
+		fill(2)
+		_, err := ask(2)
+		wantsError(t, "a call with all nodes full", err, mesh.Overloaded)
+		if mesh.RetryAfter(err) == 0 {
+			t.Errorf("it does not say when to come again: %v", err)
+		}
+		close(h.release)
+		holding.Wait()
+	})
+}
+
+// Elements of a list, second copies and functions called alone keep to the labels.
+func TestAllThatIsPlacedKeepsToTheLabels(t *testing.T) {
+	c := &countedTimes{runs: map[int]int{}}
+	gpu := map[string]string{"gpu": "a100"}
+	o := simmesh.Options{Nodes: 4, Provide: c.provide(50 * time.Millisecond), Configure: func(i int, cfg *node.Config) {
+		cfg.Concurrency = 2
+		if i == 1 || i == 3 {
+			cfg.Labels = gpu
+		}
+	}}
+	simulate(t, o, func(t *testing.T, m *simmesh.Mesh) {
+		until(t, 10*time.Second, "the nodes have told their labels", func() bool {
+			f := sdk.Func[int, int](at(m, 0), "nap")
+			f.Options.Stage.Labels = gpu
+			_, err := f.Plan(within(t, time.Second), 1)
+			return err == nil
+		})
+		for through := range m.Len() {
+			alone, list := sdk.Func[int, int](at(m, through), "nap"), sdk.Func[[]int, []int](at(m, through), "nap")
+			alone.Options.Stage = mesh.StageOptions{Labels: gpu, Hedge: mesh.Hedge{On: true, After: 10 * time.Millisecond}}
+			list.Options.Stage = mesh.StageOptions{Labels: gpu, Map: mesh.Map{Parallel: 20}}
+			got, err := alone.Call(within(t, time.Minute), 5)
+			wants(t, "a call", got, err, 5)
+			all, err := list.Call(within(t, time.Minute), make([]int, 40))
+			wants(t, "a map", len(all), err, 40)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.runs[0]+c.runs[2] > 0 || c.runs[1] == 0 || c.runs[3] == 0 {
+			t.Errorf("the nodes ran %v: expected 1 and 3 alone to run any", c.runs)
+		}
+		f := sdk.Func[int, int](at(m, 0), "nap")
+		f.Options.Stage.Labels = map[string]string{"gpu": "h100"}
+		_, err := f.Call(within(t, time.Minute), 5)
+		wantsError(t, "a label that no node has", err, mesh.Unavailable, "none is labelled gpu=h100", "0 with gpu=h100")
+	})
+}
+
 func TestOverloadTellsClientsWhenToComeAgainAndTheyDo(t *testing.T) {
 	c := &countedTimes{runs: map[int]int{}}
 	o := simmesh.Options{

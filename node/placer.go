@@ -53,7 +53,7 @@ func (p *placer) Place(q run.PlaceRequest) ([]run.Placement, error) {
 	placements := make([]run.Placement, len(placed))
 	for i, at := range placed {
 		placements[i] = run.Placement(at)
-		if at.Node != p.self {
+		if at.Node != p.self && q.Stages[i].At == "" {
 			p.sent.note(at.Node, q.Stages[i].Func.Ref, time.Now())
 		}
 	}
@@ -69,7 +69,7 @@ func (p *placer) stages(request *sched.Request, stages []run.PlaceStage) (holder
 		s := &stages[i]
 		warm, busy, limit := p.exec.At(&s.Func)
 		request.Stages[i] = sched.Stage{
-			Name: s.Name, Func: s.Func, Parents: s.Parents, Refs: s.Refs, Colocate: s.Colocate, Labels: s.Labels,
+			Name: s.Name, Func: s.Func, Parents: s.Parents, Refs: s.Refs, Colocate: s.Colocate, Labels: s.Labels, At: s.At,
 			Here: sched.FuncAt{Warm: warm, Busy: busy, Limit: limit},
 		}
 		if len(s.Refs) == 0 {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
 	"github.com/virga-mesh/virga/node/replica"
 )
 
@@ -35,6 +37,27 @@ func (s *state) Get(ctx context.Context, key mesh.Key) (lattice.Value, error) {
 // Find implements catalog.State.
 func (s *state) Find(ctx context.Context, key mesh.Key) (lattice.Value, error) {
 	return s.replica.Get(ctx, key, 1)
+}
+
+// GetVersion implements trigger.State.
+func (s *state) GetVersion(ctx context.Context, key mesh.Key) (lattice.Value, string, error) {
+	quorum := uint32(min(s.readQuorum, len(s.live())))
+	reply, err := s.replica.HandleGet(ctx, &pb.Get{Key: wire.FromKey(key), Quorum: quorum, Details: true})
+	if err != nil {
+		return lattice.Value{}, "", err
+	}
+	value, err := lattice.Decode(reply.Value)
+	return value, reply.Version, err
+}
+
+// Swap implements trigger.State.
+func (s *state) Swap(ctx context.Context, key mesh.Key, version string, payload []byte, ttl time.Duration) (string, error) {
+	swap := replica.Swap{Version: version, Kind: lattice.LWWKind, Op: lattice.SetOp(payload)}
+	swapped, err := s.replica.CompareAndSet(ctx, key, swap, replica.WriteOptions{TTL: ttl})
+	if err == nil && swapped.Conflict {
+		err = mesh.Errorf(mesh.Conflict, "set "+key.String(), "another node changed it")
+	}
+	return swapped.Version, err
 }
 
 // Put implements catalog.State.

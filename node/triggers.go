@@ -2,13 +2,8 @@ package node
 
 import (
 	"context"
-	"time"
 
-	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
-	"github.com/virga-mesh/virga/mesh/wire"
-	"github.com/virga-mesh/virga/mesh/wire/pb"
-	"github.com/virga-mesh/virga/node/replica"
 	"github.com/virga-mesh/virga/node/run"
 	"github.com/virga-mesh/virga/node/trigger"
 	"github.com/virga-mesh/virga/node/watch"
@@ -23,33 +18,9 @@ func (r *rooms) openTriggers() {
 		Ring: r.ring, Local: r.store, Placement: placement{r}, Peers: r.peers, Replicas: r.cfg.Replicas, Watchers: maxTriggerWatches,
 	})
 	r.triggers = trigger.New(trigger.Options{
-		Self: r.self, Notes: r.triggerNotes, State: triggerState{r.state}, Local: r.store, Placement: placement{r},
+		Self: r.self, Notes: r.triggerNotes, State: r.state, Local: r.store, Placement: placement{r},
 		Watches: r.triggerWatches, Scanner: r.replica, Runner: triggerRunner{r}, Log: r.log,
 	})
-}
-
-// triggerState lets triggers compare and set.
-type triggerState struct{ *state }
-
-// GetVersion implements trigger.State.
-func (s triggerState) GetVersion(ctx context.Context, key mesh.Key) (lattice.Value, string, error) {
-	quorum := uint32(min(s.readQuorum, len(s.live())))
-	reply, err := s.replica.HandleGet(ctx, &pb.Get{Key: wire.FromKey(key), Quorum: quorum, Details: true})
-	if err != nil {
-		return lattice.Value{}, "", err
-	}
-	value, err := lattice.Decode(reply.Value)
-	return value, reply.Version, err
-}
-
-// Swap implements trigger.State.
-func (s triggerState) Swap(ctx context.Context, key mesh.Key, version string, payload []byte, ttl time.Duration) (string, error) {
-	swap := replica.Swap{Version: version, Kind: lattice.LWWKind, Op: lattice.SetOp(payload)}
-	swapped, err := s.replica.CompareAndSet(ctx, key, swap, replica.WriteOptions{TTL: ttl})
-	if err == nil && swapped.Conflict {
-		err = mesh.Errorf(mesh.Conflict, "set "+key.String(), "another node changed it")
-	}
-	return swapped.Version, err
 }
 
 // triggerRunner lets triggers run functions and DAGs.

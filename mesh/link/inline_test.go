@@ -188,8 +188,8 @@ func BenchmarkServe(b *testing.B) {
 	for name, h := range map[string]Handler{
 		"inline": echo{},
 		"later":  &laterEcho{},
-		"waiting": handler(func(_ context.Context, _ *Conn, req wire.Message) (wire.Message, error) {
-			return echo{}.Serve(nil, nil, req)
+		"waiting": handler(func(ctx context.Context, c *Conn, req wire.Message) (wire.Message, error) {
+			return echo{}.Serve(ctx, c, req)
 		}),
 	} {
 		for _, callers := range []int{1, 128} {

@@ -16,7 +16,6 @@ type conclusion struct {
 	After
 	timeout time.Duration // of the run that continues
 	policy  string
-	done    chan struct{} // closed once it was tried, or there is no result
 
 	turn sync.Mutex // held to try
 
@@ -31,7 +30,7 @@ func concludes(q *Request) *conclusion {
 	if q.After == nil {
 		return nil
 	}
-	return &conclusion{After: *q.After, timeout: q.Timeout, policy: q.Policy, done: make(chan struct{})}
+	return &conclusion{After: *q.After, timeout: q.Timeout, policy: q.Policy}
 }
 
 // note adds how it went to the run's record.
@@ -208,21 +207,12 @@ func (r *Runs) checkAfter(ctx context.Context, after *After) error {
 	return err
 }
 
-// ended is closed when the run is over, and its result where it should be.
-func (c *coordination) ended() <-chan struct{} {
-	if c.after != nil {
-		return c.after.done
-	}
-	return c.done
-}
-
-// concluded does what is to be done with the result of a kept run, and lets
-// those know who wait for it. Only the owner calls it.
+// concluded does what is to be done with the result of a kept run. Only the
+// owner calls it.
 func (c *coordination) concluded() {
 	if c.after == nil {
 		return
 	}
-	defer close(c.after.done)
 	record := c.record()
 	if record.State != mesh.Succeeded {
 		return

@@ -26,7 +26,7 @@ func (r *Runs) await(ctx context.Context, id mesh.RunID, noWait bool) (Record, e
 	if c := r.known(id); c != nil {
 		return c.await(ctx, noWait)
 	}
-	record, err := r.cfg.Results.Load(ctx, id)
+	record, _, err := r.cfg.Results.Load(ctx, id)
 	if err != nil || record.ended() {
 		return record, err
 	}
@@ -55,8 +55,8 @@ func (c *coordination) standing() Record {
 	select {
 	case <-c.ended():
 	default:
-		if record.State == mesh.Succeeded && c.after != nil {
-			record.State, record.Results = mesh.Running, nil
+		if record.ended() && (c.named || c.after != nil) {
+			record.State, record.Results, record.Err = mesh.Running, nil, nil
 		}
 	}
 	return record
@@ -94,7 +94,7 @@ func (r *Runs) Cancel(ctx context.Context, id mesh.RunID) error {
 		c.fail(mesh.Errorf(mesh.Cancelled, "", "run %s was cancelled", id))
 		return nil
 	}
-	record, err := r.cfg.Results.Load(ctx, id)
+	record, _, err := r.cfg.Results.Load(ctx, id)
 	switch {
 	case err != nil:
 	case record.ended():

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -24,6 +25,8 @@ type batchKind struct {
 	batch   mesh.Batch
 	timeout time.Duration
 	in      mesh.Session // each has its own: what several see is not repeatable
+	labels  string // and which nodes may run it
+	bound   bool
 }
 
 // batch is one of them, while it is gathered and while it runs.
@@ -75,7 +78,7 @@ func (r *Runs) batched(ctx context.Context, t *piece, args []mesh.Value) (mesh.V
 
 // joinBatch adds an invocation to the batch of its kind that is open, or opens one.
 func (r *Runs) joinBatch(t *piece, call *batchCall) *batch {
-	kind := batchKind{t.fn.Ref, t.options.Batch, t.options.Timeout, t.in}
+	kind := batchKind{t.fn.Ref, t.options.Batch, t.options.Timeout, t.in, fmt.Sprint(t.labels), t.bound}
 	r.batches.mu.Lock()
 	defer r.batches.mu.Unlock()
 	b := r.batches.open[kind]
@@ -155,6 +158,7 @@ func (r *Runs) executeBatch(ctx context.Context, b *batch, calls []*batchCall) (
 		return nil, err
 	}
 	t := b.piece
+	t.executed = nil // each caller counts its own
 	t.id.Run, t.id.Attempt = mesh.NewRunID(), 1
 	t.work = effects.Together(works)
 	attempt, cancel := ctx, context.CancelFunc(func() {})
@@ -162,7 +166,7 @@ func (r *Runs) executeBatch(ctx context.Context, b *batch, calls []*batchCall) (
 		attempt, cancel = context.WithTimeout(ctx, b.kind.timeout)
 	}
 	defer cancel()
-	result, err := r.execute(attempt, &t, []mesh.Value{arg})
+	result, err := r.executeWhereRoom(attempt, &t, []mesh.Value{arg})
 	if err = t.blame(ctx, attempt, err); err != nil {
 		return nil, err
 	}

@@ -52,16 +52,16 @@ func (r *Runs) callFunc(ctx context.Context, q *Request) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
+	g := singleGraph(fn).pinnedTo(q.Place)
+	if err := g.stages[0].take(q.Stage); err != nil {
+		return Reply{}, err
+	}
 	places, err := r.placeFunc(fn, q)
 	if err != nil {
 		return Reply{}, err
 	}
 	if places[0].Node == r.cfg.Self && !q.kept() && !q.DryRun && q.Stage == nil {
 		return r.callHere(ctx, q, fn)
-	}
-	g := singleGraph(fn)
-	if err := g.stages[0].take(q.Stage); err != nil {
-		return Reply{}, err
 	}
 	return r.run(ctx, q, g, [][]Arg{q.Args}, places)
 }
@@ -92,7 +92,8 @@ func (r *Runs) callHere(ctx context.Context, q *Request, fn mesh.FuncInfo) (Repl
 		return Reply{}, err
 	}
 	id := mesh.InvocationID{Node: r.cfg.Self, Run: mesh.NewRunID(), Stage: fn.Ref.Name, Attempt: 1}
-	v, err := r.cfg.Executor.Invoke(ctx, Invocation{ID: id, Func: fn, Args: args, Work: q.Work.Part(fn.Ref.Name), In: in})
+	_, pinned := q.Place[fn.Ref.Name]
+	v, err := r.executeWhereRoom(ctx, &piece{id: id, fn: fn, work: q.Work.Part(fn.Ref.Name), in: in, bound: pinned}, args)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -155,7 +156,8 @@ func (r *Runs) callDAG(ctx context.Context, q *Request) (Reply, error) {
 	for i := range g.stages {
 		args[i] = q.StageArgs[g.stages[i].name]
 	}
-	places, err := r.place(g, args, q.Policy, q.Place, nil)
+	g = g.pinnedTo(q.Place)
+	places, err := r.place(g, nil, args, q.Policy, q.Place, nil)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -192,7 +194,8 @@ func (r *Runs) newCoordination(q *Request, g *graph, args [][]Arg, places []Plac
 	c := &coordination{
 		runs: r, id: q.ID, graph: g, args: args, policy: q.Policy, pins: q.Place, named: q.named(), first: 1, next: places,
 		level: q.Consistency, in: q.In,
-		again: make(chan struct{}, 1), done: make(chan struct{}), retired: make(chan struct{}), tracker: tracker{bound: r.cfg.Attempts},
+		again: make(chan struct{}, 1), done: make(chan struct{}), told: make(chan struct{}), retired: make(chan struct{}),
+		tracker: tracker{bound: r.cfg.Attempts},
 	}
 	if c.began = time.Now(); !c.named {
 		c.id = mesh.NewRunID()

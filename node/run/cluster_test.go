@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -33,12 +34,17 @@ type cluster struct {
 	rand      *rand.Rand
 	dead      map[mesh.NodeID]bool // no longer runs
 	seenDead  map[mesh.NodeID]bool // and the others have noticed
+	cutOff    map[mesh.NodeID]bool // from all others, though not from the store
 	functions map[string]function
 	hosts     map[string][]mesh.NodeID // of native functions; others run anywhere
+	labels    map[mesh.NodeID]map[string]string
+	full      map[mesh.NodeID]bool // has no room for an invocation
+	placed    []PlaceRequest       // all that were asked for
 	dags      map[string]*mesh.DAG
 	keys      map[mesh.Key]mesh.Value
 	records   map[mesh.RunID]savedRecord
 	saveErr   error
+	swapped   func(Record) error // after a record was swapped: what its writer is told, if any
 	outputErr error
 	written   map[string]int                             // outputs by id
 	sendErr   func(to mesh.NodeID, m wire.Message) error // if any
@@ -50,6 +56,7 @@ type function func(ctx context.Context, v Invocation) (mesh.Value, error)
 
 type savedRecord struct {
 	bytes   []byte
+	version int
 	expires time.Time
 }
 
@@ -73,7 +80,7 @@ func simulateWith(t *testing.T, cfg Config, nodes int, seed uint64, test func(t 
 func newCluster(t *testing.T, nodes int, seed uint64, cfg Config) *cluster {
 	c := &cluster{
 		t: t, nodes: map[mesh.NodeID]*Runs{}, rand: rand.New(rand.NewPCG(seed, 5)),
-		dead: map[mesh.NodeID]bool{}, seenDead: map[mesh.NodeID]bool{},
+		dead: map[mesh.NodeID]bool{}, seenDead: map[mesh.NodeID]bool{}, cutOff: map[mesh.NodeID]bool{}, labels: map[mesh.NodeID]map[string]string{}, full: map[mesh.NodeID]bool{},
 		functions: map[string]function{}, hosts: map[string][]mesh.NodeID{}, dags: map[string]*mesh.DAG{},
 		keys: map[mesh.Key]mesh.Value{}, records: map[mesh.RunID]savedRecord{}, sent: map[string]int{}, written: map[string]int{},
 	}
@@ -157,8 +164,11 @@ func (m *member) DAG(_ context.Context, namespace, name string) (*mesh.DAG, erro
 
 func (m *member) Invoke(ctx context.Context, v Invocation) (mesh.Value, error) {
 	m.mu.Lock()
-	f := m.functions[v.Func.Ref.Name]
+	f, full := m.functions[v.Func.Ref.Name], m.full[m.self]
 	m.mu.Unlock()
+	if full {
+		return mesh.Value{}, &mesh.Error{Kind: mesh.Overloaded, Msg: "the queue is full", RetryAfter: 20 * time.Millisecond}
+	}
 	if v.ID.Node != m.self {
 		m.t.Errorf("node %s is to run %v", string(m.self), v.ID)
 	}
@@ -170,12 +180,13 @@ func (m *member) Place(q PlaceRequest) ([]Placement, error) {
 	defer m.mu.Unlock()
 	p := sched.Request{Self: m.self, Policy: sched.Policy(q.Policy), Pins: q.Pins, Rand: m.rand, Turn: m.turn}
 	m.turn++
+	m.placed = append(m.placed, q)
 	for _, s := range q.Stages {
-		p.Stages = append(p.Stages, sched.Stage{Name: s.Name, Func: s.Func, Parents: s.Parents, Refs: s.Refs, Colocate: s.Colocate, Labels: s.Labels})
+		p.Stages = append(p.Stages, sched.Stage{Name: s.Name, Func: s.Func, Parents: s.Parents, Refs: s.Refs, Colocate: s.Colocate, Labels: s.Labels, At: s.At})
 	}
 	for _, id := range m.ids {
 		if !m.seenDead[id] && !slices.Contains(q.Without, id) {
-			p.Nodes = append(p.Nodes, sched.Node{ID: id})
+			p.Nodes = append(p.Nodes, sched.Node{ID: id, Labels: m.labels[id]})
 		}
 	}
 	plan, err := sched.Plan(p)
@@ -214,28 +225,56 @@ func (o keyWriter) Put(_ context.Context, key mesh.Key, v mesh.Value, id string)
 type results struct{ *cluster }
 
 func (r results) Save(ctx context.Context, id mesh.RunID, record Record, ttl time.Duration) error {
-	raw, err := proto.Marshal(record.Message())
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.saveErr != nil {
-		return r.saveErr
-	}
-	r.records[id] = savedRecord{raw, time.Now().Add(ttl)}
+	_, err := r.save(id, record, ttl, func(string) bool { return true })
 	return err
 }
 
-func (r results) Load(ctx context.Context, id mesh.RunID) (Record, error) {
+// Swap takes as long there and back as messages do.
+func (r results) Swap(ctx context.Context, id mesh.RunID, version string, record Record, ttl time.Duration) (string, error) {
+	pause(ctx, r.drawn())
+	version, err := r.save(id, record, ttl, func(now string) bool { return now == version })
+	if err == nil && r.swapped != nil {
+		err = r.swapped(record)
+	}
+	pause(ctx, r.drawn())
+	return version, err
+}
+
+func (r results) save(id mesh.RunID, record Record, ttl time.Duration, expected func(version string) bool) (string, error) {
+	raw, err := proto.Marshal(record.Message())
+	if err != nil {
+		return "", err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := ""
+	if saved, ok := r.records[id]; ok && time.Now().Before(saved.expires) {
+		now = strconv.Itoa(saved.version)
+	}
+	switch {
+	case r.saveErr != nil:
+		return "", r.saveErr
+	case !expected(now):
+		return "", mesh.Errorf(mesh.Conflict, "", "version %q", now)
+	}
+	next := r.records[id].version + 1
+	r.records[id] = savedRecord{raw, next, time.Now().Add(ttl)}
+	return strconv.Itoa(next), nil
+}
+
+func (r results) Load(ctx context.Context, id mesh.RunID) (Record, string, error) {
 	r.mu.Lock()
 	saved, ok := r.records[id]
 	r.mu.Unlock()
 	if !ok || time.Now().After(saved.expires) {
-		return Record{}, mesh.Errorf(mesh.NotFound, "", "no such run")
+		return Record{}, "", mesh.Errorf(mesh.NotFound, "", "no such run")
 	}
 	var m pb.AwaitRunReply
 	if err := proto.Unmarshal(saved.bytes, &m); err != nil {
-		return Record{}, err
+		return Record{}, "", err
 	}
-	return ParseRecord(&m)
+	record, err := ParseRecord(&m)
+	return record, strconv.Itoa(saved.version), err
 }
 
 // define adds a function that runs anywhere, or on hosts only.

@@ -32,7 +32,10 @@ type coordination struct {
 	again    chan struct{} // holds a token when the run is to be planned, or made up for
 	accepted chan struct{} // closed once the run's id may be told
 	done     chan struct{} // closed once it is over
+	told     chan struct{} // of a kept run, closed once its result and its end are where they should be
 	retired  chan struct{} // closed once its record is kept, and it is among those that are over
+
+	version string // of its record as last read or written; for the owner
 
 	mu      sync.Mutex
 	first   uint32 // number of the first attempt
@@ -115,7 +118,7 @@ func (c *coordination) place() ([]Placement, error) {
 	if places != nil {
 		return places, nil
 	}
-	return c.runs.place(c.graph, c.args, c.policy, c.pins, lost)
+	return c.runs.place(c.graph, nil, c.args, c.policy, c.pins, lost)
 }
 
 // begin makes a plan the first attempt. Nil: the run is over, or the plan

@@ -26,6 +26,7 @@ type stage struct {
 	name     string
 	fn       mesh.FuncInfo // at the coordinator; elsewhere its Ref alone
 	options  mesh.StageOptions
+	pinned   bool             // by the caller, to its node
 	parents  []int            // in edge order
 	when     []mesh.Condition // by parent, of the edge from it; nil where none has one
 	hasArgs  bool
@@ -122,6 +123,22 @@ func (g *graph) sameShape(other *graph) bool {
 	return slices.EqualFunc(g.stages, other.stages, func(a, b stage) bool {
 		return a.name == b.name && a.hasArgs == b.hasArgs && slices.Equal(a.parents, b.parents)
 	})
+}
+
+// bound reports whether the stage has to be on its node and no other.
+func (s *stage) bound() bool { return s.pinned || s.options.Colocate != "" }
+
+// pinnedTo gives the graph with the stages that a caller bound to nodes. Other
+// calls share the graph itself.
+func (g *graph) pinnedTo(pins map[string]mesh.NodeID) *graph {
+	if len(pins) == 0 {
+		return g
+	}
+	own := &graph{stages: slices.Clone(g.stages), sinks: g.sinks, single: g.single}
+	for i := range own.stages {
+		_, own.stages[i].pinned = pins[own.stages[i].name]
+	}
+	return own
 }
 
 // newGraph gives the graph of a DAG. Its functions are yet to be resolved.

@@ -63,7 +63,7 @@ type copied struct {
 // many were hedged lately.
 func (r *Runs) hedge(ctx context.Context, copies chan<- copied, first mesh.NodeID, t *piece, args []mesh.Value, began time.Time) bool {
 	without := []mesh.NodeID{first}
-	node, ok := r.another(t, without)
+	node, ok := r.another(t, "round-robin", without)
 	if !ok && first != r.cfg.Self {
 		node, ok = r.cfg.Self, true
 	}

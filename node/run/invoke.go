@@ -25,12 +25,12 @@ func (r *Runs) invoke(ctx context.Context, s *spec, i int, args []Arg) (mesh.Val
 	name := st.invocationName(ctx)
 	t := piece{
 		id: mesh.InvocationID{Node: r.cfg.Self, Run: s.run, Stage: name, Attempt: s.attempt},
-		fn: fn, work: s.work.Part(name), in: s.session,
+		fn: fn, work: s.work.Part(name), in: s.session, labels: st.options.Labels, bound: st.bound(),
 	}
 	done := report{stage: i, started: started}
 	var v mesh.Value
 	if isPlain(&st.options) {
-		v, err = r.execute(ctx, &t, values)
+		v, err = r.executeWhereRoom(ctx, &t, values)
 	} else {
 		t.options, t.executed = &st.options, new(atomic.Uint32)
 		v, err = r.perform(ctx, t, values)
@@ -61,8 +61,10 @@ type piece struct {
 	work     effects.Work
 	in       mesh.Session
 	options  *mesh.StageOptions // nil where it is executed once, here
+	labels   map[string]string  // that a node needs to execute it
+	bound    bool               // to the stage's node: no other may execute it
 	spread   bool               // an element of a list: it may run on other nodes
-	executed *atomic.Uint32     // how often, all elements of a stage together
+	executed *atomic.Uint32     // how often, all elements of a stage together; nil: it is not counted
 }
 
 // perform runs a piece as its options say.
@@ -81,7 +83,8 @@ func (r *Runs) once(ctx context.Context, t *piece, args []mesh.Value) (mesh.Valu
 	case t.spread:
 		return r.anywhere(ctx, t, args)
 	}
-	return r.at(ctx, r.cfg.Self, t, args)
+	v, err := r.at(ctx, r.cfg.Self, t, args)
+	return r.unlessRefused(ctx, t, args, v, err)
 }
 
 // at runs an attempt on a node, with a second copy on another one where the
@@ -95,7 +98,9 @@ func (r *Runs) at(ctx context.Context, node mesh.NodeID, t *piece, args []mesh.V
 
 // executeAt executes a piece once, on this node or another.
 func (r *Runs) executeAt(ctx context.Context, node mesh.NodeID, t *piece, args []mesh.Value) (mesh.Value, error) {
-	t.executed.Add(1)
+	if t.executed != nil {
+		t.executed.Add(1)
+	}
 	if node == r.cfg.Self {
 		return r.execute(ctx, t, args)
 	}

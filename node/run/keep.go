@@ -60,21 +60,46 @@ func (c *coordination) attach(ctx context.Context, q *Request) (Reply, error) {
 // record is written before it begins and when it is over.
 func (c *coordination) own() {
 	defer c.runs.retire(c)
-	if c.named && c.adopt() {
+	if !c.takeOn() {
 		c.concluded()
-		return
-	}
-	if err := c.save(c.ctx); err != nil {
-		c.refuse(err)
-		c.concluded()
+		close(c.told)
 		return
 	}
 	c.accept()
 	c.execute()
 	c.concluded()
-	if !c.isRefused() {
+	switch {
+	case c.isRefused():
+		close(c.told)
+	case c.named:
+		c.decide()
+		close(c.told)
+	default: // nobody else can have the run
+		close(c.told)
 		c.saveResult()
 	}
+}
+
+// takeOn keeps the record of a run that begins here. It has not begun if it
+// is settled by an earlier call, or refused.
+func (c *coordination) takeOn() bool {
+	if c.named {
+		return c.claim()
+	}
+	err := c.save(c.ctx)
+	if err != nil {
+		c.refuse(err)
+	}
+	return err == nil
+}
+
+// ended is closed when the run is over, and its result and its record where
+// they should be.
+func (c *coordination) ended() <-chan struct{} {
+	if c.named || c.after != nil {
+		return c.told
+	}
+	return c.done
 }
 
 // saveResult writes the record of a run that is over.
@@ -123,82 +148,4 @@ func (c *coordination) isRefused() bool {
 
 func (c *coordination) save(ctx context.Context) error {
 	return c.runs.cfg.Results.Save(ctx, c.id, c.record(), c.runs.cfg.ResultTTL)
-}
-
-// adopt looks whether the run was begun before, on this node or another. It
-// reports whether that settles it; if not, the run is to be made here.
-func (c *coordination) adopt() bool {
-	earlier, err := c.runs.cfg.Results.Load(c.ctx, c.id)
-	switch {
-	case mesh.KindOf(err) == mesh.NotFound && err != nil:
-		return false
-	case err != nil:
-		c.refuse(err)
-		return true
-	case earlier.conclusive():
-		c.settle(earlier)
-		return true
-	}
-	c.accept()
-	if !earlier.ended() && c.follow(earlier) {
-		return true
-	}
-	c.beginAgain(earlier)
-	return false
-}
-
-// follow waits for the coordinator that began the run, and reports whether
-// that settles it: not if that one is gone, has lost the run, or could not
-// end it for want of nodes, time or room.
-func (c *coordination) follow(earlier Record) bool {
-	if earlier.Coordinator != c.runs.cfg.Self {
-		r, err := c.runs.ask(c.ctx, earlier.Coordinator, c.id, false)
-		switch kind := mesh.KindOf(err); {
-		case err == nil && r.conclusive():
-			c.settle(r)
-			return true
-		case err != nil && kind != mesh.Unavailable && kind != mesh.NotFound:
-			c.refuse(err)
-			return true
-		}
-	}
-	return false
-}
-
-// beginAgain makes the run follow an earlier beginning of it, of which some
-// may have been executed: at least once is all that is promised.
-func (c *coordination) beginAgain(earlier Record) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.first = earlier.Attempt + MaxAttempts
-	if !earlier.Began.IsZero() {
-		c.began = earlier.Began.Add(-clockSkew)
-	}
-	c.work = c.work.Again(c.began)
-	c.work.Since = earlierOf(c.work.Since, c.began)
-}
-
-// clockSkew is by how much the clocks of two coordinators may differ before
-// the age of a run is told too low.
-const clockSkew = 2500 * time.Millisecond
-
-func earlierOf(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// settle ends the run as a record says.
-func (c *coordination) settle(r Record) {
-	c.mu.Lock()
-	open := c.tracker.phase != over
-	if open {
-		c.settled, c.tracker.phase = &r, over
-	}
-	c.mu.Unlock()
-	if open {
-		c.do(effect{answer: true})
-	}
-	c.accept()
 }

@@ -261,31 +261,6 @@ func TestFollowerTakesOver(t *testing.T) {
 	})
 }
 
-// Two nodes that are given one id at the same moment may both run it; each
-// answers, and neither gets the other's inputs.
-func TestSameIDAtTwoNodesAtOnce(t *testing.T) {
-	simulate(t, 3, 1, func(t *testing.T, c *cluster) {
-		c.delay = 10 * time.Millisecond
-		c.define("a", term, "n3")
-		c.define("b", term, "n3")
-		c.define("sum", term, "n3")
-		c.declare("d", []string{"a", "b", "sum"}, "a:sum", "b:sum")
-		q := named(dagCall("d", nil), mesh.NewRunID())
-		answers := make(chan string, 2)
-		for _, node := range []mesh.NodeID{"n1", "n2"} {
-			go func() {
-				reply, err := c.nodes[node].Call(t.Context(), q)
-				answers <- one(t, reply, err)
-			}()
-		}
-		for range 2 {
-			if got := <-answers; got != "sum(a() b())" {
-				t.Errorf("answer %s", got)
-			}
-		}
-	})
-}
-
 // A caller who drew the id may lose its connection, come back, and get the
 // result of the run that went on.
 func TestNamedRunGoesOnWithoutItsCaller(t *testing.T) {

@@ -67,6 +67,7 @@ type PlaceStage struct {
 	Refs     []mesh.Key
 	Colocate string // group of stages that run on one node; empty: none
 	Labels   map[string]string
+	At       mesh.NodeID // where the stage is already, and stays; empty: it is to be placed
 }
 
 // Placement is where a stage runs, and why.
@@ -96,6 +97,10 @@ type Outputs interface {
 type Results interface {
 	// Save keeps the record for ttl, instead of an earlier one of the run.
 	Save(ctx context.Context, id mesh.RunID, r Record, ttl time.Duration) error
-	// Load gives the latest record that was kept, or NotFound.
-	Load(ctx context.Context, id mesh.RunID) (Record, error)
+	// Swap is Save on condition that the record has the version that was read;
+	// empty: that there is none. It gives the version from then on. Conflict
+	// changed nothing; after Unavailable the record may have been kept or not.
+	Swap(ctx context.Context, id mesh.RunID, version string, r Record, ttl time.Duration) (now string, err error)
+	// Load gives the latest record that was kept, and its version, or NotFound.
+	Load(ctx context.Context, id mesh.RunID) (r Record, version string, err error)
 }

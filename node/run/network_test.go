@@ -119,7 +119,7 @@ func (c *cluster) drawn() time.Duration {
 
 func (m *member) Call(ctx context.Context, to mesh.NodeID, msg wire.Message) (wire.Message, error) {
 	m.mu.Lock()
-	r, dead := m.nodes[to], m.dead[to]
+	r, dead := m.nodes[to], m.dead[to] || m.cutOff[to] || m.cutOff[m.self]
 	m.mu.Unlock()
 	if dead {
 		return nil, mesh.Errorf(mesh.Unavailable, "call", "node %s is dead", string(to))

@@ -37,7 +37,7 @@ func newPlan(encoded []byte) (*plan, error) {
 	p := &plan{graph: &graph{stages: make([]stage, len(stages))}, places: make([]Placement, len(stages)), attempts: make([]uint32, len(stages))}
 	for i, s := range stages {
 		p.stages[i] = stage{
-			name: s.Name, fn: mesh.FuncInfo{Ref: s.Func}, options: s.Options,
+			name: s.Name, fn: mesh.FuncInfo{Ref: s.Func}, options: s.Options, pinned: s.Pinned,
 			parents: s.Parents, when: s.When, hasArgs: s.HasArgs,
 		}
 		p.places[i], p.attempts[i] = s.Placement, s.Attempt

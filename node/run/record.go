@@ -41,6 +41,7 @@ type PlannedStage struct {
 	Options mesh.StageOptions
 	When    []mesh.Condition // by parent, of the edge from it; nil where none has one
 	Attempt uint32           // in which the stage was given to the node; 0 in a plan that did not begin
+	Pinned  bool             // by the caller, to the node
 }
 
 // StageReport says what a stage did.
@@ -156,7 +157,7 @@ func planMessage(plan []PlannedStage) *pb.Plan {
 	m := &pb.Plan{Stages: make([]*pb.PlannedStage, len(plan))}
 	for i, p := range plan {
 		stage := &pb.PlannedStage{
-			Name: p.Name, Func: wire.FromFuncRef(p.Func), Node: []byte(p.Node), Why: p.Why, HasArgs: p.HasArgs, Attempt: p.Attempt,
+			Name: p.Name, Func: wire.FromFuncRef(p.Func), Node: []byte(p.Node), Why: p.Why, HasArgs: p.HasArgs, Attempt: p.Attempt, Pinned: p.Pinned,
 			Options: wire.FromStageOptions(&p.Options),
 		}
 		for _, parent := range p.Parents {
@@ -202,7 +203,7 @@ func (p *PlannedStage) parse(m *pb.PlannedStage) error {
 		return err
 	}
 	*p = PlannedStage{
-		Name: m.Name, Func: fn, Placement: Placement{mesh.NodeID(m.Node), m.Why}, HasArgs: m.HasArgs, Options: options, Attempt: m.Attempt,
+		Name: m.Name, Func: fn, Placement: Placement{mesh.NodeID(m.Node), m.Why}, HasArgs: m.HasArgs, Options: options, Attempt: m.Attempt, Pinned: m.Pinned,
 	}
 	for _, parent := range m.Parents {
 		p.Parents = append(p.Parents, int(parent))

@@ -128,28 +128,24 @@ func (c *coordination) amend(l loss) error {
 	return nil
 }
 
-// placeAnew plans the stages that run again, beside one another.
+// placeAnew plans the stages that run again, beside those that stay where they are.
 func (c *coordination) placeAnew(sp *spec, anew []int, lost []mesh.NodeID) ([]Placement, error) {
-	part := graph{stages: make([]stage, len(anew))}
-	args := make([][]Arg, len(anew))
-	pins := map[string]mesh.NodeID{}
-	at := map[int]int{}
-	for n, i := range anew {
-		at[i] = n
-		part.stages[n], args[n] = sp.stages[i], c.args[i]
-		if node, ok := c.pins[sp.stages[i].name]; ok {
-			pins[sp.stages[i].name] = node
-		}
+	at := make([]mesh.NodeID, len(sp.stages))
+	for i := range at {
+		at[i] = sp.places[i].Node
 	}
-	for n, i := range anew {
-		part.stages[n].parents = nil
-		for _, parent := range sp.stages[i].parents {
-			if again, ok := at[parent]; ok {
-				part.stages[n].parents = append(part.stages[n].parents, again)
-			}
-		}
+	for _, i := range anew {
+		at[i] = ""
 	}
-	return c.runs.place(&part, args, c.policy, pins, lost)
+	all, err := c.runs.place(sp.graph, at, c.args, c.policy, c.pins, lost)
+	if err != nil {
+		return nil, err
+	}
+	places := make([]Placement, len(anew))
+	for n, i := range anew {
+		places[n] = all[i]
+	}
+	return places, nil
 }
 
 // tellAmended sends a plan to the other nodes that take part.

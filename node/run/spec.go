@@ -159,7 +159,7 @@ func (s *spec) planned() []PlannedStage {
 		st := &s.stages[i]
 		plan[i] = PlannedStage{
 			Name: st.name, Func: st.fn.Ref, Placement: s.places[i], Parents: st.parents, HasArgs: st.hasArgs,
-			Options: st.options, When: st.when, Attempt: s.placed(i),
+			Options: st.options, When: st.when, Attempt: s.placed(i), Pinned: st.pinned,
 		}
 	}
 	return plan

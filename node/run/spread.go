@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -32,6 +31,9 @@ func (r *Runs) anywhere(ctx context.Context, t *piece, args []mesh.Value) (mesh.
 		node, release := r.pick(t, lost)
 		v, err := r.at(ctx, node, t, args)
 		release()
+		if node == r.cfg.Self {
+			v, err = r.unlessRefused(ctx, t, args, v, err)
+		}
 		switch {
 		case err == nil || ctx.Err() != nil:
 			return v, err
@@ -54,7 +56,7 @@ func (r *Runs) pick(t *piece, lost []mesh.NodeID) (node mesh.NodeID, release fun
 	if r.takeRoom(t.fn) {
 		return r.cfg.Self, func() { r.elements.Add(-1) }
 	}
-	if other, ok := r.another(t, lost); ok {
+	if other, ok := r.another(t, "round-robin", lost); ok {
 		r.counts.elsewhere.Add(1)
 		return other, func() {}
 	}
@@ -75,16 +77,6 @@ func (r *Runs) takeRoom(fn mesh.FuncInfo) bool {
 		r.elements.Add(-1)
 	}
 	return false
-}
-
-// another gives a node other than this one that is able to run a piece.
-func (r *Runs) another(t *piece, without []mesh.NodeID) (mesh.NodeID, bool) {
-	stages := [1]PlaceStage{{Name: t.fn.Ref.Name, Func: t.fn}}
-	places, err := r.placed(PlaceRequest{Stages: stages[:], Policy: "round-robin", Without: append(slices.Clone(without), r.cfg.Self)})
-	if err != nil || places[0].Node == r.cfg.Self || slices.Contains(without, places[0].Node) {
-		return "", false
-	}
-	return places[0].Node, true
 }
 
 // executeElsewhere executes a piece on another node.

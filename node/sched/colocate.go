@@ -24,55 +24,77 @@ func (p *planner) group(i int) []int {
 
 // placeGroup places the stages of a colocation group on one node.
 func (p *planner) placeGroup(members []int) error {
-	able, pinned, err := p.ableForAll(members)
+	able, to, err := p.ableForAll(members)
 	if err != nil {
 		return err
 	}
-	chosen := Placement{Why: "pinned by the caller"}
-	if pinned != "" {
-		chosen.Node = pinned
-	} else {
+	chosen := Placement{to.node, to.why}
+	if to.node == "" {
 		chosen = p.choose(members, able)
 	}
 	if len(members) > 1 {
 		chosen.Why = "with group " + p.Stages[members[0]].Colocate + ": " + chosen.Why
 	}
 	for _, i := range members {
-		p.placed[i] = chosen
+		if p.placed[i].Node == "" {
+			p.placed[i] = chosen
+		}
 	}
 	return nil
 }
 
-// ableForAll lists the nodes that can run every one of the stages, and the one that
-// they are pinned to, if they are.
-func (p *planner) ableForAll(members []int) (able []int, pinned mesh.NodeID, err error) {
-	by := ""
-	for _, i := range members {
-		s := &p.Stages[i]
-		if pin, ok := p.Pins[s.Name]; ok {
-			if err := p.checkPin(s, pin); err != nil {
-				return nil, "", err
-			}
-			if pinned != "" && pin != pinned {
-				return nil, "", stageError(s, mesh.Invalid, "pinned to node %s, and stage %s of the same colocation group %s to node %s: expected one node", pin, by, s.Colocate, pinned)
-			}
-			pinned, by = pin, s.Name
-		}
-		able, err = p.narrow(able, s, members[0] == i)
-		if err != nil {
-			return nil, "", err
-		}
-	}
-	if pinned == "" || slices.ContainsFunc(able, func(n int) bool { return p.Nodes[n].ID == pinned }) {
-		return able, pinned, nil
-	}
-	return nil, "", mesh.Errorf(mesh.Invalid, "plan", "stage %s is pinned to node %s, which cannot run all stages of its colocation group %s", by, pinned, p.Stages[members[0]].Colocate)
+// bound is the node on which a stage has to be; the zero value: on none.
+type bound struct {
+	node  mesh.NodeID
+	stage string
+	why   string
+	kind  mesh.ErrorKind // of the error where that cannot be
+	is    string         // "pinned to" the node, or "on" it
 }
 
-// narrow drops the nodes that cannot run s, too.
-func (p *planner) narrow(able []int, s *Stage, first bool) ([]int, error) {
+// boundTo gives the node to which a stage is bound.
+func (p *planner) boundTo(s *Stage) (bound, error) {
+	if s.At != "" {
+		return bound{s.At, s.Name, "its other stages are there", mesh.Unavailable, "on"}, nil
+	}
+	if pin, ok := p.Pins[s.Name]; ok {
+		return bound{pin, s.Name, "pinned by the caller", mesh.Invalid, "pinned to"}, p.checkPin(s, pin)
+	}
+	return bound{}, nil
+}
+
+// ableForAll lists the nodes that can run every one of the stages that are to
+// be placed, and the one that the stages are bound to, if they are.
+func (p *planner) ableForAll(members []int) (able []int, to bound, err error) {
+	for _, i := range members {
+		s := &p.Stages[i]
+		own, err := p.boundTo(s)
+		switch {
+		case err != nil:
+			return nil, bound{}, err
+		case own.node == "":
+		case to.node != "" && own.node != to.node:
+			return nil, bound{}, stageError(s, own.kind, "%s node %s, and stage %s of the same colocation group %s %s node %s: expected one node", own.is, own.node, to.stage, s.Colocate, to.is, to.node)
+		default:
+			to = own
+		}
+		if s.At != "" {
+			continue
+		}
+		if able, err = p.narrow(able, s); err != nil {
+			return nil, bound{}, err
+		}
+	}
+	if to.node == "" || slices.ContainsFunc(able, func(n int) bool { return p.Nodes[n].ID == to.node }) {
+		return able, to, nil
+	}
+	return nil, bound{}, mesh.Errorf(to.kind, "plan", "stage %s is %s node %s, which cannot run all stages of its colocation group %s", to.stage, to.is, to.node, p.Stages[members[0]].Colocate)
+}
+
+// narrow drops the nodes that cannot run s, too; nil stands for all nodes.
+func (p *planner) narrow(able []int, s *Stage) ([]int, error) {
 	can, err := p.able(s)
-	if err != nil || first {
+	if err != nil || able == nil {
 		return can, err
 	}
 	both := slices.DeleteFunc(slices.Clone(able), func(n int) bool { return !slices.Contains(can, n) })

@@ -3,6 +3,7 @@ package sched
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -77,9 +78,25 @@ func (p *planner) able(s *Stage) ([]int, error) {
 	case hosted == 0:
 		return nil, stageError(s, mesh.Unavailable, "no live node hosts %s function %s: %s known", s.Func.Kind, s.Func.Ref, count(len(s.Func.Hosts), "host"))
 	case len(able) == 0:
-		return nil, stageError(s, mesh.Unavailable, "%s can run it: none is labelled %s", count(hosted, "live node"), labelText(s.Labels))
+		return nil, stageError(s, mesh.Unavailable, "%s can run it: none is labelled %s (%s)", count(hosted, "live node"), labelText(s.Labels), p.labelCounts(s))
 	}
 	return able, nil
+}
+
+// labelCounts tells of how many nodes that can run the stage have each of its labels.
+func (p *planner) labelCounts(s *Stage) string {
+	var counts []string
+	for _, key := range slices.Sorted(maps.Keys(s.Labels)) {
+		one := Stage{Func: s.Func, Labels: map[string]string{key: s.Labels[key]}}
+		have := 0
+		for n := range p.Nodes {
+			if canRun(&one, &p.Nodes[n]) {
+				have++
+			}
+		}
+		counts = append(counts, strconv.Itoa(have)+" with "+labelText(one.Labels))
+	}
+	return strings.Join(counts, ", ")
 }
 
 // labelText writes labels as "a=1, b=2".

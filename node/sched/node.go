@@ -14,7 +14,8 @@ type Stage struct {
 	Refs     []mesh.Key    // keys that it reads as arguments
 	Colocate string        // group of stages that run on one node; empty: none
 	Labels   map[string]string
-	Here     FuncAt // how its function is used at the coordinator, at this moment
+	At       mesh.NodeID // where it is already, and stays; empty: it is to be placed
+	Here     FuncAt      // how its function is used at the coordinator, at this moment
 }
 
 // Cost is what a function took in the mesh lately. What is 0 is not known.

@@ -56,8 +56,8 @@ type Placement struct {
 //
 // Errors: Unavailable when no node lives, when a function's hosts are all
 // gone, when no live node has the labels that a stage asks for or can run all
-// stages of a colocation group, or when a stage is pinned to a node that is
-// gone; Invalid when a pin names no stage or a node that may not run it, and
+// stages of a colocation group or is not where stages of it are already, or when
+// a stage is pinned to a node that is gone; Invalid when a pin names no stage or a node that may not run it, and
 // for a policy, parent or cycle that cannot be.
 func Plan(q Request) ([]Placement, error) {
 	policy, err := ParsePolicy(string(q.Policy))
@@ -75,6 +75,11 @@ func Plan(q Request) ([]Placement, error) {
 	p := planner{Request: &q, placed: make([]Placement, len(q.Stages))}
 	if err := p.validatePins(); err != nil {
 		return nil, err
+	}
+	for i := range q.Stages {
+		if at := q.Stages[i].At; at != "" {
+			p.placed[i] = Placement{at, "it is there already"}
+		}
 	}
 	for i := range q.Stages {
 		if order != nil {

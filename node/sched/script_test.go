@@ -131,6 +131,8 @@ func (p *planScript) stage(name string, words []string) Stage {
 			pairs(value, func(parent, _ string) { s.Parents = append(s.Parents, p.index(parent)) })
 		case "reads":
 			pairs(value, func(name, _ string) { s.Refs = append(s.Refs, key(name)) })
+		case "at":
+			s.At = mesh.NodeID(value)
 		case "group":
 			s.Colocate = value
 		case "labels":

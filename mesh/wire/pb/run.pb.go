@@ -1421,6 +1421,7 @@ type PlannedStage struct {
 	Options       *StageOptions          `protobuf:"bytes,7,opt,name=options,proto3" json:"options,omitempty"`
 	When          []string               `protobuf:"bytes,8,rep,name=when,proto3" json:"when,omitempty"`        // by parent, the condition of the edge; none at all where no edge has one
 	Attempt       uint32                 `protobuf:"varint,9,opt,name=attempt,proto3" json:"attempt,omitempty"` // in which the stage was given to the node; 0: the plan's own
+	Pinned        bool                   `protobuf:"varint,10,opt,name=pinned,proto3" json:"pinned,omitempty"`  // by the caller: the stage runs on its node and no other
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1516,6 +1517,13 @@ func (x *PlannedStage) GetAttempt() uint32 {
 		return x.Attempt
 	}
 	return 0
+}
+
+func (x *PlannedStage) GetPinned() bool {
+	if x != nil {
+		return x.Pinned
+	}
+	return false
 }
 
 // RunSpec is what every executor of a run needs to know. It travels with each
@@ -2877,7 +2885,7 @@ const file_run_proto_rawDesc = "" +
 	"\x04plan\x18\x03 \x01(\v2\x0e.virga.v1.PlanR\x04plan\x12\x12\n" +
 	"\x04next\x18\x04 \x01(\fR\x04next\"6\n" +
 	"\x04Plan\x12.\n" +
-	"\x06stages\x18\x01 \x03(\v2\x16.virga.v1.PlannedStageR\x06stages\"\x84\x02\n" +
+	"\x06stages\x18\x01 \x03(\v2\x16.virga.v1.PlannedStageR\x06stages\"\x9c\x02\n" +
 	"\fPlannedStage\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
 	"\x04func\x18\x02 \x01(\v2\x11.virga.v1.FuncRefR\x04func\x12\x12\n" +
@@ -2887,7 +2895,9 @@ const file_run_proto_rawDesc = "" +
 	"\bhas_args\x18\x06 \x01(\bR\ahasArgs\x120\n" +
 	"\aoptions\x18\a \x01(\v2\x16.virga.v1.StageOptionsR\aoptions\x12\x12\n" +
 	"\x04when\x18\b \x03(\tR\x04when\x12\x18\n" +
-	"\aattempt\x18\t \x01(\rR\aattempt\"\xd4\x01\n" +
+	"\aattempt\x18\t \x01(\rR\aattempt\x12\x16\n" +
+	"\x06pinned\x18\n" +
+	" \x01(\bR\x06pinned\"\xd4\x01\n" +
 	"\aRunSpec\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\x12 \n" +
