@@ -25,7 +25,7 @@ type batchKind struct {
 	batch   mesh.Batch
 	timeout time.Duration
 	in      mesh.Session // each has its own: what several see is not repeatable
-	labels  string // and which nodes may run it
+	labels  string       // and which nodes may run it
 	bound   bool
 }
 
