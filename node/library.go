@@ -96,6 +96,32 @@ func (l *library) Start(ctx context.Context, ref mesh.FuncRef, args []mesh.Value
 	return reply.ID, err
 }
 
+func (l *library) CallDAG(ctx context.Context, dag mesh.FuncRef, args []fn.StageArg) (mesh.Value, error) {
+	request := requestOfDAG(dag, args)
+	request.Work = l.ledger.CallDAG(dag, fn.Pairs(args))
+	reply, err := l.rooms.runDAG(ctx, request)
+	if err != nil {
+		return mesh.Value{}, err
+	}
+	return reply.Whole()
+}
+
+func requestOfDAG(dag mesh.FuncRef, args []fn.StageArg) run.Request {
+	request := run.Request{Namespace: dag.Namespace, DAG: dag.Name, StageArgs: map[string][]run.Arg{}}
+	for _, arg := range args {
+		request.StageArgs[arg.Stage] = append(request.StageArgs[arg.Stage], run.Arg{Value: arg.Value})
+	}
+	return request
+}
+
+func (l *library) StartDAG(ctx context.Context, dag mesh.FuncRef, args []fn.StageArg) (mesh.RunID, error) {
+	request := requestOfDAG(dag, args)
+	request.Future, request.Work = true, l.ledger.StartDAG(dag, fn.Pairs(args))
+	request.ID = request.Work.ID
+	reply, err := l.rooms.runDAG(ctx, request)
+	return reply.ID, err
+}
+
 func (l *library) Await(ctx context.Context, id mesh.RunID, noWait bool) (mesh.RunState, mesh.Value, error) {
 	record, err := l.rooms.runs.Await(ctx, id, noWait)
 	if err != nil {

@@ -14,7 +14,7 @@ func (r *rooms) call(ctx context.Context, m *pb.Call) (wire.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.answerCall(ctx, request)
+	return answerOf(r.runs.Call(ctx, request))
 }
 
 func (r *rooms) callDAG(ctx context.Context, m *pb.CallDAG) (wire.Message, error) {
@@ -22,15 +22,19 @@ func (r *rooms) callDAG(ctx context.Context, m *pb.CallDAG) (wire.Message, error
 	if err != nil {
 		return nil, err
 	}
-	reply, err := r.answerCall(ctx, request)
+	return answerOf(r.runDAG(ctx, request))
+}
+
+// runDAG runs a DAG, and counts that it was asked for.
+func (r *rooms) runDAG(ctx context.Context, request run.Request) (run.Reply, error) {
+	reply, err := r.runs.Call(ctx, request)
 	if mesh.KindOf(err) != mesh.NotFound && !request.DryRun { // names that are no DAG's are not counted
 		r.dagCalls.count(request.Namespace, request.DAG)
 	}
 	return reply, err
 }
 
-func (r *rooms) answerCall(ctx context.Context, request run.Request) (wire.Message, error) {
-	reply, err := r.runs.Call(ctx, request)
+func answerOf(reply run.Reply, err error) (wire.Message, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -49,6 +49,16 @@ func (l *Ledger) Call(ref mesh.FuncRef, args []mesh.Value) Work { return l.call(
 // Start names the start of a run: the work that it is, and its id.
 func (l *Ledger) Start(ref mesh.FuncRef, args []mesh.Value) Work { return l.call("start", ref, args) }
 
+// CallDAG is Call of a DAG. The arguments tell, in whatever way, the stages' own apart.
+func (l *Ledger) CallDAG(dag mesh.FuncRef, args []mesh.Value) Work {
+	return l.call("call dag", dag, args)
+}
+
+// StartDAG is Start of a DAG.
+func (l *Ledger) StartDAG(dag mesh.FuncRef, args []mesh.Value) Work {
+	return l.call("start dag", dag, args)
+}
+
 func (l *Ledger) call(verb string, ref mesh.FuncRef, args []mesh.Value) Work {
 	if l == nil {
 		return Work{}

@@ -233,6 +233,14 @@ func (s *state) Start(context.Context, mesh.FuncRef, []mesh.Value) (mesh.RunID, 
 	return mesh.RunID{}, mesh.Errorf(mesh.Unavailable, "start", "no runs here")
 }
 
+func (s *state) CallDAG(context.Context, mesh.FuncRef, []fn.StageArg) (mesh.Value, error) {
+	return mesh.Value{}, mesh.Errorf(mesh.Unavailable, "call dag", "no dags here")
+}
+
+func (s *state) StartDAG(context.Context, mesh.FuncRef, []fn.StageArg) (mesh.RunID, error) {
+	return mesh.RunID{}, mesh.Errorf(mesh.Unavailable, "start dag", "no dags here")
+}
+
 func (s *state) Await(context.Context, mesh.RunID, bool) (mesh.RunState, mesh.Value, error) {
 	return 0, mesh.Value{}, mesh.Errorf(mesh.NotFound, "await", "no runs here")
 }

@@ -34,6 +34,8 @@ var exchanges = map[string]func(request, context.Context) ([]byte, error){
 	abi.Delete:    request.delete,
 	abi.Call:      request.call,
 	abi.Start:     request.start,
+	abi.CallDAG:   request.callDAG,
+	abi.StartDAG:  request.startDAG,
 	abi.Await:     request.await,
 	abi.ID:        request.identify,
 	abi.Namespace: request.namespace,
@@ -253,6 +255,41 @@ func (q request) call(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	return q.payload(result)
+}
+
+// calledDAG gives the DAG that a names, and the arguments in b.
+func (q request) calledDAG() (mesh.FuncRef, []fn.StageArg, error) {
+	dag, err := fn.ParseDAG(q.Namespace(), string(q.a))
+	if err != nil {
+		return dag, nil, err
+	}
+	list, err := abi.ReadArgs(q.b)
+	if err != nil {
+		return dag, nil, err
+	}
+	args, err := fn.ParsePairs(list)
+	return dag, args, err
+}
+
+func (q request) callDAG(ctx context.Context) ([]byte, error) {
+	dag, args, err := q.calledDAG()
+	if err != nil {
+		return nil, err
+	}
+	result, err := q.running.CallDAG(ctx, dag, args)
+	if err != nil {
+		return nil, err
+	}
+	return q.payload(result)
+}
+
+func (q request) startDAG(ctx context.Context) ([]byte, error) {
+	dag, args, err := q.calledDAG()
+	if err != nil {
+		return nil, err
+	}
+	id, err := q.running.StartDAG(ctx, dag, args)
+	return []byte(id.String()), err
 }
 
 func (q request) identify(context.Context) ([]byte, error) { return []byte(q.id.String()), nil }

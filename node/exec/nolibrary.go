@@ -34,6 +34,14 @@ func (noLibrary) Start(context.Context, mesh.FuncRef, []mesh.Value) (mesh.RunID,
 	return mesh.RunID{}, errNoLibrary
 }
 
+func (noLibrary) CallDAG(context.Context, mesh.FuncRef, []fn.StageArg) (mesh.Value, error) {
+	return mesh.Value{}, errNoLibrary
+}
+
+func (noLibrary) StartDAG(context.Context, mesh.FuncRef, []fn.StageArg) (mesh.RunID, error) {
+	return mesh.RunID{}, errNoLibrary
+}
+
 func (noLibrary) Await(context.Context, mesh.RunID, bool) (mesh.RunState, mesh.Value, error) {
 	return 0, mesh.Value{}, errNoLibrary
 }

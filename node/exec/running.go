@@ -65,6 +65,13 @@ func (r *running) Call(ctx context.Context, ref mesh.FuncRef, args []mesh.Value)
 	return r.Library.Call(ctx, ref, args)
 }
 
+// CallDAG does not count against the limits while it waits.
+func (r *running) CallDAG(ctx context.Context, dag mesh.FuncRef, args []fn.StageArg) (mesh.Value, error) {
+	r.leave()
+	defer r.reenter()
+	return r.Library.CallDAG(ctx, dag, args)
+}
+
 // Await does not count against the limits while it waits.
 func (r *running) Await(ctx context.Context, id mesh.RunID, noWait bool) (mesh.RunState, mesh.Value, error) {
 	if noWait {

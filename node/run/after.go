@@ -142,6 +142,10 @@ func (r *Record) Outcome() (mesh.RunState, mesh.Value, error) {
 	return r.State, v, err
 }
 
+// Whole gives the results of a run that was waited for as one value: that of
+// its sole sink, or an object of those of all by stage.
+func (r *Reply) Whole() (mesh.Value, error) { return whole(r.Results) }
+
 // whole gives the results of a run as one value; no value where there are none.
 func whole(results []StageResult) (mesh.Value, error) {
 	switch len(results) {

@@ -35,6 +35,12 @@ func hostCall(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out 
 //go:wasmimport virga start
 func hostStart(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
 
+//go:wasmimport virga call_dag
+func hostCallDAG(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
+//go:wasmimport virga start_dag
+func hostStartDAG(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
+
 //go:wasmimport virga await
 func hostAwait(a unsafe.Pointer, aLen uint32, b unsafe.Pointer, bLen uint32, out unsafe.Pointer, outCap uint32) uint32
 
@@ -95,7 +101,15 @@ func (hostLibrary) Delete(_ context.Context, key mesh.Key) error {
 }
 
 func (hostLibrary) Call(_ context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.Value, error) {
-	payload, err := exchange(hostCall, wholeName(ref), abi.AppendArgs(make([]byte, 0, abi.ArgsSize(args)), args))
+	return callBy(hostCall, ref, args)
+}
+
+func (hostLibrary) CallDAG(_ context.Context, dag mesh.FuncRef, args []StageArg) (mesh.Value, error) {
+	return callBy(hostCallDAG, dag, Pairs(args))
+}
+
+func callBy(ask hostImport, ref mesh.FuncRef, args []mesh.Value) (mesh.Value, error) {
+	payload, err := exchange(ask, wholeName(ref), abi.AppendArgs(make([]byte, 0, abi.ArgsSize(args)), args))
 	if err != nil {
 		return mesh.Value{}, err
 	}
@@ -111,7 +125,15 @@ func wholeName(ref mesh.FuncRef) []byte {
 }
 
 func (hostLibrary) Start(_ context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.RunID, error) {
-	payload, err := exchange(hostStart, wholeName(ref), abi.AppendArgs(make([]byte, 0, abi.ArgsSize(args)), args))
+	return startBy(hostStart, ref, args)
+}
+
+func (hostLibrary) StartDAG(_ context.Context, dag mesh.FuncRef, args []StageArg) (mesh.RunID, error) {
+	return startBy(hostStartDAG, dag, Pairs(args))
+}
+
+func startBy(ask hostImport, ref mesh.FuncRef, args []mesh.Value) (mesh.RunID, error) {
+	payload, err := exchange(ask, wholeName(ref), abi.AppendArgs(make([]byte, 0, abi.ArgsSize(args)), args))
 	if err != nil {
 		return mesh.RunID{}, err
 	}

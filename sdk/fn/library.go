@@ -32,6 +32,11 @@ type Library interface {
 	// its result is kept as that of a future. Another execution of this
 	// invocation, after a failure, starts the same run.
 	Start(ctx context.Context, ref mesh.FuncRef, args []mesh.Value) (mesh.RunID, error)
+	// CallDAG runs a DAG, whose name has no version, and waits for its result,
+	// that of several sinks as an object by stage.
+	CallDAG(ctx context.Context, dag mesh.FuncRef, args []StageArg) (mesh.Value, error)
+	// StartDAG is to CallDAG what Start is to Call.
+	StartDAG(ctx context.Context, dag mesh.FuncRef, args []StageArg) (mesh.RunID, error)
 	// Await gives how a run stands and, once it succeeded, its result, that of
 	// several sinks as an object by stage; or the error that it failed with.
 	// Unless noWait, it waits until the run is over.

@@ -71,6 +71,34 @@ func (l library) Start(ctx context.Context, ref mesh.FuncRef, args []mesh.Value)
 	return future.ID(), nil
 }
 
+func (l library) CallDAG(ctx context.Context, dag mesh.FuncRef, args []fn.StageArg) (mesh.Value, error) {
+	handle, stages := l.dag(dag, args)
+	results, err := handle.Call(effects.Calling(ctx, l.ledger.CallDAG(dag, fn.Pairs(args))), stages)
+	if err != nil {
+		return mesh.Value{}, err
+	}
+	return results.Whole()
+}
+
+func (l library) dag(dag mesh.FuncRef, args []fn.StageArg) (*sdk.DAG, sdk.Args) {
+	stages := sdk.Args{}
+	for _, arg := range args {
+		stages[arg.Stage] = append(stages[arg.Stage], arg.Value)
+	}
+	return l.client.In(dag.Namespace).DAG(dag.Name), stages
+}
+
+func (l library) StartDAG(ctx context.Context, dag mesh.FuncRef, args []fn.StageArg) (mesh.RunID, error) {
+	work := l.ledger.StartDAG(dag, fn.Pairs(args))
+	handle, stages := l.dag(dag, args)
+	handle.Options.RunID = work.ID
+	run, err := handle.Start(effects.Calling(ctx, work), stages)
+	if err != nil {
+		return mesh.RunID{}, err
+	}
+	return run.ID(), nil
+}
+
 func (l library) Await(ctx context.Context, id mesh.RunID, noWait bool) (mesh.RunState, mesh.Value, error) {
 	run := l.client.Run(id)
 	if noWait {

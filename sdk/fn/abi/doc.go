@@ -34,6 +34,8 @@ const (
 	Delete    = "delete"    // a: key                     -> nothing
 	Call      = "call"      // a: function, b: arguments  -> value
 	Start     = "start"     // a: function, b: arguments  -> run id, as text
+	CallDAG   = "call_dag"  // a: dag, b: arguments, of each the stage's name as text and a value -> value
+	StartDAG  = "start_dag" // a: dag, b: as CallDAG      -> run id, as text
 	Await     = "await"     // a: run id, b: see AwaitEnd -> state, 1 byte; value
 	ID        = "id"        //                            -> invocation id, as text
 	Namespace = "namespace" //                            -> the function's namespace, as text

@@ -110,6 +110,13 @@ var (
 		future, err := fn.Start[int](ctx, args.A, args.B)
 		return future.ID.String(), err
 	})
+	_ = fn.Export("run-dag", func(ctx context.Context, args fn.Args2[string, int]) (map[string]int, error) {
+		return fn.CallDAG[map[string]int](ctx, args.A, fn.StageArgs{"first": {args.B}})
+	})
+	_ = fn.Export("start-dag", func(ctx context.Context, args fn.Args2[string, int]) (string, error) {
+		future, err := fn.StartDAG[map[string]int](ctx, args.A, fn.StageArgs{"first": {args.B}})
+		return future.ID.String(), err
+	})
 	_ = fn.Export("finish", func(ctx context.Context, id string) (int, error) {
 		run, err := mesh.ParseRunID(id)
 		if err != nil {
