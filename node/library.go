@@ -98,7 +98,7 @@ func (l *library) Start(ctx context.Context, ref mesh.FuncRef, args []mesh.Value
 
 func (l *library) CallDAG(ctx context.Context, dag mesh.FuncRef, args []fn.StageArg) (mesh.Value, error) {
 	request := requestOfDAG(dag, args)
-	request.Work = l.ledger.CallDAG(dag, fn.Pairs(args))
+	request.Work, request.In = l.ledger.CallDAG(dag, fn.Pairs(args)), l.in
 	reply, err := l.rooms.runDAG(ctx, request)
 	if err != nil {
 		return mesh.Value{}, err

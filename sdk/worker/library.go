@@ -73,7 +73,7 @@ func (l library) Start(ctx context.Context, ref mesh.FuncRef, args []mesh.Value)
 
 func (l library) CallDAG(ctx context.Context, dag mesh.FuncRef, args []fn.StageArg) (mesh.Value, error) {
 	handle, stages := l.dag(dag, args)
-	results, err := handle.Call(effects.Calling(ctx, l.ledger.CallDAG(dag, fn.Pairs(args))), stages)
+	results, err := handle.Call(effects.Calling(mesh.InSession(ctx, l.in), l.ledger.CallDAG(dag, fn.Pairs(args))), stages)
 	if err != nil {
 		return mesh.Value{}, err
 	}
