@@ -97,7 +97,7 @@ func deployModule(t *testing.T, c *sdk.Client, name string, wasm []byte) {
 func tour(t *testing.T, m *simmesh.Mesh, wasm []byte) {
 	t.Helper()
 	author := dial(t, m, 0)
-	for _, name := range []string{"visit", "forget", "get", "kinds", "relay", "later", "greet", "where", "copy", "mean"} {
+	for _, name := range []string{"visit", "forget", "get", "kinds", "relay", "compose", "composeLater", "later", "greet", "where", "copy", "mean"} {
 		deployModule(t, author, name, wasm)
 	}
 	tourState(t, at(m, 1))
@@ -174,6 +174,13 @@ func tourFunctions(t *testing.T, m *simmesh.Mesh) {
 		wantsError(t, by+" of a function that fails", err, mesh.Invalid, "array of numbers")
 		_, err = call[any](t, at(m, 1), by, "nosuch")
 		wantsError(t, by+" of no function", err, mesh.NotFound, "nosuch")
+	}
+	create(t, at(m, 0), dag("middle", "mean", ""))
+	for _, by := range []string{"compose", "composeLater"} {
+		got, err := call[float64](t, at(m, 1), by, "middle", "mean", []float64{1, 2, 6})
+		wants(t, by, got, err, 3)
+		_, err = call[any](t, at(m, 1), by, "middle", "nosuch", 1)
+		wantsError(t, by+" with an argument of no stage", err, mesh.Invalid, "nosuch")
 	}
 	got, err := call[string](t, at(m, 2), "greet", "hello")
 	wants(t, "greet", got, err, "hello")

@@ -6,7 +6,7 @@
 //	virga fn deploy visit tour.wasm
 //	virga call visit '"ada"'
 
-import { Answer, Functions, Kind, Log, Messages, Operation, Pieces, Self, State, Status, Value, offer } from "../../sdk/assemblyscript/assembly";
+import { Answer, Functions, Kind, Log, Messages, Operation, Pieces, Self, StageArgument, State, Status, Value, offer } from "../../sdk/assemblyscript/assembly";
 
 export * from "../../sdk/assemblyscript/assembly/guest";
 
@@ -89,6 +89,15 @@ function functionOf(args: Value[]): string {
 
 // relay(function, arguments...) calls another function.
 offer("relay", (args) => Functions.call(functionOf(args), args.slice(1)));
+
+// compose(dag, stage, argument) calls a DAG with an argument of one of its stages.
+offer("compose", (args) => Functions.callDAG(functionOf(args), [new StageArgument(args[1].reader().text(), args[2])]));
+
+// composeLater(dag, stage, argument) starts a run of a DAG, and waits for it.
+offer("composeLater", (args) => {
+  const started = Functions.startDAG(functionOf(args), [new StageArgument(args[1].reader().text(), args[2])]);
+  return started.ok ? Functions.wait(started.text) : started;
+});
 
 // later(function, arguments...) starts a run, and waits for it.
 offer("later", (args) => {

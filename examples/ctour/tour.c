@@ -102,6 +102,28 @@ static virga_answer relay(const virga_value *args, uint32_t count) {
 	return virga_call(function, args + 1, count - 1);
 }
 
+/* compose(dag, stage, argument) calls a DAG with an argument of one of its stages. */
+static virga_answer compose(const virga_value *args, uint32_t count) {
+	virga_bytes dag;
+	virga_stage_argument argument;
+	if (count != 3 || !virga_as_text(args[0], &dag) || !virga_as_text(args[1], &argument.stage))
+		return virga_fail(VIRGA_INVALID, "expected a dag, a stage and its argument");
+	argument.value = args[2];
+	return virga_call_dag(dag, &argument, 1);
+}
+
+/* composeLater(dag, stage, argument) starts a run of a DAG, and waits for it. */
+static virga_answer compose_later(const virga_value *args, uint32_t count) {
+	virga_bytes dag;
+	virga_stage_argument argument;
+	uint8_t state;
+	if (count != 3 || !virga_as_text(args[0], &dag) || !virga_as_text(args[1], &argument.stage))
+		return virga_fail(VIRGA_INVALID, "expected a dag, a stage and its argument");
+	argument.value = args[2];
+	virga_answer started = virga_start_dag(dag, &argument, 1);
+	return started.status == VIRGA_OK ? virga_await(started.payload, 1, &state) : started;
+}
+
 /* later(function, arguments...) starts a run, and waits for it. */
 static virga_answer later(const virga_value *args, uint32_t count) {
 	virga_bytes function;
@@ -175,4 +197,5 @@ static virga_answer mean(const virga_value *args, uint32_t count) {
 }
 
 VIRGA_GUEST({"visit", visit}, {"forget", forget}, {"get", get}, {"kinds", kinds}, {"relay", relay},
+            {"compose", compose}, {"composeLater", compose_later},
             {"later", later}, {"greet", greet}, {"where", where}, {"copy", copy}, {"mean", mean})

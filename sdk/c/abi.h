@@ -48,6 +48,8 @@ VIRGA_EXCHANGE(update);    /* a: key, b: kind and operation -> nothing */
 VIRGA_EXCHANGE(delete);    /* a: key                        -> nothing */
 VIRGA_EXCHANGE(call);      /* a: function, b: arguments     -> value */
 VIRGA_EXCHANGE(start);     /* a: function, b: arguments     -> run id, as text */
+VIRGA_EXCHANGE(call_dag);  /* a: dag, b: arguments, of each the stage's name as text and a value -> value */
+VIRGA_EXCHANGE(start_dag); /* a: dag, b: as of call_dag     -> run id, as text */
 VIRGA_EXCHANGE(await);     /* a: run id, b: "end" to wait   -> state, a byte; value */
 VIRGA_EXCHANGE(id);        /*                               -> text */
 VIRGA_EXCHANGE(namespace); /*                               -> text */

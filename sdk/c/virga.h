@@ -133,15 +133,18 @@ static inline void virga_write_length(virga_writer *w, uint32_t n) {
 	uint8_t b[4] = {(uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16), (uint8_t)(n >> 24)};
 	virga_write(w, b, 4);
 }
-static inline virga_bytes virga_arguments(const virga_value *args, uint32_t count) {
-	virga_writer w = virga_begin();
+static inline void virga_write_arguments(virga_writer *w, const virga_value *args, uint32_t count) {
 	for (uint32_t i = 0; i < count; i++) {
-		virga_write_length(&w, args[i].format == 0 ? 0 : 1 + args[i].data.size);
+		virga_write_length(w, args[i].format == 0 ? 0 : 1 + args[i].data.size);
 		if (args[i].format != 0) {
-			virga_write_byte(&w, args[i].format);
-			virga_write(&w, args[i].data.at, args[i].data.size);
+			virga_write_byte(w, args[i].format);
+			virga_write(w, args[i].data.at, args[i].data.size);
 		}
 	}
+}
+static inline virga_bytes virga_arguments(const virga_value *args, uint32_t count) {
+	virga_writer w = virga_begin();
+	virga_write_arguments(&w, args, count);
 	return virga_end(&w);
 }
 
@@ -153,6 +156,31 @@ static inline virga_answer virga_call(virga_bytes function, const virga_value *a
 /* Starts a run that goes on by itself. The payload is its id, text. */
 static inline virga_answer virga_start(virga_bytes function, const virga_value *args, uint32_t count) {
 	return virga_ask(virga_host_start, function, virga_arguments(args, count));
+}
+
+/* An argument of a stage of a DAG. Those of one stage come in their order. */
+typedef struct {
+	virga_bytes stage;
+	virga_value value;
+} virga_stage_argument;
+
+static inline virga_bytes virga_stage_arguments(const virga_stage_argument *args, uint32_t count) {
+	virga_writer w = virga_begin();
+	for (uint32_t i = 0; i < count; i++) {
+		virga_value pair[] = {virga_text_of(args[i].stage), args[i].value};
+		virga_write_arguments(&w, pair, 2);
+	}
+	return virga_end(&w);
+}
+
+/* Runs a DAG, named as name or namespace/name, and waits for the result of its sole sink, or of all as a map by stage. */
+static inline virga_answer virga_call_dag(virga_bytes dag, const virga_stage_argument *args, uint32_t count) {
+	return virga_ask(virga_host_call_dag, dag, virga_stage_arguments(args, count));
+}
+
+/* Starts a run of a DAG that goes on by itself. The payload is its id, text. */
+static inline virga_answer virga_start_dag(virga_bytes dag, const virga_stage_argument *args, uint32_t count) {
+	return virga_ask(virga_host_start_dag, dag, virga_stage_arguments(args, count));
 }
 
 enum { VIRGA_RUNNING = 1, VIRGA_SUCCEEDED = 2 };

@@ -36,6 +36,8 @@ export const enum Ask {
   Delete,
   Call,
   Start,
+  CallDAG,
+  StartDAG,
   Await,
   ID,
   Namespace,
@@ -59,6 +61,10 @@ declare function hostDelete(a: usize, aLen: u32, b: usize, bLen: u32, out: usize
 declare function hostCall(a: usize, aLen: u32, b: usize, bLen: u32, out: usize, cap: u32): u32;
 @external("virga", "start")
 declare function hostStart(a: usize, aLen: u32, b: usize, bLen: u32, out: usize, cap: u32): u32;
+@external("virga", "call_dag")
+declare function hostCallDAG(a: usize, aLen: u32, b: usize, bLen: u32, out: usize, cap: u32): u32;
+@external("virga", "start_dag")
+declare function hostStartDAG(a: usize, aLen: u32, b: usize, bLen: u32, out: usize, cap: u32): u32;
 @external("virga", "await")
 declare function hostAwait(a: usize, aLen: u32, b: usize, bLen: u32, out: usize, cap: u32): u32;
 @external("virga", "id")
@@ -90,6 +96,8 @@ export function host(which: Ask, a: usize, aLen: u32, b: usize, bLen: u32, out: 
     case Ask.Delete: return hostDelete(a, aLen, b, bLen, out, cap);
     case Ask.Call: return hostCall(a, aLen, b, bLen, out, cap);
     case Ask.Start: return hostStart(a, aLen, b, bLen, out, cap);
+    case Ask.CallDAG: return hostCallDAG(a, aLen, b, bLen, out, cap);
+    case Ask.StartDAG: return hostStartDAG(a, aLen, b, bLen, out, cap);
     case Ask.Await: return hostAwait(a, aLen, b, bLen, out, cap);
     case Ask.ID: return hostID(a, aLen, b, bLen, out, cap);
     case Ask.Namespace: return hostNamespace(a, aLen, b, bLen, out, cap);

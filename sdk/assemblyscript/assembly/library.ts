@@ -127,6 +127,23 @@ export class Standing {
   ) {}
 }
 
+/** An argument of a stage of a DAG. Those of one stage come in their order. */
+export class StageArgument {
+  constructor(
+    public stage: string,
+    public value: Value,
+  ) {}
+}
+
+function pairs(args: StageArgument[]): Uint8Array {
+  const values: Value[] = [];
+  for (let i = 0; i < args.length; i++) {
+    values.push(Value.text(args[i].stage));
+    values.push(args[i].value);
+  }
+  return list(values);
+}
+
 /** Other functions, named as name, name@version or namespace/name. */
 export namespace Functions {
   /** Runs a function and waits for its result. */
@@ -136,6 +153,14 @@ export namespace Functions {
   /** Starts a run that goes on by itself; the answer's text is its id. */
   export function start(name: string, args: Value[]): Answer {
     return ask(Ask.Start, utf8(name), list(args));
+  }
+  /** Runs a DAG, named as name or namespace/name, and waits for the result of its sole sink, or of all as a map by stage. */
+  export function callDAG(name: string, args: StageArgument[]): Answer {
+    return ask(Ask.CallDAG, utf8(name), pairs(args));
+  }
+  /** Starts a run of a DAG that goes on by itself; the answer's text is its id. */
+  export function startDAG(name: string, args: StageArgument[]): Answer {
+    return ask(Ask.StartDAG, utf8(name), pairs(args));
   }
   /** Waits until a run is over, and gives its result, or its error. */
   export function wait(run: string): Answer {
