@@ -46,7 +46,8 @@ type executor struct{ rooms *rooms }
 func (e executor) Invoke(ctx context.Context, v run.Invocation) (mesh.Value, error) {
 	return e.rooms.exec.Invoke(ctx, exec.Invocation{
 		ID: v.ID, Func: v.Func, Args: v.Args, Caller: callerOf(ctx, v.Func.Ref), Work: v.Work,
-		Library: &library{rooms: e.rooms, id: v.ID, in: v.Func.Ref.Namespace, ledger: effects.NewLedger(v.Work)},
+		Queued:  v.Meter.Queued,
+		Library: &library{rooms: e.rooms, id: v.ID, in: v.Func.Ref.Namespace, ledger: effects.NewLedger(v.Work), meter: v.Meter},
 	})
 }
 
@@ -66,12 +67,13 @@ func (o outputs) Put(ctx context.Context, key mesh.Key, v mesh.Value, id string)
 // references lets runs read keys that are arguments: what they hold, plainly.
 type references struct{ replica *replica.Replica }
 
-func (r references) Get(ctx context.Context, key mesh.Key) (mesh.Value, error) {
-	value, err := r.replica.Get(ctx, key, 0)
+func (r references) Get(ctx context.Context, key mesh.Key) (v mesh.Value, here bool, err error) {
+	value, here, err := r.replica.GetHere(ctx, key, 0)
 	if err != nil {
-		return mesh.Value{}, err
+		return mesh.Value{}, false, err
 	}
-	return fn.Plain(value)
+	v, err = fn.Plain(value)
+	return v, here, err
 }
 
 // registerValue reads what a register holds.

@@ -83,7 +83,7 @@ func (s *stage) take(o *mesh.StageOptions) error {
 func (r *Runs) callHere(ctx context.Context, q *Request, fn mesh.FuncInfo) (Reply, error) {
 	ctx, cancel := r.bounded(ctx, q.Timeout)
 	defer cancel()
-	args, err := r.read(ctx, q.Args)
+	args, err := r.read(ctx, q.Args, nil)
 	if err != nil {
 		return Reply{}, err
 	}

@@ -182,7 +182,7 @@ func (e *execution) finish(t task, under *spec, end ending) outputs {
 	}
 	st := &e.stages[t.stage]
 	end.report.stage, end.report.attempt = t.stage, e.spec.placed(t.stage)
-	end.report.moved, end.report.skipped = st.moved, end.skipped
+	end.report.moved, end.report.skipped = end.report.moved+st.moved, end.skipped
 	e.unsent = append(e.unsent, end.report)
 	if st.skipped = end.skipped; end.taken != nil {
 		st.branched().taken = end.taken

@@ -15,6 +15,8 @@ type Invocation struct {
 	Func mesh.FuncInfo
 	Args []mesh.Value // the executor must not change or keep them
 	Work effects.Work // from which its effects have their ids
+	// Meter takes what the execution waited for and read. Nil: it is not counted.
+	Meter *Meter
 }
 
 // Executor runs functions on this node. An error that the function returned,
@@ -75,9 +77,10 @@ type Placement struct {
 	Why  string
 }
 
-// References reads a key that is an argument. A missing key is NotFound.
+// References reads a key that is an argument, and tells whether it was on this
+// node. A missing key is NotFound.
 type References interface {
-	Get(ctx context.Context, key mesh.Key) (mesh.Value, error)
+	Get(ctx context.Context, key mesh.Key) (v mesh.Value, here bool, err error)
 }
 
 // Outputs stores results under keys of their callers.
