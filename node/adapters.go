@@ -45,8 +45,10 @@ type executor struct{ rooms *rooms }
 
 func (e executor) Invoke(ctx context.Context, v run.Invocation) (mesh.Value, error) {
 	return e.rooms.exec.Invoke(ctx, exec.Invocation{
-		ID: v.ID, Func: v.Func, Args: v.Args, Caller: callerOf(ctx, v.Func.Ref), Work: v.Work, In: v.In,
-		Library: &library{rooms: e.rooms, id: v.ID, namespace: v.Func.Ref.Namespace, in: v.In, ledger: effects.NewLedger(v.Work)},
+		ID: v.ID, Func: v.Func, Args: v.Args, Caller: callerOf(ctx, v.Func.Ref), Work: v.Work, In: v.In, Queued: v.Meter.Queued,
+		Library: &library{
+			rooms: e.rooms, id: v.ID, namespace: v.Func.Ref.Namespace, in: v.In, ledger: effects.NewLedger(v.Work), meter: v.Meter,
+		},
 	})
 }
 
@@ -66,12 +68,13 @@ func (o outputs) Put(ctx context.Context, key mesh.Key, v mesh.Value, id string)
 // references lets runs read keys that are arguments: what they hold, plainly.
 type references struct{ state *inSession }
 
-func (r references) Get(ctx context.Context, in mesh.Session, key mesh.Key) (mesh.Value, error) {
-	value, err := r.state.Get(ctx, in, key)
+func (r references) Get(ctx context.Context, in mesh.Session, key mesh.Key) (v mesh.Value, here bool, err error) {
+	value, here, err := r.state.Get(ctx, in, key)
 	if err != nil {
-		return mesh.Value{}, err
+		return mesh.Value{}, false, err
 	}
-	return fn.Plain(value)
+	v, err = fn.Plain(value)
+	return v, here, err
 }
 
 // registerValue reads what a register holds.

@@ -18,10 +18,10 @@ type inSession struct {
 	sessions *session.Sessions
 }
 
-// Get reads a key.
-func (s *inSession) Get(ctx context.Context, in mesh.Session, key mesh.Key) (lattice.Value, error) {
+// Get reads a key, and tells whether it was on this node.
+func (s *inSession) Get(ctx context.Context, in mesh.Session, key mesh.Key) (value lattice.Value, here bool, err error) {
 	if in.IsZero() {
-		return s.replica.Get(ctx, key, 0)
+		return s.replica.GetHere(ctx, key, 0)
 	}
 	return s.sessions.Get(ctx, in, key)
 }
@@ -52,7 +52,7 @@ func (r *rooms) get(ctx context.Context, m *pb.Get) (*pb.GetReply, error) {
 	if err != nil {
 		return nil, err
 	}
-	value, err := r.sessions.Get(ctx, in, key)
+	value, _, err := r.sessions.Get(ctx, in, key)
 	if err != nil {
 		return nil, err
 	}

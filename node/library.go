@@ -22,6 +22,7 @@ type library struct {
 	sent      correspondence
 	// ledger names what the function does, where it may be executed again.
 	ledger *effects.Ledger
+	meter  *run.Meter // of the stage that runs it; nil: nobody asks
 }
 
 var _ fn.Library = (*library)(nil)
@@ -34,8 +35,11 @@ func (l *library) Get(ctx context.Context, key mesh.Key) (lattice.Value, error) 
 	if err := l.mayTouch(key); err != nil {
 		return lattice.Value{}, err
 	}
-	value, err := l.rooms.inSession.Get(ctx, l.in, key)
+	value, here, err := l.rooms.inSession.Get(ctx, l.in, key)
 	l.rooms.requests.Count(metrics.Get, err)
+	if err == nil {
+		l.meter.Read(here, value.Size())
+	}
 	return value, err
 }
 

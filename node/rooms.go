@@ -200,7 +200,9 @@ func (r *rooms) openState() error {
 	r.catalog = catalog.New(r.state, r.announce)
 	r.sessions = session.New(session.Config{
 		Self: r.self, Peers: r.peers, Stamp: r.clock.Now, Log: r.log,
-		Read: func(ctx context.Context, key mesh.Key) (lattice.Value, error) { return r.replica.Get(ctx, key, 0) },
+		Read: func(ctx context.Context, key mesh.Key) (lattice.Value, bool, error) {
+			return r.replica.GetHere(ctx, key, 0)
+		},
 	})
 	r.inSession = &inSession{replica: r.replica, sessions: r.sessions}
 	r.runs = run.New(run.Config{

@@ -91,12 +91,12 @@ type StageStatus struct {
 	Why         string
 	Attempt     int           // of the run, in which the stage was given to the node
 	Started     time.Time     // zero: not reported yet
-	Queued      time.Duration // from its last input on until it started
-	Took        time.Duration
+	Queued      time.Duration // from its last input on until it had its place; of several executions all together
+	Took        time.Duration // from reading its arguments to its result, but for Queued where it was executed once
 	ResultBytes int64
-	MovedBytes  int64 // of inputs that came from other nodes
-	CacheHits   int   // arguments by reference that were on the node
-	CacheMisses int   // that were read elsewhere
+	MovedBytes  int64 // of inputs, and of keys that it read, that came from other nodes
+	CacheHits   int   // keys that it read, as arguments or by itself, that were on the node
+	CacheMisses int   // keys that were read elsewhere
 	Executions  int   // of the function
 	Skipped     bool  // it did not run: none of its edges was taken
 }

@@ -65,9 +65,12 @@ func (o runOptions) callOptions() (sdk.CallOptions, error) {
 
 type callOptions struct {
 	runOptions
-	name string
-	args []string
-	node string
+	name  string
+	args  []string
+	node  string
+	stage string
+	// staged says that there are such options, if empty ones.
+	staged bool
 }
 
 func callCommand(a *app) *cobra.Command {
@@ -78,6 +81,8 @@ func callCommand(a *app) *cobra.Command {
 		Long: `Call a function with JSON values as arguments, and print its result. A version, or
 an alias of one, may follow the function's name, as in square@prod.
 
+With --stage it runs as a stage of a DAG would. Options, between blanks:
+` + stageOptionHelp + `
 ` + argHelp,
 		Example: `  virga call square 2
   virga call greet '"world"'
@@ -87,15 +92,18 @@ an alias of one, may follow the function's name, as in square@prod.
   virga call square --future 2
   virga call square -- -2
   virga call resize - < photo.json
-  virga call square 2 --output-key four --then incr`,
+  virga call square 2 --output-key four --then incr
+  virga call fetch '"a url"' --stage 'retry=3 backoff=100ms timeout=1s'
+  virga call square '[1, 2, 3]' --stage 'map=8 label=disk=ssd'`,
 		Args: atLeast("FUNCTION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.name, o.args = args[0], args[1:]
+			o.name, o.args, o.staged = args[0], args[1:], cmd.Flags().Changed("stage")
 			return runCall(cmd.Context(), a, o)
 		},
 	}
 	o.addFlags(cmd.Flags())
 	cmd.Flags().StringVar(&o.node, "node", "", "id of the node where it must run")
+	cmd.Flags().StringVar(&o.stage, "stage", "", "how it runs, as 'OPTION...', such as 'retry=3 timeout=1s'")
 	return cmd
 }
 
@@ -110,6 +118,11 @@ func runCall(ctx context.Context, a *app, o callOptions) error {
 	}
 	if options.Place, err = placeFunction(o.name, o.node); err != nil {
 		return err
+	}
+	if o.staged {
+		if options.Stage, err = parseStageOptions(o.stage); err != nil {
+			return err
+		}
 	}
 	return a.withClient(ctx, func(ctx context.Context, client *sdk.Client) error {
 		function := sdk.Func[fn.Variadic[any], mesh.Value](client, o.name)

@@ -27,14 +27,7 @@ the call's arguments for it first, then the results of its parents in the order
 of the edges.
 
 Options of a stage follow its function, after blanks:
-  retry=N backoff=TIME longest=TIME   run it up to N times in all, with growing pauses
-  timeout=TIME                        of each attempt
-  any invalid=JSON...                 take the first of the parents' results that is not invalid
-  map=N                               for each element of the last argument, N at once
-  batch=N within=TIME                 once for up to N invocations that come within a time
-  hedge or hedge=TIME                 a second copy elsewhere when the first takes long
-  colocate=GROUP                      on one node with the others of the group
-  label=KEY=VALUE                     only on nodes with the label
+` + stageOptionHelp + `  any invalid=JSON...                 take the first of the parents' results that is not invalid
 
 A condition is PATH OPERATOR JSON, or PATH exists, or PATH missing: the path goes
 into the result of FROM, and is . for the whole of it; operators are == != < <= > >=.

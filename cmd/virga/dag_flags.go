@@ -25,12 +25,49 @@ func parseStage(namespace, text string) (mesh.Stage, error) {
 		return mesh.Stage{}, mesh.AsError("stage "+name, err)
 	}
 	stage := mesh.Stage{Name: name, Func: ref}
-	for _, word := range words[1:] {
-		if err := setOption(&stage.StageOptions, word); err != nil {
-			return stage, usagef("--stage %q: %s", text, mesh.AsError("", err).Text())
-		}
+	if err := setOptions(&stage.StageOptions, words[1:]); err != nil {
+		return stage, usagef("--stage %q: %s", text, mesh.AsError("", err).Text())
 	}
 	return stage, nil
+}
+
+// parseStageOptions reads what --stage takes of a function that is called
+// alone: options after blanks.
+func parseStageOptions(text string) (o mesh.StageOptions, err error) {
+	words := splitOptions(text)
+	if err = setOptions(&o, words); err == nil {
+		err = o.Validate("")
+	}
+	switch {
+	case err != nil:
+		return o, usagef("--stage %q: %s", text, mesh.AsError("", err).Text())
+	case len(words) == 0:
+		return o, usagef("--stage %q: expected OPTION..., such as retry=3", text)
+	case o.Any != nil:
+		return o, usagef("--stage %q: any and invalid choose among results of parents, which a function that is called alone has not", text)
+	}
+	return o, nil
+}
+
+// setOptions sets options, each of which is there once; invalid may be there
+// several times, and label for several keys.
+func setOptions(o *mesh.StageOptions, words []string) error {
+	seen := map[string]bool{}
+	for _, word := range words {
+		name, rest, _ := strings.Cut(word, "=")
+		if name == "label" {
+			key, _, _ := strings.Cut(rest, "=")
+			name += "=" + key
+		}
+		if seen[name] && name != "invalid" {
+			return mesh.Errorf(mesh.Invalid, "", "option %s is there twice: expected it once", name)
+		}
+		seen[name] = true
+		if err := setOption(o, word); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // splitOptions splits at blanks that are not within a JSON text.
@@ -54,6 +91,16 @@ func splitOptions(text string) (words []string) {
 
 // stageOptionNames lists the options, for errors and help.
 const stageOptionNames = "any, invalid=JSON, batch=SIZE, within=TIME, map=PARALLEL, retry=ATTEMPTS, backoff=TIME, longest=TIME, hedge[=TIME], timeout=TIME, colocate=GROUP or label=KEY=VALUE"
+
+// stageOptionHelp describes those that a function has, too, that is called alone.
+const stageOptionHelp = `  retry=N backoff=TIME longest=TIME   run it up to N times in all, with growing pauses
+  timeout=TIME                        of each attempt
+  map=N                               for each element of the last argument, N at once
+  batch=N within=TIME                 once for up to N invocations that come within a time
+  hedge or hedge=TIME                 a second copy elsewhere when the first takes long
+  label=KEY=VALUE                     only on nodes with the label
+  colocate=GROUP                      on one node with the others of the group, copies and elements included
+`
 
 // setOption sets one option of a stage.
 func setOption(o *mesh.StageOptions, word string) error {

@@ -105,7 +105,7 @@ func runCancelCommand(a *app) *cobra.Command {
 }
 
 func runExplainCommand(a *app) *cobra.Command {
-	return onRun(a, "explain", "Tell where each stage of a run ran, and why", "  virga run explain 0123456789abcdef0123456789abcdef",
+	return onRun(a, "explain", "Tell where each stage of a run ran, why there, and what it waited for, took and read", "  virga run explain 0123456789abcdef0123456789abcdef",
 		func(ctx context.Context, run *sdk.Run) error {
 			status, err := run.Status(ctx)
 			if err != nil {

@@ -1,5 +1,5 @@
 // Package golden plays scripts to state machines, and compares what they do
-// with what the scripts say. It is for tests.
+// with what the scripts say, and texts with files. It is for tests.
 package golden
 
 import (
@@ -28,19 +28,36 @@ func Scripts(t *testing.T, folder string, start func() func(command string) stri
 	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(path)
+			script, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := play(string(want), start())
-			if *update {
-				if err := os.WriteFile(path, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if !bytes.Equal(got, want) {
-				t.Errorf("%s: the machine does\n%s\nwhere the script has\n%s", path, got, want)
-			}
+			compare(t, path, play(string(script), start()))
 		})
+	}
+}
+
+// Text compares a text with a file of testdata.
+func Text(t *testing.T, file, got string) {
+	t.Helper()
+	compare(t, filepath.Join("testdata", file), []byte(got))
+}
+
+// compare sees that a file holds what is given, or has it do so.
+func compare(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s: it is now\n%s\nwhere the file has\n%s", path, got, want)
 	}
 }
 

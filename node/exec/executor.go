@@ -28,6 +28,8 @@ type Invocation struct {
 	Work effects.Work
 	// In is the session in which it reads and writes, for workers to know.
 	In mesh.Session
+	// Queued is told how long it waited for its place. May be nil.
+	Queued func(time.Duration)
 	// Library is what the function can reach. Its ID, Namespace and Recv are
 	// not used: the executor answers these itself. May be nil.
 	Library fn.Library
@@ -119,10 +121,14 @@ func (e *Executor) invoke(ctx context.Context, inv Invocation) (mesh.Value, erro
 		defer e.own.giveBack(r.function.Ref, r.own)
 	}
 	use := e.usages.of(&inv.Func)
-	use.wait(time.Now(), r.limits.Concurrency)
+	came := time.Now()
+	use.wait(came, r.limits.Concurrency)
 	if err := r.enter(ctx); err != nil {
 		use.giveUp()
 		return mesh.Value{}, err
+	}
+	if inv.Queued != nil {
+		inv.Queued(time.Since(came))
 	}
 	defer r.leave()
 	use.start()

@@ -22,11 +22,19 @@ import (
 //
 // A quorum of 0 is the node's default.
 func (r *Replica) Get(ctx context.Context, key mesh.Key, quorum int) (lattice.Value, error) {
-	cell, err := r.getCell(ctx, key, quorum)
+	value, _, err := r.GetHere(ctx, key, quorum)
+	return value, err
+}
+
+// GetHere is Get, and tells whether this node had the key at hand: as an
+// owner, or in its cache. What a quorum is asked for comes from others.
+func (r *Replica) GetHere(ctx context.Context, key mesh.Key, quorum int) (value lattice.Value, here bool, err error) {
+	cell, here, err := r.getCellHere(ctx, key, quorum)
 	if err != nil {
-		return lattice.Value{}, err
+		return lattice.Value{}, here, err
 	}
-	return r.valueOf(ctx, key, cell, quorum)
+	value, err = r.valueOf(ctx, key, cell, quorum)
+	return value, here && !value.Divided(), err
 }
 
 // valueOf gives what a key holds whose own cell was read.
@@ -40,53 +48,64 @@ func (r *Replica) valueOf(ctx context.Context, key mesh.Key, cell lattice.Cell, 
 
 // getCell reads the cell of a key that exists.
 func (r *Replica) getCell(ctx context.Context, key mesh.Key, quorum int) (lattice.Cell, error) {
-	if err := key.Validate(); err != nil {
-		return lattice.Cell{}, err
-	}
-	if quorum < 0 || quorum > r.Replicas {
-		return lattice.Cell{}, mesh.Errorf(mesh.Invalid, "get "+key.String(), "read quorum %d: expected 1 to %d, the number of owners", quorum, r.Replicas)
-	}
-	if err := r.home("get"); err != nil {
-		return lattice.Cell{}, err
-	}
-	if err := r.caughtUp(ctx, key); err != nil {
-		return lattice.Cell{}, err
-	}
-	cell, found, err := r.read(ctx, key, cmp.Or(quorum, r.ReadQuorum))
-	if err != nil {
-		return lattice.Cell{}, mesh.AsError("get "+key.String(), err)
-	}
-	if !found || !exists(cell) {
-		return lattice.Cell{}, mesh.Errorf(mesh.NotFound, "get "+key.String(), "no such key")
-	}
-	return cell, nil
+	cell, _, err := r.getCellHere(ctx, key, quorum)
+	return cell, err
 }
 
-func (r *Replica) read(ctx context.Context, key mesh.Key, quorum int) (lattice.Cell, bool, error) {
+func (r *Replica) getCellHere(ctx context.Context, key mesh.Key, quorum int) (cell lattice.Cell, here bool, err error) {
+	if err := key.Validate(); err != nil {
+		return lattice.Cell{}, false, err
+	}
+	if quorum < 0 || quorum > r.Replicas {
+		return lattice.Cell{}, false, mesh.Errorf(mesh.Invalid, "get "+key.String(), "read quorum %d: expected 1 to %d, the number of owners", quorum, r.Replicas)
+	}
+	if err := r.home("get"); err != nil {
+		return lattice.Cell{}, false, err
+	}
+	if err := r.caughtUp(ctx, key); err != nil {
+		return lattice.Cell{}, false, err
+	}
+	cell, found, here, err := r.readHere(ctx, key, cmp.Or(quorum, r.ReadQuorum))
+	if err != nil {
+		return lattice.Cell{}, false, mesh.AsError("get "+key.String(), err)
+	}
+	if !found || !exists(cell) {
+		return lattice.Cell{}, false, mesh.Errorf(mesh.NotFound, "get "+key.String(), "no such key")
+	}
+	return cell, here, nil
+}
+
+func (r *Replica) read(ctx context.Context, key mesh.Key, quorum int) (cell lattice.Cell, found bool, err error) {
+	cell, found, _, err = r.readHere(ctx, key, quorum)
+	return cell, found, err
+}
+
+// readHere reads a cell, and tells whether this node had it at hand.
+func (r *Replica) readHere(ctx context.Context, key mesh.Key, quorum int) (cell lattice.Cell, found, here bool, err error) {
 	switch {
 	case quorum > 1:
-		return r.readQuorum(ctx, key, quorum)
+		cell, found, err = r.readQuorum(ctx, key, quorum)
+		return cell, found, false, err
 	case r.Placement.Owns(key, r.Replicas):
 		r.countRead(key, true)
 		if cell, _, err := r.Local.Get(key); err == nil && exists(cell) {
-			return cell, true, nil
+			return cell, true, true, nil
 		}
-		return r.search(ctx, key, lattice.Cell{})
+		cell, found, err = r.search(ctx, key, lattice.Cell{})
+		return cell, found, false, err
 	case r.Cache == nil:
-		return r.readFrom(ctx, key, r.owners(key))
+		cell, found, err = r.readFrom(ctx, key, r.owners(key))
+		return cell, found, false, err
 	}
 	r.countRead(key, false)
-	cell, found := r.Cache.Get(key)
-	if !exists(cell) {
-		var err error
-		if cell, found, err = r.Cache.Fetch(ctx, key, r.inTurn(key, r.owners(key))); err != nil {
-			return cell, found, err
-		}
+	if cell, found = r.Cache.Get(key); exists(cell) {
+		return cell, found, true, nil
 	}
-	if exists(cell) {
-		return cell, found, nil
+	if cell, found, err = r.Cache.Fetch(ctx, key, r.inTurn(key, r.owners(key))); err != nil || exists(cell) {
+		return cell, found, false, err
 	}
-	return r.search(ctx, key, cell)
+	cell, found, err = r.search(ctx, key, cell)
+	return cell, found, false, err
 }
 
 // readFrom asks owner after owner, and all of them when one has no living copy.

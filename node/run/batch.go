@@ -48,6 +48,7 @@ type batchCall struct {
 type batchResult struct {
 	value mesh.Value
 	err   error
+	meter *Meter // of the batch; nil where it failed
 }
 
 // batchCallOverhead is what a waiting invocation counts beside its arguments, in bytes.
@@ -69,6 +70,9 @@ func (r *Runs) batched(ctx context.Context, t *piece, args []mesh.Value) (mesh.V
 	b := r.joinBatch(t, call)
 	select {
 	case result := <-call.result:
+		if t.meter != nil && result.meter != nil {
+			t.meter.add(result.meter)
+		}
 		return result.value, result.err
 	case <-ctx.Done():
 		r.batches.leave(b, call)
@@ -137,17 +141,18 @@ func (r *Runs) runBatch(b *batch, calls []*batchCall) {
 	r.counts.batched.Add(uint64(len(calls)))
 	ctx, release := whileAnyLasts(r.ctx, calls)
 	defer release()
-	results, err := r.executeBatch(ctx, b, calls)
+	meter := &Meter{}
+	results, err := r.executeBatch(ctx, b, calls, meter)
 	if err != nil {
 		answerAll(calls, err)
 		return
 	}
 	for i, call := range calls {
-		call.result <- batchResult{value: results[i]}
+		call.result <- batchResult{value: results[i], meter: meter}
 	}
 }
 
-func (r *Runs) executeBatch(ctx context.Context, b *batch, calls []*batchCall) ([]mesh.Value, error) {
+func (r *Runs) executeBatch(ctx context.Context, b *batch, calls []*batchCall, meter *Meter) ([]mesh.Value, error) {
 	lists := make([]mesh.Value, len(calls))
 	works := make([]effects.Work, len(calls))
 	for i, call := range calls {
@@ -158,7 +163,7 @@ func (r *Runs) executeBatch(ctx context.Context, b *batch, calls []*batchCall) (
 		return nil, err
 	}
 	t := b.piece
-	t.executed = nil // each caller counts its own
+	t.executed, t.meter = nil, meter // each caller counts its own executions
 	t.id.Run, t.id.Attempt = mesh.NewRunID(), 1
 	t.work = effects.Together(works)
 	attempt, cancel := ctx, context.CancelFunc(func() {})

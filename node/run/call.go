@@ -87,7 +87,7 @@ func (r *Runs) callHere(ctx context.Context, q *Request, fn mesh.FuncInfo) (Repl
 		return Reply{}, err
 	}
 	defer end()
-	args, err := r.read(ctx, in, q.Args)
+	args, err := r.read(ctx, in, q.Args, nil)
 	if err != nil {
 		return Reply{}, err
 	}

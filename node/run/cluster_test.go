@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -199,14 +200,15 @@ func (m *member) Place(q PlaceRequest) ([]Placement, error) {
 
 type keyReader struct{ *cluster }
 
-func (r keyReader) Get(_ context.Context, _ mesh.Session, key mesh.Key) (mesh.Value, error) {
+// Get has keys whose names begin with "here" at hand.
+func (r keyReader) Get(_ context.Context, _ mesh.Session, key mesh.Key) (mesh.Value, bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	v, ok := r.keys[key]
 	if !ok {
-		return mesh.Value{}, mesh.Errorf(mesh.NotFound, "", "no such key")
+		return mesh.Value{}, false, mesh.Errorf(mesh.NotFound, "", "no such key")
 	}
-	return v, nil
+	return v, strings.HasPrefix(key.Name, "here"), nil
 }
 
 type keyWriter struct{ *cluster }

@@ -203,7 +203,7 @@ func (e *execution) finish(t task, under *spec, end ending) outputs {
 	}
 	st := &e.stages[t.stage]
 	end.report.stage, end.report.attempt = t.stage, e.spec.placed(t.stage)
-	end.report.moved, end.report.skipped = st.moved, end.skipped
+	end.report.moved, end.report.skipped = end.report.moved+st.moved, end.skipped
 	if e.unsent.own == nil && !e.keeps {
 		e.unsent.own = make([]report, 0, e.left+1) // they all go to the coordinator together
 	}

@@ -18,14 +18,15 @@ func (r *Runs) invoke(ctx context.Context, s *spec, i int, args []Arg) (mesh.Val
 	if err != nil {
 		return mesh.Value{}, report{}, err
 	}
-	values, err := r.read(ctx, s.session, args)
+	meter := &Meter{}
+	values, err := r.read(ctx, s.session, args, meter)
 	if err != nil {
 		return mesh.Value{}, report{}, err
 	}
 	name := st.invocationName(ctx)
 	t := piece{
 		id: mesh.InvocationID{Node: r.cfg.Self, Run: s.run, Stage: name, Attempt: s.attempt},
-		fn: fn, work: s.work.Part(name), in: s.session, labels: st.options.Labels, bound: st.bound(),
+		fn: fn, work: s.work.Part(name), in: s.session, labels: st.options.Labels, bound: st.bound(), meter: meter,
 	}
 	done := report{stage: i, started: started}
 	var v mesh.Value
@@ -36,7 +37,10 @@ func (r *Runs) invoke(ctx context.Context, s *spec, i int, args []Arg) (mesh.Val
 		v, err = r.perform(ctx, t, values)
 		done.executions = uint32(t.executed.Load())
 	}
-	done.took, done.bytes = time.Since(started), len(v.Data)
+	meter.note(&done)
+	if done.took, done.bytes = time.Since(started), len(v.Data); done.executions <= 1 {
+		done.took -= done.queued
+	}
 	return v, done, err
 }
 
@@ -64,6 +68,7 @@ type piece struct {
 	labels   map[string]string  // that a node needs to execute it
 	bound    bool               // to the stage's node: no other may execute it
 	spread   bool               // an element of a list: it may run on other nodes
+	meter    *Meter             // of the stage; nil: nobody asks
 	executed *atomic.Uint32     // how often, all elements of a stage together; nil: it is not counted
 }
 
@@ -109,7 +114,7 @@ func (r *Runs) executeAt(ctx context.Context, node mesh.NodeID, t *piece, args [
 
 // execute executes a piece once, here.
 func (r *Runs) execute(ctx context.Context, t *piece, args []mesh.Value) (mesh.Value, error) {
-	return r.cfg.Executor.Invoke(ctx, Invocation{ID: t.id, Func: t.fn, Args: args, Work: t.work, In: t.in})
+	return r.cfg.Executor.Invoke(ctx, Invocation{ID: t.id, Func: t.fn, Args: args, Work: t.work, In: t.in, Meter: t.meter})
 }
 
 // Executions of one stage on one node differ in the attempt of their ids, and

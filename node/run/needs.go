@@ -16,6 +16,8 @@ type Invocation struct {
 	Args []mesh.Value // the executor must not change or keep them
 	Work effects.Work // from which its effects have their ids
 	In   mesh.Session // in which it reads and writes
+	// Meter takes what the execution waited for and read. Nil: it is not counted.
+	Meter *Meter
 }
 
 // Executor runs functions on this node. An error that the function returned,
@@ -76,9 +78,10 @@ type Placement struct {
 	Why  string
 }
 
-// References reads a key that is an argument, in a session. A missing key is NotFound.
+// References reads a key that is an argument, in a session, and tells whether
+// it was on this node. A missing key is NotFound.
 type References interface {
-	Get(ctx context.Context, in mesh.Session, key mesh.Key) (mesh.Value, error)
+	Get(ctx context.Context, in mesh.Session, key mesh.Key) (v mesh.Value, here bool, err error)
 }
 
 // Sessions begins and ends the sessions of runs that are coordinated here.

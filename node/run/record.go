@@ -50,12 +50,12 @@ type StageReport struct {
 	Node       mesh.NodeID
 	Attempt    uint32        // in which the stage was given to the node
 	Started    time.Time     // by that node's clock
-	Queued     time.Duration // from its last input on until it started
-	Took       time.Duration // from reading its arguments to its result
+	Queued     time.Duration // from its last input on until it had its place; of several executions all together
+	Took       time.Duration // from reading its arguments to its result, but for Queued where it was executed once
 	Bytes      int           // of the result
-	Moved      int64         // bytes of inputs that came from other nodes
-	Hits       int           // arguments by reference that were on the node
-	Misses     int           // that were read elsewhere
+	Moved      int64         // bytes of inputs, and of keys that it read, that came from other nodes
+	Hits       int           // keys that it read, as arguments or by itself, that were on the node
+	Misses     int           // keys that were read elsewhere
 	Executions int           // of the function
 	Skipped    bool          // it did not run: none of its edges was taken
 }

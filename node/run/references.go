@@ -58,12 +58,12 @@ func references(args []Arg) (keys []mesh.Key) {
 // read gives the arguments' values. What they refer to is read here, all at
 // once, each key and each run once. An error names the argument, the place in
 // it, and the key or the run.
-func (r *Runs) read(ctx context.Context, in mesh.Session, args []Arg) ([]mesh.Value, error) {
+func (r *Runs) read(ctx context.Context, in mesh.Session, args []Arg, meter *Meter) ([]mesh.Value, error) {
 	if len(args) == 0 {
 		return nil, nil
 	}
 	values := make([]mesh.Value, len(args))
-	found, err := r.readAll(ctx, in, args)
+	found, err := r.readAll(ctx, in, args, meter)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ type reading struct {
 	into *mesh.Value
 }
 
-func (r *Runs) readAll(ctx context.Context, in mesh.Session, args []Arg) (found, error) {
+func (r *Runs) readAll(ctx context.Context, in mesh.Session, args []Arg, meter *Meter) (found, error) {
 	var all found
 	var keys, runs []reading
 	for ref, where := range referencesOf(args) {
@@ -131,7 +131,7 @@ func (r *Runs) readAll(ctx context.Context, in mesh.Session, args []Arg) (found,
 			keys = append(keys, item)
 		}
 	}
-	readKey := func(ctx context.Context, item reading) error { return r.readKey(ctx, in, item) }
+	readKey := func(ctx context.Context, item reading) error { return r.readKey(ctx, in, item, meter) }
 	switch {
 	case len(runs) == 0 && len(keys) == 0:
 		return nil, nil
@@ -154,10 +154,13 @@ func each(ctx context.Context, limit int, items []reading, do func(context.Conte
 	return group.Wait()
 }
 
-func (r *Runs) readKey(ctx context.Context, in mesh.Session, item reading) (err error) {
-	if *item.into, err = r.cfg.References.Get(ctx, in, item.Key); err != nil {
+func (r *Runs) readKey(ctx context.Context, in mesh.Session, item reading, meter *Meter) error {
+	v, here, err := r.cfg.References.Get(ctx, in, item.Key)
+	if err != nil {
 		return item.failed(err, "%s: %s", item.Reference, mesh.AsError("", err).Text())
 	}
+	meter.Read(here, len(v.Data))
+	*item.into = v
 	return nil
 }
 

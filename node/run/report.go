@@ -21,11 +21,11 @@ type report struct {
 	started    time.Time
 	took       time.Duration
 	bytes      int           // of the result
-	queued     time.Duration // from the last input on until it started
-	moved      int64         // bytes of inputs that came from other nodes
+	queued     time.Duration // from the last input on until it had its place; of several executions all together
+	moved      int64         // bytes of inputs, and of keys that it read, that came from other nodes
 	attempt    uint32        // in which the stage was given to its node
-	hits       uint32        // arguments by reference that were on the node
-	misses     uint32        // that were read elsewhere
+	hits       uint32        // keys that it read, as arguments or by itself, that were on the node
+	misses     uint32        // keys that were read elsewhere
 	executions uint32        // of the function; 0: one
 	skipped    bool
 }

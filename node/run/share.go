@@ -96,7 +96,7 @@ func (s *share) step(t task, ready time.Time) (next task, since time.Time, more 
 		s.fail(t.stage, b.spec, err)
 		return task{}, ready, false
 	}
-	end.report.queued = max(end.report.queued, end.report.started.Sub(ready))
+	end.report.queued += max(0, end.report.started.Sub(ready))
 	return s.pass(t, b.spec, end)
 }
 
@@ -164,7 +164,7 @@ func (s *share) reject(t task, under *spec, err error) error {
 // pass takes the end of a task and hands it on. It gives one of the tasks
 // that become ready by it; the others get goroutines of their own.
 func (s *share) pass(t task, under *spec, end ending) (next task, since time.Time, more bool) {
-	since = end.report.started.Add(end.report.took)
+	since = time.Now()
 	out, told, err := s.finish(t, under, end)
 	if err != nil {
 		s.fail(t.stage, under, err)

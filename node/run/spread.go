@@ -97,6 +97,9 @@ func (r *Runs) executeElsewhere(ctx context.Context, node mesh.NodeID, t *piece,
 	if !ok {
 		return mesh.Value{}, mesh.Errorf(mesh.Internal, "", "node %s answered with %T: expected %T", node.Short(), reply, result)
 	}
+	if t.meter != nil {
+		t.meter.heed(result)
+	}
 	return wire.ToValue(result.GetResult())
 }
 
@@ -118,11 +121,14 @@ func (r *Runs) HandleInvoke(ctx context.Context, m *pb.Invoke) (*pb.InvokeReply,
 	if v.Func, err = r.cfg.Catalog.Function(ctx, v.Func.Ref); err != nil {
 		return nil, err
 	}
+	v.Meter = &Meter{}
 	result, err := r.cfg.Executor.Invoke(ctx, v)
 	if err != nil {
 		return nil, err
 	}
-	return &pb.InvokeReply{Result: wire.FromValue(result)}, nil
+	reply := &pb.InvokeReply{Result: wire.FromValue(result)}
+	v.Meter.tell(reply)
+	return reply, nil
 }
 
 func parseInvoke(m *pb.Invoke) (v Invocation, err error) {

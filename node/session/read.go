@@ -15,44 +15,45 @@ import (
 const inlineBytes = 1 << 10
 
 // Get reads a key for a session: the version that the session sees, or, if it
-// has not seen the key, what this node reads. The value must not be changed.
+// has not seen the key, what this node reads. It tells whether that was on
+// this node. The value must not be changed.
 //
 // Errors: NotFound where the session sees no such key, also if it exists by
 // now; Unavailable where the version is gone with the nodes that held it, or
 // the session's home cannot be reached; those of the read.
-func (s *Sessions) Get(ctx context.Context, of mesh.Session, key mesh.Key) (lattice.Value, error) {
-	now, err := s.see(ctx, of, key)
+func (s *Sessions) Get(ctx context.Context, of mesh.Session, key mesh.Key) (value lattice.Value, here bool, err error) {
+	now, here, err := s.see(ctx, of, key)
 	switch {
 	case err != nil:
-		return lattice.Value{}, mesh.AsError("get "+key.String(), err)
+		return lattice.Value{}, here, mesh.AsError("get "+key.String(), err)
 	case now.missing:
-		return lattice.Value{}, mesh.Errorf(mesh.NotFound, "get "+key.String(), "no such key")
+		return lattice.Value{}, here, mesh.Errorf(mesh.NotFound, "get "+key.String(), "no such key")
 	}
-	return now.value, nil
+	return now.value, here, nil
 }
 
-func (s *Sessions) see(ctx context.Context, of mesh.Session, key mesh.Key) (seen, error) {
+func (s *Sessions) see(ctx context.Context, of mesh.Session, key mesh.Key) (now seen, here bool, err error) {
 	p, err := s.pinsOf(ctx, of)
 	if err != nil {
-		return seen{}, err
+		return seen{}, false, err
 	}
 	for {
 		at, first, err := p.pin(key, MaxKeys)
 		if err != nil {
-			return seen{}, err
+			return seen{}, false, err
 		}
 		if first {
-			found, err := s.find(ctx, p, key)
-			p.land(key, at, found, err)
-			return found, err
+			now, here, err = s.find(ctx, p, key)
+			p.land(key, at, now, err)
+			return now, here, err
 		}
 		select {
 		case <-at.landed:
 		case <-ctx.Done():
-			return seen{}, ctx.Err()
+			return seen{}, false, ctx.Err()
 		}
 		if !gaveUp(at.err) {
-			return at.seen, at.err
+			return at.seen, true, at.err
 		}
 	}
 }
@@ -68,8 +69,8 @@ func gaveUp(err error) bool {
 
 // find reads a key, and asks the home whether that is what the session sees.
 // Where the key cannot be read here, the home may still know a version.
-func (s *Sessions) find(ctx context.Context, p *pins, key mesh.Key) (seen, error) {
-	value, readErr := s.cfg.Read(ctx, key)
+func (s *Sessions) find(ctx context.Context, p *pins, key mesh.Key) (now seen, here bool, err error) {
+	value, here, readErr := s.cfg.Read(ctx, key)
 	read := &seen{value: value}
 	switch {
 	case readErr != nil && mesh.KindOf(readErr) == mesh.NotFound:
@@ -80,13 +81,14 @@ func (s *Sessions) find(ctx context.Context, p *pins, key mesh.Key) (seen, error
 	reply, err := s.tell(ctx, p, key, read)
 	switch {
 	case err != nil && readErr != nil && mesh.KindOf(err) == mesh.NotFound:
-		return seen{}, readErr
+		return seen{}, false, readErr
 	case err != nil:
-		return seen{}, err
+		return seen{}, false, err
 	case reply.same:
-		return *read, nil
+		return *read, here, nil
 	}
-	return s.obtain(ctx, p, key, reply.verdict)
+	now, err = s.obtain(ctx, p, key, reply.verdict)
+	return now, false, err
 }
 
 // verdict is what the home says of a key.

@@ -55,13 +55,15 @@ func TestAKeyThatWasMissingStaysMissing(t *testing.T) {
 
 func TestAReadCostsOneCallAndAnotherOneNone(t *testing.T) {
 	w := newWorld(t, 2)
-	for i := range 2 {
-		w.at(i).change(key("k"), lattice.LWWKind, set("same"))
-	}
+	w.at(0).change(key("k"), lattice.LWWKind, set("same"))
+	w.at(1).store[key("k")] = w.at(0).store[key("k")]
 	of := w.begin(0)
 	for _, c := range []struct{ at, calls int }{{0, 0}, {0, 0}, {1, 1}, {1, 0}} {
 		before := w.made()
-		w.sees(of, c.at, key("k"))
+		_, here, err := w.at(c.at).Get(t.Context(), of, key("k"))
+		if err != nil || !here {
+			t.Errorf("what node %d has: here %v, %v", c.at, here, err)
+		}
 		if got := w.made() - before; got != c.calls {
 			t.Errorf("a read on node %d took %d calls, want %d", c.at, got, c.calls)
 		}
@@ -229,7 +231,7 @@ func TestAVersionIsGoneOnlyWithAllWhoHeldIt(t *testing.T) {
 	w.setCut(1, false)
 	w.sees(alone, 1, key("large"))
 	w.setCut(1, true)
-	if _, err := w.at(2).Get(t.Context(), alone, key("large")); mesh.KindOf(err) != mesh.Unavailable || !strings.Contains(err.Error(), "gone with the nodes") {
+	if _, _, err := w.at(2).Get(t.Context(), alone, key("large")); mesh.KindOf(err) != mesh.Unavailable || !strings.Contains(err.Error(), "gone with the nodes") {
 		t.Errorf("Get of what only a lost node held = %v", err)
 	}
 }
@@ -269,7 +271,7 @@ func TestASessionEndsEverywhere(t *testing.T) {
 			t.Errorf("%d sessions are open on node %d", n, i)
 		}
 	}
-	if _, err := w.at(0).Get(t.Context(), of, key("k")); mesh.KindOf(err) != mesh.Unavailable {
+	if _, _, err := w.at(0).Get(t.Context(), of, key("k")); mesh.KindOf(err) != mesh.Unavailable {
 		t.Errorf("Get of a session that is over = %v", err)
 	}
 }
@@ -281,7 +283,7 @@ func TestPinsDoNotOutliveTheHomeNorTheDeadline(t *testing.T) {
 	w.sees(of, 1, key("k"))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := w.at(2).Get(ctx, of, key("k")); mesh.KindOf(err) != mesh.NotFound {
+	if _, _, err := w.at(2).Get(ctx, of, key("k")); mesh.KindOf(err) != mesh.NotFound {
 		t.Fatal(err)
 	}
 	w.at(1).PeerDown("n0")

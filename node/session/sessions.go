@@ -34,9 +34,9 @@ type Peers interface {
 type Config struct {
 	Self  mesh.NodeID
 	Peers Peers
-	// Read gives the value of a key as this node sees it; a missing key is
-	// NotFound. The value is shared: it is not changed.
-	Read func(ctx context.Context, key mesh.Key) (lattice.Value, error)
+	// Read gives the value of a key as this node sees it, and whether it was on
+	// this node; a missing key is NotFound. The value is shared: it is not changed.
+	Read func(ctx context.Context, key mesh.Key) (value lattice.Value, here bool, err error)
 	// Stamp gives a stamp later than all that the node has seen.
 	Stamp func() lattice.Stamp
 	Log   *slog.Logger

@@ -81,14 +81,14 @@ func (w *world) begin(home int) mesh.Session {
 	return of
 }
 
-func (n *node) read(_ context.Context, key mesh.Key) (lattice.Value, error) {
+func (n *node) read(_ context.Context, key mesh.Key) (lattice.Value, bool, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	value, ok := n.store[key]
 	if !ok {
-		return value, mesh.Errorf(mesh.NotFound, "read", "no such key")
+		return value, true, mesh.Errorf(mesh.NotFound, "read", "no such key")
 	}
-	return value.Clone(), nil
+	return value.Clone(), true, nil
 }
 
 // change writes into the node's own store, past all sessions.
@@ -149,7 +149,7 @@ func (n *node) Send(_ context.Context, to mesh.NodeID, m wire.Message) error {
 // sees gives what a session sees of a key on a node, as text.
 func (w *world) sees(of mesh.Session, i int, key mesh.Key) string {
 	w.t.Helper()
-	value, err := w.at(i).Get(w.within(), of, key)
+	value, _, err := w.at(i).Get(w.within(), of, key)
 	switch {
 	case mesh.KindOf(err) == mesh.NotFound && err != nil:
 		return "nothing"

@@ -33,7 +33,7 @@ func (s *Sessions) Put(ctx context.Context, of mesh.Session, w Write, put func()
 	base, blind := seen{missing: true}, w.Kind == lattice.LWWKind
 	if !blind {
 		var err error
-		if base, err = s.see(ctx, of, w.Key); err != nil {
+		if base, _, err = s.see(ctx, of, w.Key); err != nil {
 			return mesh.AsError("put "+w.Key.String(), err)
 		}
 		if have := base.value.Kind(); !base.missing && have != w.Kind {

@@ -964,9 +964,14 @@ func (x *Invoke) GetSession() *RunSession {
 	return nil
 }
 
+// What it waited for and read is told for reports alone.
 type InvokeReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Result        *Value                 `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
+	QueuedUs      uint64                 `protobuf:"varint,2,opt,name=queued_us,json=queuedUs,proto3" json:"queued_us,omitempty"`          // for a place
+	CacheHits     uint32                 `protobuf:"varint,3,opt,name=cache_hits,json=cacheHits,proto3" json:"cache_hits,omitempty"`       // keys that it read and were on the node
+	CacheMisses   uint32                 `protobuf:"varint,4,opt,name=cache_misses,json=cacheMisses,proto3" json:"cache_misses,omitempty"` // keys that were read elsewhere
+	MovedBytes    uint64                 `protobuf:"varint,5,opt,name=moved_bytes,json=movedBytes,proto3" json:"moved_bytes,omitempty"`    // of these
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1006,6 +1011,34 @@ func (x *InvokeReply) GetResult() *Value {
 		return x.Result
 	}
 	return nil
+}
+
+func (x *InvokeReply) GetQueuedUs() uint64 {
+	if x != nil {
+		return x.QueuedUs
+	}
+	return 0
+}
+
+func (x *InvokeReply) GetCacheHits() uint32 {
+	if x != nil {
+		return x.CacheHits
+	}
+	return 0
+}
+
+func (x *InvokeReply) GetCacheMisses() uint32 {
+	if x != nil {
+		return x.CacheMisses
+	}
+	return 0
+}
+
+func (x *InvokeReply) GetMovedBytes() uint64 {
+	if x != nil {
+		return x.MovedBytes
+	}
+	return 0
 }
 
 // SendMessage hands a message to a running invocation.
@@ -1264,9 +1297,15 @@ const file_function_proto_rawDesc = "" +
 	"invocation\x12\x12\n" +
 	"\x04work\x18\x04 \x01(\fR\x04work\x12\x1e\n" +
 	"\vwork_age_us\x18\x05 \x01(\x04R\tworkAgeUs\x12.\n" +
-	"\asession\x18\x06 \x01(\v2\x14.virga.v1.RunSessionR\asession\"6\n" +
+	"\asession\x18\x06 \x01(\v2\x14.virga.v1.RunSessionR\asession\"\xb6\x01\n" +
 	"\vInvokeReply\x12'\n" +
-	"\x06result\x18\x01 \x01(\v2\x0f.virga.v1.ValueR\x06result\"\x84\x01\n" +
+	"\x06result\x18\x01 \x01(\v2\x0f.virga.v1.ValueR\x06result\x12\x1b\n" +
+	"\tqueued_us\x18\x02 \x01(\x04R\bqueuedUs\x12\x1d\n" +
+	"\n" +
+	"cache_hits\x18\x03 \x01(\rR\tcacheHits\x12!\n" +
+	"\fcache_misses\x18\x04 \x01(\rR\vcacheMisses\x12\x1f\n" +
+	"\vmoved_bytes\x18\x05 \x01(\x04R\n" +
+	"movedBytes\"\x84\x01\n" +
 	"\vSendMessage\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\x12#\n" +

@@ -1790,10 +1790,10 @@ type StageReport struct {
 	TookUs        uint64                 `protobuf:"varint,4,opt,name=took_us,json=tookUs,proto3" json:"took_us,omitempty"`
 	ResultBytes   uint64                 `protobuf:"varint,5,opt,name=result_bytes,json=resultBytes,proto3" json:"result_bytes,omitempty"`
 	Attempt       uint32                 `protobuf:"varint,6,opt,name=attempt,proto3" json:"attempt,omitempty"`                             // in which the stage was given to the node
-	QueuedUs      uint64                 `protobuf:"varint,7,opt,name=queued_us,json=queuedUs,proto3" json:"queued_us,omitempty"`           // from its last input on until it began
-	MovedBytes    uint64                 `protobuf:"varint,8,opt,name=moved_bytes,json=movedBytes,proto3" json:"moved_bytes,omitempty"`     // of inputs that came from other nodes
-	CacheHits     uint32                 `protobuf:"varint,9,opt,name=cache_hits,json=cacheHits,proto3" json:"cache_hits,omitempty"`        // arguments by reference that were on the node
-	CacheMisses   uint32                 `protobuf:"varint,10,opt,name=cache_misses,json=cacheMisses,proto3" json:"cache_misses,omitempty"` // that were read elsewhere
+	QueuedUs      uint64                 `protobuf:"varint,7,opt,name=queued_us,json=queuedUs,proto3" json:"queued_us,omitempty"`           // from its last input on until it had its place; of several executions all together
+	MovedBytes    uint64                 `protobuf:"varint,8,opt,name=moved_bytes,json=movedBytes,proto3" json:"moved_bytes,omitempty"`     // of inputs, and of keys that it read, that came from other nodes
+	CacheHits     uint32                 `protobuf:"varint,9,opt,name=cache_hits,json=cacheHits,proto3" json:"cache_hits,omitempty"`        // keys that it read, as arguments or by itself, that were on the node
+	CacheMisses   uint32                 `protobuf:"varint,10,opt,name=cache_misses,json=cacheMisses,proto3" json:"cache_misses,omitempty"` // keys that were read elsewhere
 	Executions    uint32                 `protobuf:"varint,11,opt,name=executions,proto3" json:"executions,omitempty"`                      // of the function, on this node or others; 0: one
 	Skipped       bool                   `protobuf:"varint,12,opt,name=skipped,proto3" json:"skipped,omitempty"`                            // it did not run: none of its edges was taken
 	unknownFields protoimpl.UnknownFields
