@@ -118,6 +118,9 @@ func TestStageErrorsAndPanicsReachTheCallerWithTheStagesName(t *testing.T) {
 			}
 		}
 	}
+	create(t, at(m, 0), dag("bare", "fail", ""))
+	_, err := at(m, 1).DAG("bare").Call(within(t, 30*time.Second), nil)
+	wantsError(t, "a stage without its argument", err, mesh.Invalid, "stage fail", "expected 1 argument, got 0")
 	got, err := call[string](t, at(m, 1), "list", "still", "well")
 	wants(t, "the executors", got, err, "(still well)")
 }
@@ -190,12 +193,20 @@ func TestDeletingADAGLeavesItsFunctionsAndOtherDAGs(t *testing.T) {
 	one, other := dag("one", "incr square", "incr:square"), dag("other", "square incr", "square:incr")
 	create(t, at(m, 0), one)
 	create(t, at(m, 0), other)
+	deploy(t, at(m, 0), "echo", guestModule, "")
+	third := dag("third", "echo", "")
+	create(t, at(m, 0), third)
+	if err := at(m, 2).DeleteFunc(within(t, 30*time.Second), "echo"); err != nil {
+		t.Fatal(err)
+	}
 	if err := at(m, 1).DeleteDAG(within(t, 30*time.Second), "one"); err != nil {
 		t.Fatal(err)
 	}
 	for i := range m.Len() {
 		_, err := callDAG(t, m, i, one, sdk.Args{"incr": {1}})
 		wantsError(t, "the deleted DAG", err, mesh.NotFound, "one")
+		_, err = callDAG(t, m, i, third, sdk.Args{"echo": {1}})
+		wantsError(t, "a DAG of the deleted function", err, mesh.NotFound, "stage echo")
 		results, err := callDAG(t, m, i, other, sdk.Args{"square": {3}})
 		if err != nil {
 			t.Fatal(err)

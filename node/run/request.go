@@ -56,7 +56,8 @@ type Options struct {
 	Place map[string]mesh.NodeID
 	// ID names the run. A call with the id of a run that is known gives that
 	// run, whatever else it asks for. Zero: the node draws one. A run with an
-	// id goes on when its caller leaves, and costs two writes of its record.
+	// id goes on when its caller leaves, and costs two compare-and-sets of its
+	// record, the second one before its end is told.
 	ID mesh.RunID
 	// Timeout of the run. Zero: the deadline of the caller's context, but
 	// for a future, and else the node's default.
