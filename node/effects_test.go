@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -220,4 +221,64 @@ func TestAFunctionStartsARunAndHandsOutItsFuture(t *testing.T) {
 	}
 	_, err = call[int](t, at(m, 1), "finish", mesh.NewRunID().String())
 	wantsError(t, "a run that nobody started", err, mesh.NotFound)
+}
+
+// A stage that finds no room makes the client call again, after stages before it have run.
+func TestADAGThatIsRefusedMidwayCountsOnce(t *testing.T) {
+	var counted atomic.Int32
+	release, admin := make(chan struct{}), freeAddr(t)
+	m := start(t, simmesh.Options{
+		Nodes: 3,
+		Provide: natives(
+			node.Handle("count", func(ctx context.Context, n int) (int, error) {
+				if counted.Add(1) == 2 {
+					close(release)
+				}
+				return n, fn.Inc(ctx, "n", 1)
+			}),
+			node.Handle("square", square),
+			node.Handle("block", func(ctx context.Context, _ fn.None) (fn.None, error) {
+				select {
+				case <-release:
+				case <-ctx.Done():
+				}
+				return fn.None{}, ctx.Err()
+			}),
+		),
+		Configure: func(i int, cfg *node.Config) {
+			if i == 2 {
+				cfg.Concurrency, cfg.Queue, cfg.AdminAddr = 1, 1, admin
+			}
+		},
+	})
+	ctx := within(t, time.Minute)
+	full := m.Node(2).ID()
+	block := sdk.Func[fn.None, fn.None](at(m, 2), "block")
+	block.Options.Place = map[string]mesh.NodeID{"block": full}
+	var blocked sync.WaitGroup
+	defer blocked.Wait()
+	for range 2 { // one runs, one waits
+		blocked.Go(func() {
+			if _, err := block.Call(ctx, fn.None{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	until(t, 10*time.Second, "one runs and one waits", func() bool {
+		_, text := fetch(t, "http://"+admin+"/metrics")
+		return strings.Contains(text, "virga_invocations_waiting 1\n")
+	})
+	create(t, at(m, 0), dag("d", "count square", "count:square"))
+	handle := at(m, 1).DAG("d")
+	handle.Options.Place = map[string]mesh.NodeID{"count": m.Node(0).ID(), "square": full}
+	results, err := handle.Call(ctx, sdk.Args{"count": {7}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := sdk.Only[int](results)
+	wants(t, "the result", got, err, 49)
+	if counted.Load() < 2 {
+		t.Errorf("the first stage ran %d times: expected more, as the second was refused", counted.Load())
+	}
+	wantsCount(t, m, 1, "n", 1)
 }

@@ -75,6 +75,9 @@ func (d *DAG) send(ctx context.Context, args Args, m mode) (*pb.CallReply, error
 	if err != nil {
 		return nil, mesh.AsError(d.op(), err)
 	}
+	if len(options.RunId) == 0 && len(options.Work) == 0 {
+		options.Work = drawID() // should it be sent again, what its stages did before counts once
+	}
 	req := &pb.CallDAG{
 		Namespace: d.client.namespace, Name: d.name,
 		Args: make(map[string]*pb.StageArgs, len(args)), Options: options,

@@ -7,18 +7,23 @@ import (
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
 // maxPause bounds one pause before a request that found no room is sent again.
 const maxPause = 5 * time.Second
 
-// ask sends a request. While the node has no room for it, says when it may,
-// and has begun nothing, it is sent again: after that time, and longer each
-// time, for as long as the context lasts. Where the context would end before,
-// the refusal is the answer.
+// ask sends a request. While the node has no room for it, and says when it
+// may, it is sent again: after that time, and longer each time, for as long as
+// the context lasts. Where the context would end before, the refusal is the
+// answer.
 func (c *Client) ask(ctx context.Context, req wire.Message) (wire.Message, error) {
+	began, next := time.Now(), req
 	for attempt := 0; ; attempt++ {
-		reply, err := c.transport.Do(ctx, req)
+		if _, isDAG := req.(*pb.CallDAG); isDAG && attempt > 0 {
+			next = asRetry(req, time.Since(began)) // some stages may have run
+		}
+		reply, err := c.transport.Do(ctx, next)
 		after := mesh.RetryAfter(err)
 		if after == 0 || c.impatient {
 			return reply, err

@@ -86,6 +86,11 @@ func asRetry(req wire.Message, age time.Duration) wire.Message {
 			again.Options.Again = true
 			return again
 		}
+		if len(req.GetOptions().GetWork()) > 0 {
+			again := proto.Clone(req).(*pb.CallDAG)
+			again.Options.WorkAgeUs += uint64(max(1, age/time.Microsecond))
+			return again
+		}
 	}
 	return req
 }

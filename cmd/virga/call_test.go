@@ -36,6 +36,10 @@ func results(t *testing.T, stagesAndValues ...any) *pb.CallReply {
 func expecting(t *testing.T, want, reply wire.Message) answer {
 	return func(req wire.Message) (wire.Message, error) {
 		t.Helper()
+		if call, ok := req.(*pb.CallDAG); ok && len(call.GetOptions().GetWork()) == 16 { // drawn
+			req = proto.Clone(req)
+			req.(*pb.CallDAG).Options.Work = nil
+		}
 		if !proto.Equal(req, want) {
 			t.Errorf("the mesh was asked\n%v, expected\n%v", req, want)
 		}
