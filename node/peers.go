@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/link"
@@ -42,6 +43,21 @@ func (p *peers) CallUnlessSilent(ctx context.Context, node mesh.NodeID, req wire
 		return nil, false, err
 	}
 	reply, err = conn.CallUnlessSilent(ctx, req)
+	return reply, errors.Is(err, link.ErrSilent), err
+}
+
+// CallFresh is CallUnlessSilent, or Call where patient, for a write that must
+// not be begun later than within after it was sent.
+func (p *peers) CallFresh(ctx context.Context, node mesh.NodeID, req wire.Message, within time.Duration, patient bool) (reply wire.Message, silent bool, err error) {
+	if node == p.self {
+		reply, err = p.serve(mesh.WithBeginBy(ctx, time.Now().Add(within)), p.self, req)
+		return reply, false, err
+	}
+	conn, err := p.conn(node)
+	if err != nil {
+		return nil, false, err
+	}
+	reply, err = conn.CallFresh(ctx, req, link.Freshness{Within: within, Patient: patient})
 	return reply, errors.Is(err, link.ErrSilent), err
 }
 

@@ -48,7 +48,7 @@ func newRemote(addrs []string, c Config) *remote {
 // Do sends req to a node, and again to another one if the connection breaks
 // or the node falls silent and req may be repeated.
 func (r *remote) Do(ctx context.Context, req wire.Message) (wire.Message, error) {
-	repeatable, prompt := makeRepeatable(req), isPrompt(req)
+	repeatable, prompt, within := makeRepeatable(req), isPrompt(req), freshFor(req)
 	began := time.Now()
 	sent := req
 	for {
@@ -56,14 +56,17 @@ func (r *remote) Do(ctx context.Context, req wire.Message) (wire.Message, error)
 		if err != nil {
 			return nil, err
 		}
-		reply, err := ask(ctx, conn, sent, prompt)
+		reply, err := ask(ctx, conn, sent, prompt, within)
 		if err == nil {
 			r.owners.Heed(req, reply)
 			r.hot.Heed(req, reply)
 			return reply, nil
 		}
-		if !repeatable || !broke(ctx, conn, err) {
+		switch late := errors.Is(err, mesh.ErrLate); {
+		case !repeatable, !late && !broke(ctx, conn, err), ctx.Err() != nil:
 			return reply, err
+		case late:
+			within = min(2*within, maxFresh)
 		}
 		sent = asRetry(req, time.Since(began))
 	}
@@ -71,12 +74,17 @@ func (r *remote) Do(ctx context.Context, req wire.Message) (wire.Message, error)
 
 // ask sends a request over a connection. One that a node answers at once is
 // given up when the node is silent, unless it was silent before: then
-// there is no other to go to.
-func ask(ctx context.Context, conn *link.Conn, req wire.Message, prompt bool) (wire.Message, error) {
-	if prompt && !conn.Silent() {
-		return conn.CallUnlessSilent(ctx, req)
+// there is no other to go to. A write, for which within is not 0, must not be
+// begun any more when another node is asked.
+func ask(ctx context.Context, conn *link.Conn, req wire.Message, prompt bool, within time.Duration) (wire.Message, error) {
+	patient := !prompt || conn.Silent()
+	switch {
+	case within > 0:
+		return conn.CallFresh(ctx, req, link.Freshness{Within: within, Patient: patient})
+	case patient:
+		return conn.Call(ctx, req)
 	}
-	return conn.Call(ctx, req)
+	return conn.CallUnlessSilent(ctx, req)
 }
 
 // leaving is how long after its last answers a node that stops may keep the

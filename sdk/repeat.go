@@ -50,6 +50,27 @@ func makeRepeatable(req wire.Message) bool {
 	return true
 }
 
+// How long a write may be on its way: one that is sent elsewhere when the
+// connection has ended, and any after it was found to have been late.
+const (
+	freshForAll = 5 * time.Second
+	maxFresh    = time.Minute
+)
+
+// freshFor is how long a request may be on its way before the node must not
+// begin it any more; 0: it may be begun whenever. Of writes a node is asked
+// for anew when another has not answered, and what that begins late would win
+// over what was written since.
+func freshFor(req wire.Message) time.Duration {
+	switch req.(type) {
+	case *pb.Put, *pb.Delete:
+		return mesh.FreshFor(proto.Size(req))
+	case *pb.Touch, *pb.PutAll:
+		return max(freshForAll, mesh.FreshFor(proto.Size(req)))
+	}
+	return 0
+}
+
 // isPrompt reports whether a node that lives answers a request at once, so that
 // another node is asked when it does not.
 func isPrompt(req wire.Message) bool {

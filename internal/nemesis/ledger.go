@@ -1,6 +1,7 @@
 package nemesis
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 )
@@ -124,6 +125,17 @@ func (l *ledger) judgeRegister(key Key, c content) int {
 		return 0
 	}
 	return 1
+}
+
+// of says what a register must show.
+func (l *ledger) of(key Key) string {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	r := entry(l.registers, key.Name)
+	if len(r.since) == 0 {
+		return fmt.Sprintf("%d, acknowledged", r.acked)
+	}
+	return fmt.Sprintf("%d, acknowledged, or one of %d attempted since", r.acked, r.since)
 }
 
 // missing counts the values that are not among others.

@@ -3,6 +3,7 @@ package nemesis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -29,11 +30,13 @@ type load struct {
 	reads  atomic.Int64
 	unseen atomic.Int64 // quorum reads that missed what the same client had written
 
-	lock sync.Mutex
-	odd  []string // errors that no fault explains, up to mostOdd
+	lock   sync.Mutex
+	odd    []string // errors that no fault explains, up to mostOdd
+	missed []string // what quorum reads did not see, up to mostOdd
+	fault  string   // the last that was made, and how far it has come
 }
 
-// mostOdd bounds the errors that are told.
+// mostOdd bounds what is told of each kind.
 const mostOdd = 20
 
 func newLoad(nodes []mesh.NodeID) *load {
@@ -95,7 +98,10 @@ func (l *load) read(ctx context.Context, c *sdk.Client, key Key) {
 			return err
 		}
 		l.reads.Add(1)
-		l.unseen.Add(int64(l.ledger.judge(key, seen).lost))
+		if l.ledger.judge(key, seen).lost > 0 {
+			l.unseen.Add(1)
+			l.miss(key, seen)
+		}
 		return nil
 	})
 }
@@ -131,6 +137,23 @@ func (l *load) tell(err error) {
 	if len(l.odd) < mostOdd {
 		l.odd = append(l.odd, err.Error())
 	}
+}
+
+// miss tells of a quorum read that did not see what its reader had written.
+func (l *load) miss(key Key, seen content) {
+	wanted := l.ledger.of(key)
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	if len(l.missed) < mostOdd {
+		l.missed = append(l.missed, fmt.Sprintf("%s showed %v: expected %s; %s", key.Name, seen.values, wanted, l.fault))
+	}
+}
+
+// suffers notes how far a fault has come, for who tells what was missed.
+func (l *load) suffers(format string, args ...any) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	l.fault = fmt.Sprintf(format, args...)
 }
 
 func write(ctx context.Context, c *sdk.Client, key Key, value int) error {

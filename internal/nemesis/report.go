@@ -21,7 +21,8 @@ type Report struct {
 	Unknown int       `json:"writes_unknown"` // attempts that were answered by an error
 	Runs    int64     `json:"runs"`           // of DAGs, that gave their result
 	Reads   int64     `json:"reads"`
-	Unseen  int64     `json:"reads_unseen"` // quorum reads that missed what the reader had written
+	Unseen  int64     `json:"reads_unseen"`     // quorum reads that missed what the reader had written
+	Missed  []string  `json:"missed,omitempty"` // what these were, and during which fault
 	Lost    int       `json:"lost"`
 	// Twice is how many increments were counted twice at least.
 	Twice     int      `json:"double_counted"`
@@ -79,6 +80,9 @@ func (r *Report) Table(w io.Writer) error {
 	fmt.Fprintf(w, "all nodes show the same after %s\n", ms(r.EqualMS))
 	for _, odd := range r.Odd {
 		fmt.Fprintf(w, "unexpected error: %s\n", odd)
+	}
+	for _, missed := range r.Missed {
+		fmt.Fprintf(w, "unseen by a quorum: %s\n", missed)
 	}
 	for _, failure := range r.Failures {
 		fmt.Fprintf(w, "FAILED: %s\n", failure)

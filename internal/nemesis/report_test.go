@@ -29,13 +29,14 @@ func TestTheReportIsATableAndAnObject(t *testing.T) {
 	r := Report{
 		Seed: 7, Nodes: 5, Clients: 8, Seconds: 61.2, Acked: 1234,
 		Faults:  []Strike{{Fault: "kill -9", Node: "n3", LastedMS: 1500, OwnedMS: 900, OtherMS: 40, HealedMS: 700}},
+		Missed:  []string{"k showed [7]: expected 8, acknowledged; pause of n2, healed"},
 		Skipped: []Skipped{{Fault: "fill the disk", Why: "a small disk needs root"}},
 	}
 	var table, object bytes.Buffer
 	if err := r.Table(&table); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"kill -9", "n3", "1.5s", "900ms", "skipped: fill the disk: a small disk needs root", "seed 7", "1234 writes", "lost: 0"} {
+	for _, want := range []string{"kill -9", "n3", "1.5s", "900ms", "skipped: fill the disk: a small disk needs root", "seed 7", "k showed [7]: expected 8", "1234 writes", "lost: 0"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("the table does not say %q:\n%s", want, &table)
 		}

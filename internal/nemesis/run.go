@@ -163,16 +163,19 @@ func (a *arena) suffer(ctx context.Context, f fault, l *load) (s Strike, err err
 		}
 	}
 	began := time.Now()
+	l.suffers("%s of %s", f.name, s.Node)
 	if s.Note, err = f.strike(ctx, a, victim); err != nil {
 		return s, err
 	}
 	rest(ctx, shortest+time.Duration(a.chance.Int64N(int64(longest-shortest))))
 	repaired := time.Now()
 	s.LastedMS = repaired.Sub(began).Milliseconds()
+	l.suffers("%s of %s, being repaired", f.name, s.Node)
 	if err = f.repair(ctx, a, victim); err == nil {
 		err = a.whole(ctx)
 	}
 	s.HealedMS = time.Since(repaired).Milliseconds()
+	l.suffers("%s of %s, healed", f.name, s.Node)
 	owned, other := l.waits.longest(began, func(k Key) bool { return k.ownedBy(a.ids[victim]) })
 	s.OwnedMS, s.OtherMS = owned.Milliseconds(), other.Milliseconds()
 	return s, err
@@ -188,5 +191,5 @@ func (l *load) conclude(ctx context.Context, a *arena, report *Report) {
 	report.Lost, report.Twice, report.Unwritten = sum.lost, sum.twice, sum.unwritten
 	report.Acked, report.Unknown = l.ledger.acked, l.ledger.unknown
 	report.Runs = l.runs.Load()
-	report.Reads, report.Unseen, report.Odd = l.reads.Load(), l.unseen.Load(), l.odd
+	report.Reads, report.Unseen, report.Missed, report.Odd = l.reads.Load(), l.unseen.Load(), l.missed, l.odd
 }

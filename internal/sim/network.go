@@ -29,6 +29,7 @@ type Network struct {
 	side       map[netip.Addr]int     // while partitioned: hosts on different sides do not hear each other
 	isolated   map[netip.Addr]bool    // hosts that nobody hears
 	cut        map[[2]netip.Addr]bool // pairs that do not hear each other
+	held       map[netip.Addr][]held  // what goes to hosts, and comes from them, and is kept back
 	nextPort   uint16
 }
 
@@ -40,6 +41,7 @@ func NewNetwork(seed uint64, conditions Conditions) *Network {
 		sockets:    map[netip.AddrPort]*socket{},
 		isolated:   map[netip.Addr]bool{},
 		cut:        map[[2]netip.Addr]bool{},
+		held:       map[netip.Addr][]held{},
 		nextPort:   40000,
 	}
 }
@@ -125,6 +127,47 @@ func (n *Network) setIsolated(host netip.Addr, isolated bool) {
 	n.isolated[host] = isolated
 }
 
+// held is a packet that is kept back.
+type held struct {
+	packet *simnet.Packet
+	target *socket
+}
+
+// Hold keeps back what goes to a host and what comes from it, until Release:
+// then it arrives, in order, as if it had been sent then. So it is for who talks
+// to a process that is stopped and goes on. Beyond maxQueued packets more are lost.
+func (n *Network) Hold(host netip.Addr) {
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	if n.held[host] == nil {
+		n.held[host] = []held{}
+	}
+}
+
+// Release ends what Hold began.
+func (n *Network) Release(host netip.Addr) {
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	kept := n.held[host]
+	delete(n.held, host)
+	for _, h := range kept {
+		h.target.deliver(h.packet, n.conditions.Delay)
+	}
+}
+
+// keep keeps a packet back, if that is to be.
+func (n *Network) keep(p *simnet.Packet, target *socket, hosts ...netip.Addr) bool {
+	for _, host := range hosts {
+		if kept, holds := n.held[host]; holds {
+			if len(kept) < maxQueued {
+				n.held[host] = append(kept, held{p, target})
+			}
+			return true
+		}
+	}
+	return false
+}
+
 // hears reports whether a packet may pass between two hosts.
 func (n *Network) hears(from, to netip.Addr) bool {
 	return n.side[from] == n.side[to] && !n.isolated[from] && !n.isolated[to] && !n.cut[[2]netip.Addr{from, to}]
@@ -139,6 +182,9 @@ func (n *Network) RecvPacket(p *simnet.Packet) {
 	defer n.lock.Unlock()
 	target := n.sockets[to]
 	if target == nil || !n.hears(from.Addr(), to.Addr()) || n.chance.Float64() < n.conditions.Loss {
+		return
+	}
+	if n.keep(p, target, to.Addr(), from.Addr()) {
 		return
 	}
 	target.deliver(p, n.delay())

@@ -73,6 +73,33 @@ func TestPartitionAndHeal(t *testing.T) {
 	})
 }
 
+func TestWhatIsHeldArrivesInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := NewNetwork(1, Conditions{Delay: time.Millisecond})
+		a, b := pair(t, n)
+		n.Hold(HostIP(2))
+		send(t, a, b, "first")
+		send(t, a, b, "second")
+		send(t, b, a, "back")
+		if got := receive(t, b) + receive(t, a); got != "" {
+			t.Errorf("%q arrived while it was held", got)
+		}
+		n.Release(HostIP(2))
+		for _, want := range []string{"first", "second"} {
+			if got := receive(t, b); got != want {
+				t.Errorf("received %q, want %q", got, want)
+			}
+		}
+		if got := receive(t, a); got != "back" {
+			t.Errorf("received %q, want what the held host had sent", got)
+		}
+		send(t, a, b, "third")
+		if got := receive(t, b); got != "third" {
+			t.Errorf("received %q after the release", got)
+		}
+	})
+}
+
 func TestLossAndDuplicationFollowTheSeed(t *testing.T) {
 	arrivals := func(t *testing.T, seed uint64) (count int) {
 		synctest.Test(t, func(t *testing.T) {

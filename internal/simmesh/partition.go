@@ -27,3 +27,10 @@ func (m *Mesh) Cut(i, j int) { m.options.Network.Cut(sim.HostIP(i+1), sim.HostIP
 
 // Heal ends a partition, and all cuts.
 func (m *Mesh) Heal() { m.options.Network.Heal() }
+
+// Hold keeps back all that a node says and is told, until Release, when it
+// arrives. It needs a simulated network.
+func (m *Mesh) Hold(i int) { m.options.Network.Hold(sim.HostIP(i + 1)) }
+
+// Release ends what Hold began.
+func (m *Mesh) Release(i int) { m.options.Network.Release(sim.HostIP(i + 1)) }

@@ -29,6 +29,14 @@ var faults = []fault{
 		victim := g.victims(1)
 		return append(g.cut(victim), append(g.cut(victim), g.cut(victim)...)...)
 	}},
+	{name: "a node is held up", nodes: 3, plan: func(g *generator) []Step { return g.hold(g.victims(1)[0]) }},
+	{name: "a node is held up again and again", nodes: 3, plan: func(g *generator) (steps []Step) {
+		victim := g.victims(1)[0]
+		for range 8 {
+			steps = append(steps, g.hold(victim)...)
+		}
+		return steps
+	}},
 	{name: "a node is killed while another is cut off", nodes: 5, plan: func(g *generator) []Step {
 		both := g.victims(2)
 		steps := g.cut(both[:1])
@@ -67,6 +75,13 @@ func (g *generator) cut(side []int) []Step {
 	return []Step{
 		{Pause: g.pause(longestPause), Verb: Split, Nodes: side},
 		{Pause: g.pause(2 * longestPause), Verb: Heal},
+	}
+}
+
+func (g *generator) hold(victim int) []Step {
+	return []Step{
+		{Pause: g.pause(longestPause), Verb: Hold, Node: victim},
+		{Pause: g.pause(longestPause), Verb: Release, Node: victim},
 	}
 }
 

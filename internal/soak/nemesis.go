@@ -48,6 +48,12 @@ func (r *run) strike(ctx context.Context, step Step) (err error) {
 	case Heal:
 		r.mesh.Heal()
 		return nil
+	case Hold:
+		r.mesh.Hold(step.Node)
+		return nil
+	case Release:
+		r.mesh.Release(step.Node)
+		return nil
 	case Join:
 		_, err = r.mesh.Join(ctx)
 		return err

@@ -26,6 +26,8 @@ const (
 	WipeStore Verb = "wipe store" // the state: the node comes back under its identity
 	Split     Verb = "split"      // Nodes, and all others, do not hear each other
 	Heal      Verb = "heal"
+	Hold      Verb = "hold"    // what the node says and is told is kept back
+	Release   Verb = "release" // it all arrives
 	Join      Verb = "join"
 	Drain     Verb = "drain"  // hands over what it holds and leaves for good
 	Forget    Verb = "forget" // the identity that a wiped node had

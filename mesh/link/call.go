@@ -19,14 +19,17 @@ import (
 // serves too much, DeadlineExceeded or Cancelled from the context, which also
 // end the request on the other side.
 func (c *Conn) Call(ctx context.Context, req wire.Message) (wire.Message, error) {
-	return c.call(ctx, req, nil)
+	return c.call(ctx, wire.Header{}, req, nil)
 }
 
-// call is Call until silent is closed.
-func (c *Conn) call(ctx context.Context, req wire.Message, silent <-chan struct{}) (wire.Message, error) {
-	timeout, err := timeLeft(ctx)
-	if err != nil {
+// call is Call until silent is closed. The caller may have filled in how fresh
+// the request must be.
+func (c *Conn) call(ctx context.Context, h wire.Header, req wire.Message, silent <-chan struct{}) (_ wire.Message, err error) {
+	if h.Timeout, err = timeLeft(ctx); err != nil {
 		return nil, err
+	}
+	if h.Timeout > 0 {
+		h.Within = min(h.Within, h.Timeout) // after that the caller may do something else
 	}
 	w := c.endpoint.waiters.Get().(*waiter)
 	defer func() { c.endpoint.waiters.Put(w.clean()) }()
@@ -34,7 +37,8 @@ func (c *Conn) call(ctx context.Context, req wire.Message, silent <-chan struct{
 	if !ok {
 		return nil, c.lost()
 	}
-	mark, err := c.sendFrame(ctx, wire.Header{ID: id, Timeout: timeout}, req)
+	h.ID = id
+	mark, err := c.sendFrame(ctx, h, req, silent)
 	if err != nil {
 		c.abandon(id, w)
 		return nil, err
@@ -73,7 +77,7 @@ func (c *Conn) Send(ctx context.Context, msg wire.Message) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.sendFrame(ctx, wire.Header{Flags: wire.OneWay, Timeout: timeout}, msg)
+	_, err = c.sendFrame(ctx, wire.Header{Flags: wire.OneWay, Timeout: timeout}, msg, nil)
 	return err
 }
 
@@ -93,8 +97,9 @@ func timeLeft(ctx context.Context) (time.Duration, error) {
 	return left, nil
 }
 
-// sendFrame sends a request or a one-way message on the stream that its size asks for.
-func (c *Conn) sendFrame(ctx context.Context, h wire.Header, m wire.Message) (mark uint64, err error) {
+// sendFrame sends a request or a one-way message on the stream that its size
+// asks for. One with a stream of its own is given up when silent is closed.
+func (c *Conn) sendFrame(ctx context.Context, h wire.Header, m wire.Message, silent <-chan struct{}) (mark uint64, err error) {
 	frame := frames.Get().(*frameBuffer)
 	defer frame.release()
 	if frame.bytes, err = wire.AppendFrame(frame.bytes[:0], h, m); err != nil {
@@ -104,7 +109,7 @@ func (c *Conn) sendFrame(ctx context.Context, h wire.Header, m wire.Message) (ma
 		return 0, err
 	}
 	if len(frame.bytes) > maxBuffer {
-		err = c.writeLarge(ctx, frame.bytes)
+		err = c.writeLarge(ctx, frame.bytes, silent)
 		if refused(err) && h.Flags&wire.OneWay == 0 {
 			return 0, nil // the reply says why
 		}
@@ -137,6 +142,9 @@ func (c *Conn) sendError(ctx context.Context, err error) error {
 	}
 	if c.ctx.Err() != nil {
 		return c.lost()
+	}
+	if errors.Is(err, ErrSilent) {
+		return err
 	}
 	return &mesh.Error{Kind: mesh.Unavailable, Op: "send", Node: c.peer.ID, Err: err}
 }

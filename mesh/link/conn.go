@@ -32,6 +32,9 @@ type Conn struct {
 	slots   chan struct{}       // held by each message that is being served off the reading goroutine
 	large   *semaphore.Weighted // bytes of large frames in memory
 
+	opened  time.Time // for when requests are sent, in the peer's words
+	arrival arrival   // of requests that must be fresh
+
 	ctx    context.Context // ends with the connection
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when the connection is out of the endpoint's table
@@ -52,7 +55,7 @@ func newConn(e *Endpoint, qc *quic.Conn, peer admission.Member, dialled bool) *C
 		endpoint: e, quic: qc, peer: peer, dialled: dialled,
 		slots: make(chan struct{}, e.config.Limits.InFlight),
 		large: semaphore.NewWeighted(e.config.Limits.LargeBytes),
-		done:  make(chan struct{}),
+		done:  make(chan struct{}), opened: time.Now(),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.calls.waiting = make(map[uint64]*waiter)

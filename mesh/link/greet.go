@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/quic-go/quic-go"
 
@@ -172,7 +173,7 @@ func (c *Conn) openRequests(ctx context.Context) error {
 }
 
 func (c *Conn) sendHello(sequence uint64) {
-	frame, err := wire.AppendFrame(nil, wire.Header{Flags: wire.OneWay}, c.endpoint.hello(sequence))
+	frame, err := wire.AppendFrame(nil, wire.Header{Flags: wire.OneWay}, c.endpoint.hello(sequence, c.clock()))
 	if err != nil {
 		panic("link: a Hello cannot be encoded: " + err.Error())
 	}
@@ -196,5 +197,6 @@ func (c *Conn) awaitHello(ctx context.Context) error {
 		return reasonOf(err, c.peer.ID)
 	}
 	c.greeting, err = c.endpoint.checkHello(h, body)
+	c.arrival.Age(c.greeting.sent, time.Since(c.opened))
 	return err
 }

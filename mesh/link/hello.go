@@ -32,16 +32,17 @@ type greeting struct {
 	version            uint32 // agreed
 	addrs              []string
 	instance, sequence uint64
+	sent               uint32 // by the peer's clock
 }
 
 // maxHelloAddrs bounds the addresses in a Hello.
 const maxHelloAddrs = 32
 
-func (e *Endpoint) hello(sequence uint64) *pb.Hello {
+func (e *Endpoint) hello(sequence uint64, sent uint32) *pb.Hello {
 	meshID := e.identity.meshID
 	return &pb.Hello{
 		MinVersion: e.versions.min, MaxVersion: e.versions.max, MeshId: meshID[:],
-		Addrs: e.Addrs(), Software: version.String(), Instance: e.instance, Sequence: sequence,
+		Addrs: e.Addrs(), Software: version.String(), Instance: e.instance, Sequence: sequence, SentUs: sent,
 	}
 }
 
@@ -64,7 +65,7 @@ func (e *Endpoint) checkHello(h wire.Header, body []byte) (greeting, error) {
 	if len(hello.Addrs) > maxHelloAddrs {
 		return greeting{}, mesh.Errorf(mesh.Invalid, "hello", "%d addresses: expected at most %d", len(hello.Addrs), maxHelloAddrs)
 	}
-	return greeting{version: agreed, addrs: hello.Addrs, instance: hello.Instance, sequence: hello.Sequence}, nil
+	return greeting{version: agreed, addrs: hello.Addrs, instance: hello.Instance, sequence: hello.Sequence, sent: hello.SentUs}, nil
 }
 
 // rolesTaken are who may connect; rolesDialled, who may be connected to.

@@ -15,6 +15,7 @@ type inlineContext struct {
 	conn   *Conn
 	header wire.Header
 	from   time.Time
+	by     time.Time // until when it may be begun; zero: whenever
 
 	later *Later // once the request is deferred
 	pause func()
@@ -27,6 +28,9 @@ func (c *inlineContext) Deadline() (time.Time, bool) {
 	}
 	return c.from.Add(c.header.Timeout), true
 }
+
+// BeginBy is what mesh.BeginBy gives.
+func (c *inlineContext) BeginBy() time.Time { return c.by }
 
 // IsInline reports whether ctx is that of an inline request.
 func IsInline(ctx context.Context) bool {
@@ -53,7 +57,7 @@ func Defer(ctx context.Context, pause func()) *Later {
 	default:
 		return nil
 	}
-	c.later, c.pause = &Later{conn: c.conn, header: c.header, from: c.from}, pause
+	c.later, c.pause = &Later{conn: c.conn, header: c.header, from: c.from, by: c.by}, pause
 	if c.header.Flags&wire.OneWay == 0 {
 		c.conn.serving.add(c.header.ID, c.later.end)
 	}
@@ -72,6 +76,7 @@ type Later struct {
 	conn   *Conn
 	header wire.Header
 	from   time.Time
+	by     time.Time
 
 	mu    sync.Mutex
 	over  bool
@@ -117,6 +122,9 @@ func (l *Later) WhenEnded(ended func()) {
 	}
 }
 
+// BeginBy is until when the request may be begun; zero: whenever.
+func (l *Later) BeginBy() time.Time { return l.by }
+
 // Context is that of any request, for who has come to wait for something. It
 // takes the place of WhenEnded.
 func (l *Later) Context() (ctx context.Context, cancel context.CancelFunc) {
@@ -126,7 +134,7 @@ func (l *Later) Context() (ctx context.Context, cancel context.CancelFunc) {
 		ctx, cancel = context.WithCancel(l.conn.ctx)
 	}
 	l.WhenEnded(cancel)
-	return ctx, cancel
+	return beginningBy(ctx, l.by), cancel
 }
 
 // maxSoon is the longest frame that may be written in excess of what waits to

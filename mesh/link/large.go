@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math"
 	"time"
@@ -13,10 +14,31 @@ import (
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
-// writeLarge sends a frame on a stream of its own.
-func (c *Conn) writeLarge(ctx context.Context, frame []byte) error {
+// writeLarge sends a frame on a stream of its own, unless silent is closed
+// before it has gone: then the error wraps ErrSilent, and the frame does not arrive whole.
+func (c *Conn) writeLarge(ctx context.Context, frame []byte, silent <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(ctx, c.endpoint.config.Limits.LargeTimeout)
 	defer cancel()
+	if silent == nil {
+		return c.writeAlone(ctx, frame)
+	}
+	within, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	c.spawn(func() {
+		select {
+		case <-silent:
+			giveUp(c.fellSilent())
+		case <-within.Done():
+		}
+	})
+	err := c.writeAlone(within, frame)
+	if cause := context.Cause(within); err != nil && errors.Is(cause, ErrSilent) {
+		return cause
+	}
+	return err
+}
+
+func (c *Conn) writeAlone(ctx context.Context, frame []byte) error {
 	stream, err := c.quic.OpenUniStreamSync(ctx)
 	if err != nil {
 		return err
@@ -144,11 +166,17 @@ func (c *Conn) serveLarge(h wire.Header, body []byte, release func()) {
 		}
 		return
 	}
+	body, by, err := c.inTime(&h, body)
+	if err != nil {
+		release()
+		c.reply(h, nil, err)
+		return
+	}
 	m, err := wire.ParseBody(h.Type, body)
 	if _, cancel := m.(*pb.Cancel); cancel {
 		err = mesh.Errorf(mesh.Invalid, "frame", "a Cancel on a stream of its own")
 	}
-	if err == nil && c.startServing(h, m, release) {
+	if err == nil && c.startServing(h, m, by, release) {
 		return
 	}
 	release()

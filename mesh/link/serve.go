@@ -46,6 +46,10 @@ func (c *Conn) readRequests() {
 // take serves one frame, or sees that it is served. It appends the reply, if
 // there is one already, to batch.
 func (c *Conn) take(batch []byte, h wire.Header, body []byte, pauses *pauses) []byte {
+	body, by, err := c.inTime(&h, body)
+	if err != nil {
+		return c.answer(batch, h, nil, err)
+	}
 	m, err := wire.ParseBody(h.Type, body)
 	if err != nil {
 		return c.answer(batch, h, nil, err)
@@ -58,7 +62,7 @@ func (c *Conn) take(batch []byte, h wire.Header, body []byte, pauses *pauses) []
 		return c.answer(batch, h, nil, nil)
 	}
 	if c.endpoint.config.Handler.Inline(h.Type) {
-		ctx := inlineContext{Context: c.ctx, conn: c, header: h, from: time.Now()}
+		ctx := inlineContext{Context: c.ctx, conn: c, header: h, from: time.Now(), by: by}
 		reply, err := c.endpoint.config.Handler.Serve(&ctx, c, m)
 		switch {
 		case err == ErrMustWait:
@@ -70,7 +74,7 @@ func (c *Conn) take(batch []byte, h wire.Header, body []byte, pauses *pauses) []
 			return c.answer(batch, h, reply, err)
 		}
 	}
-	if !c.startServing(h, m, nil) {
+	if !c.startServing(h, m, by, nil) {
 		return c.answer(batch, h, nil, c.overloaded())
 	}
 	return batch
@@ -81,8 +85,9 @@ func (c *Conn) overloaded() error {
 }
 
 // startServing serves m on a goroutine of its own. It is false when too much
-// is being served. The release function, if any, is called at the end.
-func (c *Conn) startServing(h wire.Header, m wire.Message, release func()) bool {
+// is being served. It may be begun until by, unless that is zero. The release
+// function, if any, is called at the end.
+func (c *Conn) startServing(h wire.Header, m wire.Message, by time.Time, release func()) bool {
 	select {
 	case c.slots <- struct{}{}:
 	default:
@@ -93,7 +98,7 @@ func (c *Conn) startServing(h wire.Header, m wire.Message, release func()) bool 
 		c.serving.add(h.ID, cancel)
 	}
 	return c.work(func() {
-		c.serve(ctx, h, m)
+		c.serve(beginningBy(ctx, by), h, m)
 		cancel()
 		if release != nil {
 			release()
@@ -139,7 +144,7 @@ func (c *Conn) writeReply(frame []byte) {
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, c.endpoint.config.Limits.LargeTimeout)
 	defer cancel()
-	if err := c.writeLarge(ctx, frame); err != nil && c.ctx.Err() == nil {
+	if err := c.writeLarge(ctx, frame, nil); err != nil && c.ctx.Err() == nil {
 		c.endpoint.log.Warn("a reply was not taken", "peer", c.peer.ID, "bytes", len(frame), "reason", err)
 	}
 }

@@ -31,7 +31,7 @@ func (c *Conn) CallUnlessSilent(ctx context.Context, req wire.Message) (wire.Mes
 	case <-silent:
 		return nil, c.fellSilent()
 	default:
-		return c.call(ctx, req, silent)
+		return c.call(ctx, wire.Header{}, req, silent)
 	}
 }
 

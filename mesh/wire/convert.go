@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -56,7 +57,7 @@ func FromError(err error, self mesh.NodeID) *pb.Error {
 	}
 	return &pb.Error{
 		Kind: uint32(e.Kind), Op: sendable(e.Op), Node: []byte(node), Stage: sendable(e.Stage),
-		Message: sendable(e.Text()), RetryAfterUs: toMicros(e.RetryAfter),
+		Message: sendable(e.Text()), RetryAfterUs: toMicros(e.RetryAfter), Late: errors.Is(err, mesh.ErrLate),
 	}
 }
 
@@ -73,7 +74,11 @@ func ToError(e *pb.Error) *mesh.Error {
 	if kind > mesh.Conflict {
 		kind = mesh.Internal
 	}
-	return &mesh.Error{Kind: kind, Op: e.Op, Node: mesh.NodeID(e.Node), Stage: e.Stage, Msg: e.Message, RetryAfter: fromMicros(e.RetryAfterUs)}
+	read := &mesh.Error{Kind: kind, Op: e.Op, Node: mesh.NodeID(e.Node), Stage: e.Stage, Msg: e.Message, RetryAfter: fromMicros(e.RetryAfterUs)}
+	if e.Late {
+		read.Msg, read.Err = strings.TrimSuffix(strings.TrimSuffix(e.Message, mesh.ErrLate.Error()), ": "), mesh.ErrLate
+	}
+	return read
 }
 
 // FromFuncRef gives f as a message.

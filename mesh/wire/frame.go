@@ -23,7 +23,15 @@ const (
 	Reply Flags = 1 << 0
 	// OneWay marks a message that is not answered.
 	OneWay Flags = 1 << 1
+	// Fresh marks a request that must not be begun late. Its body begins with
+	// when it was sent and how long after that it may be begun:
+	//
+	//	sent µs u32 | within µs u32
+	Fresh Flags = 1 << 2
 )
+
+// freshSize is what Fresh adds to the front of a body, in bytes.
+const freshSize = 8
 
 // Header is what stands before a frame's body.
 type Header struct {
@@ -32,6 +40,10 @@ type Header struct {
 	Flags   Flags
 	ID      uint64        // pairs a reply with its request, within one direction of a connection
 	Timeout time.Duration // how long the sender will wait; 0: for ever; sent in µs, at most MaxTimeout
+
+	// With Fresh, for AppendFrame. ParseHeader leaves them: see CutFresh.
+	Sent   uint32        // when, in µs of a clock of the sender's that wraps around
+	Within time.Duration // after that; in µs, at most MaxTimeout
 }
 
 // MaxTimeout is the longest timeout that a header can say.
@@ -71,10 +83,23 @@ func ParseHeader(src []byte, limit uint32) (Header, error) {
 	if h.Length > limit {
 		return Header{}, mesh.Errorf(mesh.Invalid, "frame", "body of %d bytes: expected at most %d", h.Length, limit)
 	}
-	if src[7] != 0 || h.Flags&^(Reply|OneWay) != 0 {
+	if src[7] != 0 || h.Flags&^(Reply|OneWay) != 0 && h.Flags != Fresh {
 		return Header{}, mesh.Errorf(mesh.Invalid, "frame", "flags %#x, reserved byte %#x: not of this protocol version", src[6], src[7])
 	}
 	return h, nil
+}
+
+// CutFresh takes what Fresh adds off the front of a body, into h, and gives the rest.
+func (h *Header) CutFresh(body []byte) ([]byte, error) {
+	if h.Flags&Fresh == 0 {
+		return body, nil
+	}
+	if len(body) < freshSize {
+		return nil, mesh.Errorf(mesh.Invalid, "frame", "body of %d bytes: expected at least %d, which say when it was sent", len(body), freshSize)
+	}
+	h.Sent = binary.BigEndian.Uint32(body)
+	h.Within = time.Duration(binary.BigEndian.Uint32(body[4:])) * time.Microsecond
+	return body[freshSize:], nil
 }
 
 // AppendFrame appends a whole frame: h, with the type and length of m, and m.
@@ -85,6 +110,10 @@ func AppendFrame(dst []byte, h Header, m Message) ([]byte, error) {
 	}
 	start := len(dst)
 	dst = append(dst, make([]byte, HeaderSize)...)
+	if h.Flags&Fresh != 0 {
+		dst = binary.BigEndian.AppendUint32(dst, h.Sent)
+		dst = binary.BigEndian.AppendUint32(dst, timeoutMicros(h.Within))
+	}
 	out, err := proto.MarshalOptions{}.MarshalAppend(dst, m)
 	if err != nil {
 		return dst[:start], mesh.Errorf(mesh.Invalid, "frame", "encode %T: %w", m, err)

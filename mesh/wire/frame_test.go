@@ -65,7 +65,7 @@ func TestBadHeadersAreInvalid(t *testing.T) {
 	}
 	for name, raw := range map[string][]byte{
 		"nothing": nil, "a byte short": good[:HeaderSize-1], "too long a body": change(3, 11),
-		"a much too long body": change(0, 0xff), "unknown flags": change(6, 4), "the reserved byte": change(7, 1),
+		"a much too long body": change(0, 0xff), "unknown flags": change(6, 8), "a fresh reply": change(6, 5), "fresh and one way": change(6, 6), "the reserved byte": change(7, 1),
 	} {
 		if _, err := ParseHeader(raw, 10); mesh.KindOf(err) != mesh.Invalid || err == nil {
 			t.Errorf("%s: %v, want Invalid", name, err)
@@ -73,6 +73,25 @@ func TestBadHeadersAreInvalid(t *testing.T) {
 	}
 	if _, err := ParseHeader(good[:], 10); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAFrameTellsHowFreshItMustBe(t *testing.T) {
+	sent := Header{Flags: Fresh, ID: 7, Sent: 1<<32 - 5, Within: 250 * time.Millisecond}
+	frame, err := AppendFrame(nil, sent, &pb.Probe{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParseHeader(frame, anyLength)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, err := got.CutFresh(frame[HeaderSize:])
+	if err != nil || len(rest) != 0 || got.Sent != sent.Sent || got.Within != sent.Within || got.Length != 8 {
+		t.Errorf("%+v and a body of %d bytes, %v: expected %+v and none", got, len(rest), err, sent)
+	}
+	if _, err := got.CutFresh(frame[HeaderSize : len(frame)-1]); mesh.KindOf(err) != mesh.Invalid || err == nil {
+		t.Errorf("a byte short: %v, want Invalid", err)
 	}
 }
 

@@ -32,6 +32,7 @@ func (r *Replica) BeginPut(m *pb.Put, asker Asker) bool {
 	if err != nil || !o.Forwarded && !slices.Contains(q.owners, r.Self) {
 		return false
 	}
+	c.by = asker.BeginBy()
 	b := &begunPut{replica: r, change: c, options: o, quorum: q, asker: asker}
 	r.begun.add(b)
 	asker.WhenEnded(b.end)
@@ -45,6 +46,8 @@ type Asker interface {
 	// WhenEnded has ended called when nobody waits for the answer any more,
 	// at most once, perhaps before it returns.
 	WhenEnded(ended func())
+	// BeginBy is until when the put may be begun; zero: whenever.
+	BeginBy() time.Time
 	// Context ends when nobody waits for the answer any more, and takes the place of WhenEnded.
 	Context() (context.Context, context.CancelFunc)
 }

@@ -259,3 +259,43 @@ func TestABegunPutThatNobodyWaitsForIsNotMadeAnew(t *testing.T) {
 		m.becomes(m.nodes, key("k"), "since")
 	})
 }
+
+// Who asked for a put may go to another node with it when it is not begun in
+// time. Neither on the reader's goroutine nor on another it is begun after that.
+func TestAPutIsNotBegunLate(t *testing.T) {
+	m := newTestMesh(t, 3)
+	at := written(t, m)
+	asker := newPutAsker()
+	asker.by = time.Now().Add(-time.Millisecond)
+	if !at.BeginPut(putMessage(key("k"), lattice.LWWKind, setTo("late"), WriteOptions{Quorum: 2}), asker) {
+		t.Fatal("not begun")
+	}
+	at.Depart()
+	if answer := <-asker.told; !errors.Is(answer.err, mesh.ErrLate) {
+		t.Errorf("told %v, want ErrLate", answer.err)
+	}
+	ctx := mesh.WithBeginBy(t.Context(), time.Now().Add(-time.Millisecond))
+	for what, write := range map[string]func() error{
+		"put": func() error {
+			_, err := at.Put(ctx, key("k"), lattice.LWWKind, setTo("late"), WriteOptions{})
+			return err
+		},
+		"put behind": func() error {
+			_, err := at.Put(ctx, key("k"), lattice.LWWKind, setTo("late"), WriteOptions{Behind: true})
+			return err
+		},
+		"add": func() error {
+			_, err := at.Put(ctx, key("n"), lattice.GCounterKind, lattice.IncOp(1), WriteOptions{ID: "an id"})
+			return err
+		},
+		"touch":  func() error { _, err := at.Touch(ctx, key("k"), WriteOptions{TTL: time.Hour}); return err },
+		"delete": func() error { _, err := at.Delete(ctx, key("k"), WriteOptions{}); return err },
+	} {
+		if err := write(); !errors.Is(err, mesh.ErrLate) {
+			t.Errorf("%s: %v, want ErrLate", what, err)
+		}
+	}
+	m.becomes(m.nodes, key("k"), "first")
+	ack, err := at.Put(t.Context(), key("n"), lattice.GCounterKind, lattice.IncOp(1), WriteOptions{ID: "an id", RetryAge: time.Millisecond})
+	mustAck(t, ack, err, 2)
+}

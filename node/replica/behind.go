@@ -39,6 +39,10 @@ type taken struct {
 // writeBehind takes a write, and answers as soon as it cannot be forgotten.
 // The answer says that no owner holds it yet.
 func (r *Replica) writeBehind(ctx context.Context, c change, o WriteOptions) (mesh.Ack, error) {
+	if err := c.inTime(time.Now()); err != nil {
+		return mesh.Ack{}, err
+	}
+	c.by = time.Time{} // it has begun
 	if n := r.behind.count.Load(); n >= int64(r.Behind) {
 		return mesh.Ack{}, mesh.Errorf(mesh.Overloaded, c.String(), "%d writes are waiting to be made: expected less than %d", n, r.Behind)
 	}

@@ -102,7 +102,9 @@ func (r *Replica) applyNew(ctx context.Context, c change, q quorum, w *recentWri
 	var merged mesh.Merged
 	switch {
 	case c.deletes:
-		w.delta, merged, err = r.deleteLocal(ctx, c.key)
+		if err = c.inTime(time.Now()); err == nil {
+			w.delta, merged, err = r.deleteLocal(ctx, c.key)
+		}
 	case c.expires:
 		w.delta, merged, err = r.expireLocal(ctx, c.key)
 	default:

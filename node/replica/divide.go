@@ -51,6 +51,9 @@ func (r *Replica) changeCollection(ctx context.Context, c change, q quorum, o Wr
 // collection is not divided.
 func (r *Replica) divided(ctx context.Context, c change, q quorum) ([]change, error) {
 	base, err := r.base(ctx, c, q)
+	if err == nil {
+		err = c.inTime(time.Now())
+	}
 	if err != nil || !base.divided {
 		return nil, err
 	}

@@ -63,18 +63,21 @@ func (f keyFates) Fate(id lattice.WriteID) lattice.Fate {
 
 // applying makes the delta of a change that is a write of its own, or an attempt of one with an id.
 func (r *Replica) applying(c change, w *recentWrite) func(lattice.Cell, lattice.Write) (lattice.Cell, error) {
-	apply := c.make
-	if apply == nil {
-		kind, op := c.kind, c.op
-		apply = func(have lattice.Cell, at lattice.Write) (lattice.Cell, error) { return have.Apply(kind, op, at) }
+	var fates keyFates
+	if !w.counts.IsZero() {
+		fates = r.fates.under(c.key)
+		fates.Note(w.counts, false, time.Now())
 	}
-	if w.counts.IsZero() {
-		return apply
-	}
-	fates := r.fates.under(c.key)
-	fates.Note(w.counts, false, time.Now())
 	return func(have lattice.Cell, at lattice.Write) (lattice.Cell, error) {
-		at.ID, at.Fate = w.counts, fates.Fate
-		return apply(have, at)
+		if err := c.inTime(at.Now); err != nil {
+			return lattice.Cell{}, err
+		}
+		if !w.counts.IsZero() {
+			at.ID, at.Fate = w.counts, fates.Fate
+		}
+		if c.make != nil {
+			return c.make(have, at)
+		}
+		return have.Apply(c.kind, c.op, at)
 	}
 }

@@ -273,6 +273,11 @@ func (n *testNode) CallUnlessSilent(ctx context.Context, to mesh.NodeID, req wir
 	return reply, false, err
 }
 
+// CallFresh is Peers'.
+func (n *testNode) CallFresh(ctx context.Context, to mesh.NodeID, req wire.Message, within time.Duration, _ bool) (wire.Message, bool, error) {
+	return n.CallUnlessSilent(mesh.WithBeginBy(ctx, time.Now().Add(within)), to, req)
+}
+
 // Go is Peers'.
 func (n *testNode) Go(ctx context.Context, to mesh.NodeID, req wire.Message, done func(wire.Message, error)) {
 	go func() { done(n.Call(ctx, to, req)) }()
@@ -491,6 +496,7 @@ func (n *testNode) begin(m *pb.Put) <-chan putAnswer {
 // putAsker is an Asker who waits until it ends.
 type putAsker struct {
 	told  chan putAnswer
+	by    time.Time
 	mu    sync.Mutex
 	ended func()
 }
@@ -504,6 +510,8 @@ func newPutAsker() *putAsker { return &putAsker{told: make(chan putAnswer, 1)} }
 
 func (a *putAsker) Reply(reply *pb.PutReply, err error) { a.told <- putAnswer{reply, err} }
 
+func (a *putAsker) BeginBy() time.Time { return a.by }
+
 func (a *putAsker) WhenEnded(ended func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -513,6 +521,9 @@ func (a *putAsker) WhenEnded(ended func()) {
 func (a *putAsker) Context() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	a.WhenEnded(cancel)
+	if !a.by.IsZero() {
+		ctx = mesh.WithBeginBy(ctx, a.by)
+	}
 	return ctx, cancel
 }
 

@@ -145,6 +145,10 @@ type Peers interface {
 	// CallUnlessSilent is Call for a request that another node may answer as
 	// well: it gives up, with Unavailable, when nothing is heard from the node.
 	CallUnlessSilent(ctx context.Context, node mesh.NodeID, req wire.Message) (reply wire.Message, silent bool, err error)
+	// CallFresh is Call for a write that must not be begun later than within
+	// after it was sent, and can go to another node then. Unless patient, silent
+	// is as with CallUnlessSilent.
+	CallFresh(ctx context.Context, node mesh.NodeID, req wire.Message, within time.Duration, patient bool) (reply wire.Message, silent bool, err error)
 	// Go is Call for who does not wait: done gets the reply or the error,
 	// once, on a goroutine that it must not hold up, perhaps before Go returns.
 	Go(ctx context.Context, node mesh.NodeID, req wire.Message, done func(wire.Message, error))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"slices"
 	"time"
 
@@ -90,6 +91,16 @@ type change struct {
 	most    bool          // WriteOptions.AfterMost
 	made    *lattice.Cell // WriteOptions.Made
 	tells   int           // WriteOptions.TellBytes
+	by      time.Time     // mesh.BeginBy
+}
+
+// inTime is nil unless it is too late to begin the change: who asked for it may
+// have gone elsewhere with it.
+func (c change) inTime(now time.Time) error {
+	if c.by.IsZero() || !now.After(c.by) {
+		return nil
+	}
+	return mesh.Errorf(mesh.Unavailable, c.String(), "%w", mesh.ErrLate)
 }
 
 func (c change) String() string {
@@ -141,6 +152,7 @@ func (r *Replica) change(ctx context.Context, c change, o WriteOptions) (mesh.Ac
 	if err := c.validate(o); err != nil {
 		return mesh.Ack{}, err
 	}
+	c.by = mesh.BeginBy(ctx)
 	if o.Behind {
 		return r.writeBehind(ctx, c, o)
 	}
@@ -203,7 +215,8 @@ func (r *Replica) coordinateOnce(ctx context.Context, c change, q quorum, o Writ
 
 // forward lets the closest owner that can coordinate the write. One that did
 // not answer may have applied it all the same: the next is told so. Those of
-// whom nothing is heard are waited for at last.
+// whom nothing is heard are waited for at last, and so are those that say that
+// it came too late.
 func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o WriteOptions) (mesh.Ack, error) {
 	if o.ID == "" && c.accumulates() {
 		o.ID = rand.Text()
@@ -211,35 +224,43 @@ func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o
 	var last error
 	began := time.Now()
 	age := o.RetryAge
-	var silent []mesh.NodeID
-	for at := 0; at < len(owners)+len(silent); at++ {
+	var again []mesh.NodeID
+	for at := 0; at < len(owners)+len(again); at++ {
 		patient := at >= len(owners)
-		owner := slices.Concat(owners, silent)[at]
+		owner := slices.Concat(owners, again)[at]
 		if at > 0 { // the one before may have it
 			o.RetryAge = age + max(time.Since(began), time.Millisecond)
 		}
-		ack, isSilent, err := r.forwardTo(ctx, owner, c.message(o), patient, c.made)
+		if err := c.inTime(time.Now()); err != nil {
+			return mesh.Ack{}, err
+		}
+		ack, silent, err := r.forwardTo(ctx, owner, c, o, patient)
 		if err == nil || !fallsOver(ctx, err) {
 			return ack, err
 		}
-		if isSilent && !patient {
-			silent = append(silent, owner)
+		if (silent || errors.Is(err, mesh.ErrLate)) && !patient {
+			again = append(again, owner)
 		}
 		last = err
 	}
 	return mesh.Ack{}, mesh.Errorf(mesh.Unavailable, c.String(), "none of %d owners took the write: %w", len(owners), last)
 }
 
-func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, req wire.Message, patient bool, made *lattice.Cell) (ack mesh.Ack, silent bool, err error) {
-	// The owner may itself wait for one that died.
-	ctx, cancel := context.WithTimeout(ctx, 2*r.patience(proto.Size(req)))
-	defer cancel()
-	var m wire.Message
+// forwardTo asks one owner. That must not begin the write any more when another
+// is asked, or when who asked this node may have gone elsewhere.
+func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, c change, o WriteOptions, patient bool) (ack mesh.Ack, silent bool, err error) {
+	req, made := c.message(o), c.made
+	size := proto.Size(req)
+	within := mesh.FreshFor(size)
 	if patient {
-		m, err = r.Peers.Call(ctx, owner, req)
-	} else {
-		m, silent, err = r.Peers.CallUnlessSilent(ctx, owner, req)
+		within = 2 * r.patience(size) // the owner may itself wait for one that died
 	}
+	if !c.by.IsZero() {
+		within = min(within, time.Until(c.by))
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*r.patience(size))
+	defer cancel()
+	m, silent, err := r.Peers.CallFresh(ctx, owner, req, within, patient)
 	reply, err := as[*pb.PutReply](owner, m, err)
 	if err != nil {
 		return mesh.Ack{}, silent, err

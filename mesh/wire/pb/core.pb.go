@@ -38,8 +38,10 @@ type Hello struct {
 	// Drawn when the sender's endpoint was opened, and how many Hellos it has
 	// sent since, this one included: they tell which of two connections the
 	// sender knew of when it greeted (docs/wire.md).
-	Instance      uint64 `protobuf:"varint,6,opt,name=instance,proto3" json:"instance,omitempty"`
-	Sequence      uint64 `protobuf:"varint,7,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Instance uint64 `protobuf:"varint,6,opt,name=instance,proto3" json:"instance,omitempty"`
+	Sequence uint64 `protobuf:"varint,7,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// When it was sent, as a request tells that must be fresh.
+	SentUs        uint32 `protobuf:"varint,8,opt,name=sent_us,json=sentUs,proto3" json:"sent_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -123,6 +125,13 @@ func (x *Hello) GetSequence() uint64 {
 	return 0
 }
 
+func (x *Hello) GetSentUs() uint32 {
+	if x != nil {
+		return x.SentUs
+	}
+	return 0
+}
+
 // Error answers any request.
 type Error struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -132,6 +141,7 @@ type Error struct {
 	Stage         string                 `protobuf:"bytes,4,opt,name=stage,proto3" json:"stage,omitempty"`
 	Message       string                 `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	RetryAfterUs  uint64                 `protobuf:"varint,6,opt,name=retry_after_us,json=retryAfterUs,proto3" json:"retry_after_us,omitempty"` // of Overloaded: when there may be room; 0: it is not told
+	Late          bool                   `protobuf:"varint,7,opt,name=late,proto3" json:"late,omitempty"`                                       // the request came too late to be begun
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -206,6 +216,13 @@ func (x *Error) GetRetryAfterUs() uint64 {
 		return x.RetryAfterUs
 	}
 	return 0
+}
+
+func (x *Error) GetLate() bool {
+	if x != nil {
+		return x.Late
+	}
+	return false
 }
 
 // Done answers a request that has nothing to say but that it worked.
@@ -391,7 +408,7 @@ var File_core_proto protoreflect.FileDescriptor
 const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"core.proto\x12\bvirga.v1\"\xcc\x01\n" +
+	"core.proto\x12\bvirga.v1\"\xe5\x01\n" +
 	"\x05Hello\x12\x1f\n" +
 	"\vmin_version\x18\x01 \x01(\rR\n" +
 	"minVersion\x12\x1f\n" +
@@ -401,14 +418,16 @@ const file_core_proto_rawDesc = "" +
 	"\x05addrs\x18\x04 \x03(\tR\x05addrs\x12\x1a\n" +
 	"\bsoftware\x18\x05 \x01(\tR\bsoftware\x12\x1a\n" +
 	"\binstance\x18\x06 \x01(\x04R\binstance\x12\x1a\n" +
-	"\bsequence\x18\a \x01(\x04R\bsequence\"\x95\x01\n" +
+	"\bsequence\x18\a \x01(\x04R\bsequence\x12\x17\n" +
+	"\asent_us\x18\b \x01(\rR\x06sentUs\"\xa9\x01\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x0e\n" +
 	"\x02op\x18\x02 \x01(\tR\x02op\x12\x12\n" +
 	"\x04node\x18\x03 \x01(\fR\x04node\x12\x14\n" +
 	"\x05stage\x18\x04 \x01(\tR\x05stage\x12\x18\n" +
 	"\amessage\x18\x05 \x01(\tR\amessage\x12$\n" +
-	"\x0eretry_after_us\x18\x06 \x01(\x04R\fretryAfterUs\"\x06\n" +
+	"\x0eretry_after_us\x18\x06 \x01(\x04R\fretryAfterUs\x12\x12\n" +
+	"\x04late\x18\a \x01(\bR\x04late\"\x06\n" +
 	"\x04Done\"\b\n" +
 	"\x06Cancel\"7\n" +
 	"\x03Key\x12\x1c\n" +
