@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
@@ -34,14 +36,46 @@ func (m *modules) compile(ctx context.Context, wasm []byte) (wazero.CompiledModu
 	if err != nil {
 		return nil, invalidModule("it does not compile: %w", err)
 	}
+	m.trimCache()
 	return compiled, nil
 }
 
-func removeFiles(dir string) {
+func removeFiles(dir string) { trimFiles(dir, 0) }
+
+// trimCache keeps the folder of compiled modules within its bound. A module
+// whose file goes stays in memory, and is compiled again when it is needed after that.
+func (m *modules) trimCache() {
+	if m.options.CacheDir != "" {
+		trimFiles(m.options.CacheDir, m.options.CacheBytes)
+	}
+}
+
+// trimFiles removes the files that were written first from a folder and those
+// in it, until what is left has no more than limit bytes.
+func trimFiles(dir string, limit int64) {
+	type file struct {
+		path    string
+		bytes   int64
+		written time.Time
+	}
+	var files []file
+	var total int64
 	filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Type().IsRegular() {
-			os.Remove(path)
+		if err != nil || !entry.Type().IsRegular() {
+			return nil
+		}
+		if info, err := entry.Info(); err == nil { // else another executor removed it
+			files = append(files, file{path, info.Size(), info.ModTime()})
+			total += info.Size()
 		}
 		return nil
 	})
+	slices.SortFunc(files, func(a, b file) int { return a.written.Compare(b.written) })
+	for _, f := range files {
+		if total <= limit {
+			return
+		}
+		os.Remove(f.path)
+		total -= f.bytes
+	}
 }

@@ -2,8 +2,10 @@ package exec_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -106,6 +108,41 @@ func TestCompiledModulesSurviveARestart(t *testing.T) {
 	}
 	if !written[0].Equal(written[1]) {
 		t.Error("the module was compiled again")
+	}
+}
+
+func TestTheCacheIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	folder := func() (files []string, bytes int64) {
+		files, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+		for _, file := range files {
+			info, statErr := os.Stat(file)
+			if err = errors.Join(err, statErr); err == nil {
+				bytes += info.Size()
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files, bytes
+	}
+	b := start(t, exec.Options{CacheDir: dir})
+	if _, err := b.Inspect(t.Context(), guestOf(opUnreachable).assemble()); err != nil {
+		t.Fatal(err)
+	}
+	first, one := folder()
+	bounded := start(t, exec.Options{CacheDir: dir, CacheBytes: 3 * one})
+	for nops := range 6 {
+		code := append(bytes.Repeat(append(i32Const(1), opDrop), nops), opUnreachable)
+		if _, err := bounded.Inspect(t.Context(), guestOf(code...).assemble()); err != nil {
+			t.Fatal(err)
+		}
+		if files, held := folder(); held > 3*one || len(files) == 0 {
+			t.Errorf("after %d modules: %d files with %d bytes, expected some with at most %d", nops+1, len(files), held, 3*one)
+		}
+	}
+	if files, _ := folder(); slices.Contains(files, first[0]) {
+		t.Error("the file that was written first is still there")
 	}
 }
 

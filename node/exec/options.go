@@ -19,6 +19,9 @@ type ModuleSource interface {
 type Options struct {
 	// CacheDir holds compiled modules, over restarts. Empty keeps them in memory only.
 	CacheDir string
+	// CacheBytes bounds what CacheDir holds: of more, the files written first go.
+	// Executors that share the folder share the bound. Default 1 GiB.
+	CacheBytes int64
 	// ReadyDir holds the modules that are in memory, for this executor alone:
 	// the next one begins with loading them. Empty: it begins with none.
 	ReadyDir string
@@ -51,6 +54,7 @@ func (o Options) withDefaults() Options {
 	o.Limits.Memory = cmp.Or(o.Limits.Memory, 128<<20)
 	o.Limits.Time = cmp.Or(o.Limits.Time, 30*time.Second)
 	o.Memory = cmp.Or(o.Memory, 2<<30)
+	o.CacheBytes = cmp.Or(o.CacheBytes, 1<<30)
 	o.CompiledModules = cmp.Or(o.CompiledModules, 64)
 	o.Warm = o.Warm.withDefaults()
 	if o.Log == nil {
