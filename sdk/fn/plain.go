@@ -1,6 +1,7 @@
 package fn
 
 import (
+	"encoding/base64"
 	"iter"
 	"unicode/utf8"
 
@@ -19,7 +20,7 @@ import (
 //	bool, flag                         a bool
 //	max, min                           an integer, a float or text
 //	map, or-map                        a map of the plain fields
-//	clock                              a map of the counts
+//	clock                              a map of the counts, by writer; by its bytes in base64 where these are no text
 //
 // What was never written is no value.
 func Plain(state lattice.Value) (mesh.Value, error) {
@@ -103,6 +104,9 @@ func plainFields(state lattice.Value) (mesh.Value, error) {
 func plainClock(clock *lattice.VectorClock) (mesh.Value, error) {
 	counts := map[string]uint64{}
 	for writer, count := range clock.All() {
+		if !utf8.ValidString(writer) { // as those that nodes draw
+			writer = base64.StdEncoding.EncodeToString([]byte(writer))
+		}
 		counts[writer] = count
 	}
 	return codec.Encode(counts)

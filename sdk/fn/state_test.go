@@ -225,6 +225,7 @@ func TestEachKindHasAPlainValue(t *testing.T) {
 		{lattice.MapKind, lattice.PutOp("f", lattice.GCounterKind, lattice.IncOp(1)), `{"f":1}`, `{}`},
 		{lattice.ORMapKind, lattice.PutOp("f", lattice.LWWKind, lattice.SetOp(payload(true))), `{"f":true}`, `{}`},
 		{lattice.ClockKind, lattice.TickOp(), `{"w":1}`, `{}`},
+		{lattice.ClockKind, lattice.ObserveOp(lattice.NewVectorClock(map[string]uint64{"\xff\x01": 2})), `{"/wE=":2}`, `{}`},
 	} {
 		lib := &library{cells: map[mesh.Key]lattice.Value{}}
 		key := mesh.Key{Namespace: "own", Name: "k"}
