@@ -129,6 +129,9 @@ func Errorf(kind ErrorKind, op, format string, args ...any) *Error {
 
 // RetryAfter is what err says of when there may be room; 0: nothing.
 func RetryAfter(err error) time.Duration {
+	if err == nil {
+		return 0 // at no cost: stages ask
+	}
 	var e *Error
 	if errors.As(err, &e) && e.Kind == Overloaded {
 		return e.RetryAfter

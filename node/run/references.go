@@ -131,13 +131,13 @@ func (r *Runs) readAll(ctx context.Context, in mesh.Session, args []Arg, meter *
 			keys = append(keys, item)
 		}
 	}
-	readKey := func(ctx context.Context, item reading) error { return r.readKey(ctx, in, item, meter) }
 	switch {
 	case len(runs) == 0 && len(keys) == 0:
 		return nil, nil
 	case len(runs) == 0 && len(keys) == 1:
-		return all, readKey(ctx, keys[0])
+		return all, r.readKey(ctx, in, keys[0], meter)
 	}
+	readKey := func(ctx context.Context, item reading) error { return r.readKey(ctx, in, item, meter) }
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return each(ctx, readers, keys, readKey) })
 	group.Go(func() error { return each(ctx, waiters, runs, r.readRun) })
