@@ -65,7 +65,24 @@ func play(t *testing.T, seed uint64) {
 		for _, violation := range result.Violations {
 			t.Error(violation)
 		}
-		t.Logf("%d calls right, %d failed as they had to, %d excused; %d stages ran again", result.Right, result.Failed, result.Excused, result.Again)
+		t.Logf("%d calls right, %d failed as they had to, %d excused; %d stages ran again; %d reads and writes of state", result.Right, result.Failed, result.Excused, result.Again, result.StateReads)
+	})
+}
+
+// Without the level the checker finds that runs see several versions of a key:
+// else it would find nothing with it either.
+func TestTheCheckerFindsWhatTheLevelPrevents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := Generate(1)
+		s.Lax, s.Faults = true, nil
+		result, err := Run(t.Context(), s, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d anomalies", result.Anomalies)
+		if result.Anomalies == 0 {
+			t.Errorf("no anomaly in %d reads and writes at eventual", result.StateReads)
+		}
 	})
 }
 

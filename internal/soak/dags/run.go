@@ -23,6 +23,7 @@ import (
 type Result struct {
 	Right, Failed, Excused int // calls
 	Again                  int // stages that ran again
+	StateReads, Anomalies  int // of runs that read state
 	Violations             []string
 }
 
@@ -44,6 +45,8 @@ type run struct {
 	nodes  []*node.Node               // as last started, for calls
 	ran    map[string][]time.Duration // when each stage of each run began
 	result Result
+
+	state state
 }
 
 // Run plays a schedule, within a bubble of testing/synctest. An error says
@@ -65,16 +68,25 @@ func Run(ctx context.Context, s Schedule, log *slog.Logger) (_ Result, err error
 	}
 	time.Sleep(time.Second) // until all nodes know of all that
 	r.began = time.Now()
+	writing, stopWriter := context.WithCancel(ctx)
+	defer stopWriter()
+	var writer sync.WaitGroup
+	writer.Go(func() { r.writeBeside(writing) })
 	var calls sync.WaitGroup
 	for _, c := range s.Calls {
 		calls.Go(func() { r.call(ctx, c) })
 	}
 	err = r.nemesis(ctx)
 	calls.Wait()
+	stopWriter()
+	writer.Wait()
 	if err != nil {
 		return r.result, err
 	}
 	r.checkTwice()
+	if err := r.checkState(); err != nil {
+		return r.result, err
+	}
 	return r.result, r.checkRest(ctx)
 }
 
@@ -83,7 +95,7 @@ func (r *run) provide(int) []node.Option {
 	stage := func(isAny bool) func(context.Context, fn.Variadic[string]) (string, error) {
 		return func(ctx context.Context, args fn.Variadic[string]) (string, error) { return r.stage(ctx, isAny, args) }
 	}
-	return []node.Option{node.Handle(plain, stage(false)), node.Handle(anyOf, stage(true))}
+	return append(r.provideReaders(), node.Handle(plain, stage(false)), node.Handle(anyOf, stage(true)))
 }
 
 // stage is the function of all stages. How long it takes follows from the
@@ -155,6 +167,9 @@ func (r *run) attempts(ctx context.Context, c Call) (results sdk.Results, err er
 	for i := 0; ; i++ {
 		handle := sdk.Attach(r.node((c.Node + i) % r.schedule.Nodes)).DAG(c.job.dag.Name)
 		handle.Options.Policy = c.Policy
+		if c.Reads && !r.schedule.Lax {
+			handle.Options.Consistency = mesh.Repeatable
+		}
 		if c.Named {
 			handle.Options.RunID = id
 		}

@@ -23,6 +23,9 @@ type Schedule struct {
 	Nodes  int
 	Calls  []Call
 	Faults []Fault // one after the other
+	// Lax runs that read state do so at mesh.Eventual: to see that the checker
+	// finds what is wrong with that.
+	Lax bool
 }
 
 // Call runs a DAG through a node.
@@ -33,6 +36,8 @@ type Call struct {
 	// Named calls have an id, and are repeated at another node when the one
 	// that was called is gone.
 	Named bool
+	// Reads has the stages read and write state, at mesh.Repeatable.
+	Reads bool
 	job   job
 }
 
@@ -63,6 +68,13 @@ func Generate(seed uint64) Schedule {
 			Policy: []string{"random", "random", "round-robin", "locality"}[chance.IntN(4)],
 			job:    randomJob(chance, fmt.Sprintf("d%d", i)),
 		})
+	}
+	reads := rand.New(rand.NewPCG(seed, 8))
+	for i := range s.Calls {
+		// A named call may be begun again, with reads of its own.
+		if c := &s.Calls[i]; !c.Named && reads.IntN(3) > 0 {
+			c.Reads, c.job = true, c.job.reading()
+		}
 	}
 	at := millis(chance, 4*time.Second)
 	for range chance.IntN(mostFaults + 1) {
@@ -122,6 +134,9 @@ func (s *Schedule) String() string {
 		named := ""
 		if c.Named {
 			named = ", named"
+		}
+		if c.Reads {
+			named = ", reading"
 		}
 		fmt.Fprintf(&b, "+%-6s call %s through node %d, %s%s: %s\n", c.At, c.job.dag.Name, c.Node, c.Policy, named, c.job)
 	}

@@ -1,0 +1,296 @@
+package check
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// mostOfAKind bounds the violations that are told of one kind.
+const mostOfAKind = 100
+
+// Check looks for anomalies of some kinds, and gives those that it finds: of
+// each kind at most a hundred. An error, mesh.Invalid, says that events are no history.
+func Check(events []Event, kinds ...Anomaly) ([]Violation, error) {
+	if err := validate(events); err != nil {
+		return nil, err
+	}
+	c := &checker{events: events}
+	var found []Violation
+	for _, kind := range slices.Compact(slices.Sorted(slices.Values(kinds))) {
+		c.found = nil
+		c.look(kind)
+		found = append(found, c.found...)
+	}
+	return found, nil
+}
+
+// Forbidden gives what a level forbids.
+func Forbidden(level mesh.Consistency) []Anomaly {
+	kinds := []Anomaly{Unwritten, Lost}
+	if level == mesh.Repeatable {
+		kinds = append(kinds, NonRepeatable)
+	}
+	return kinds
+}
+
+type checker struct {
+	events   []Event
+	sessions *past // once it is needed
+	found    []Violation
+}
+
+func (c *checker) look(kind Anomaly) {
+	switch kind {
+	case Unwritten:
+		c.unwritten()
+	case Lost:
+		c.lost()
+	case NonRepeatable:
+		c.nonRepeatable()
+	case NonMonotonic:
+		c.nonMonotonic()
+	case Overwritten:
+		c.overwritten()
+	case StaleKey:
+		byKey := map[string][]Event{}
+		for _, e := range c.events {
+			byKey[e.Key] = append(byKey[e.Key], e)
+		}
+		for _, key := range slices.Sorted(maps.Keys(byKey)) {
+			c.stale(kind, newPast(byKey[key], session))
+		}
+	case StaleCut:
+		c.stale(kind, newPast(c.events, func(e *Event) string { return session(e) + "\x00" + e.Run + "\x00" + e.Stage }))
+	case StaleSession:
+		c.stale(kind, c.bySession())
+	case Cycle:
+		c.cycle()
+	case Fractured:
+		c.fractured()
+	}
+}
+
+// session is in whose past an event has others.
+func session(e *Event) string {
+	if e.Session != "" {
+		return "s" + e.Session
+	}
+	return "r" + e.Run
+}
+
+func (c *checker) bySession() *past {
+	if c.sessions == nil {
+		c.sessions = newPast(c.events, session)
+	}
+	return c.sessions
+}
+
+func (c *checker) tell(kind Anomaly, events ...Event) {
+	if len(c.found) < mostOfAKind {
+		c.found = append(c.found, Violation{kind, events})
+	}
+}
+
+func (c *checker) unwritten() {
+	p := c.bySession()
+	for i, e := range c.events {
+		if _, known := p.read(i); !e.Writes && e.Version != "" && !known {
+			c.tell(Unwritten, e)
+		}
+	}
+}
+
+func (c *checker) lost() {
+	p := c.bySession()
+	for i, e := range c.events {
+		if !e.Final {
+			continue
+		}
+		source, found := p.read(i)
+		for _, w := range p.byKey[e.Key] {
+			write := &c.events[w]
+			if !write.Acked || write.Deletes || !write.before(&e) {
+				continue
+			}
+			if found && p.older(source, w) || !found && e.Version == "" && !p.deletedSince(w) {
+				c.tell(Lost, *write, e)
+			}
+		}
+	}
+}
+
+// inOrder gives the events of each group, in the order in which they began.
+func (c *checker) inOrder(group func(*Event) string) (groups [][]int) {
+	byName := map[string][]int{}
+	for i := range c.events {
+		if name := group(&c.events[i]); name != "" {
+			byName[name] = append(byName[name], i)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		of := byName[name]
+		slices.SortStableFunc(of, func(a, b int) int { return int(min(max(c.events[a].Began-c.events[b].Began, -1), 1)) })
+		groups = append(groups, of)
+	}
+	return groups
+}
+
+// nonRepeatable compares each read of a run with those of the key before it,
+// unless the run may have written the key between them or beside them.
+func (c *checker) nonRepeatable() {
+	for _, of := range c.inOrder(func(e *Event) string { return e.Run }) {
+		for at, i := range of {
+			read := &c.events[i]
+			if read.Writes {
+				continue
+			}
+			for _, j := range of[:at] {
+				first := &c.events[j]
+				if first.Writes || first.Key != read.Key || first.Version == read.Version || c.writesBetween(of, j, i) {
+					continue
+				}
+				c.tell(NonRepeatable, *first, *read)
+				break
+			}
+		}
+	}
+}
+
+// writesBetween reports whether one of some events writes the key of two reads
+// and was neither over before the first began nor began after the second was over.
+func (c *checker) writesBetween(of []int, first, second int) bool {
+	return slices.ContainsFunc(of, func(i int) bool {
+		w := &c.events[i]
+		return w.Writes && w.Key == c.events[first].Key && !w.before(&c.events[first]) && !c.events[second].before(w)
+	})
+}
+
+func (c *checker) nonMonotonic() {
+	p := c.bySession()
+	c.inTurn(func(e *Event) bool { return !e.Writes }, func(earlier, later int) bool {
+		before, known := p.read(earlier)
+		now, found := p.read(later)
+		if !known || !found {
+			return known && !found && c.events[later].Version == "" && !p.deletedSince(before)
+		}
+		return p.older(now, before)
+	}, NonMonotonic)
+}
+
+func (c *checker) overwritten() {
+	p := c.bySession()
+	c.inTurn(func(e *Event) bool { return e.Writes && e.Acked && !e.Deletes }, func(write, read int) bool {
+		now, found := p.read(read)
+		if !found {
+			return c.events[read].Version == "" && !p.deletedSince(write)
+		}
+		return p.older(now, write)
+	}, Overwritten)
+}
+
+// inTurn compares each read of a session with events of the same key that were over before it.
+func (c *checker) inTurn(which func(*Event) bool, wrong func(earlier, later int) bool, kind Anomaly) {
+	for _, of := range c.inOrder(session) {
+		byKey := map[string][]int{}
+		for _, i := range of {
+			e := &c.events[i]
+			if !e.Writes {
+				for _, j := range slices.Backward(byKey[e.Key]) {
+					if c.events[j].before(e) && wrong(j, i) {
+						c.tell(kind, c.events[j], *e)
+						break
+					}
+				}
+			}
+			if which(e) {
+				byKey[e.Key] = append(byKey[e.Key], i)
+			}
+		}
+	}
+}
+
+// stale looks for reads that are older than what is in their past.
+func (c *checker) stale(kind Anomaly, p *past) {
+	for i := range p.events {
+		if e := &p.events[i]; !e.Writes {
+			if newer, yes := p.replaced(i, func(int) bool { return true }); yes {
+				c.tell(kind, p.events[newer], *e)
+			}
+		}
+	}
+}
+
+// cycle looks for writes that are in their own past, and for reads of what was written with the read in the past.
+func (c *checker) cycle() {
+	p := c.bySession()
+	for _, w := range p.writes {
+		if !p.happenedBefore(w, w) {
+			continue
+		}
+		with := []Event{}
+		p.before[w].each(func(at int) bool {
+			if other := p.writes[at]; other != w && p.happenedBefore(w, other) {
+				with = append(with, c.events[other])
+			}
+			return len(with) < 4
+		})
+		c.tell(Cycle, append(with, c.events[w])...)
+	}
+}
+
+// fractured looks at each run for what it saw of each other run.
+func (c *checker) fractured() {
+	p := c.bySession()
+	last := c.lastWrites()
+	for _, of := range c.inOrder(func(e *Event) string { return e.Run }) {
+		for _, i := range of {
+			source, found := p.read(i)
+			if !found || c.events[source].Run == "" || c.events[source].Run == c.events[i].Run {
+				continue
+			}
+			writer := last[c.events[source].Run]
+			for _, j := range of {
+				w, wrote := writer[c.events[j].Key]
+				if !wrote || c.events[j].Writes {
+					continue
+				}
+				other, known := p.read(j)
+				missed := known && p.older(other, w)
+				if !known && c.events[j].Version == "" {
+					missed = !c.events[w].Deletes && !p.deletedSince(w)
+				}
+				if missed && !c.wroteItself(of, j) {
+					c.tell(Fractured, c.events[source], c.events[w], c.events[i], c.events[j])
+				}
+			}
+		}
+	}
+}
+
+// wroteItself reports whether a run may have read its own write.
+func (c *checker) wroteItself(of []int, read int) bool {
+	return slices.ContainsFunc(of, func(i int) bool {
+		w := &c.events[i]
+		return w.Writes && w.Key == c.events[read].Key && w.Version == c.events[read].Version
+	})
+}
+
+// lastWrites gives by run and key what the run wrote last.
+func (c *checker) lastWrites() map[string]map[string]int {
+	last := map[string]map[string]int{}
+	for i := range c.events {
+		e := &c.events[i]
+		if !e.Writes || e.Run == "" {
+			continue
+		}
+		if last[e.Run] == nil {
+			last[e.Run] = map[string]int{}
+		}
+		if before, ok := last[e.Run][e.Key]; !ok || c.events[before].Began <= e.Began {
+			last[e.Run][e.Key] = i
+		}
+	}
+	return last
+}

@@ -1,0 +1,158 @@
+package check
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// past says which writes happened before each event, if events of one thread
+// have each other in their past, in the order of time.
+type past struct {
+	events []Event
+	writes []int            // events that are writes
+	at     map[int]int      // of those, the places in writes
+	source map[version]int  // who wrote a version
+	byKey  map[string][]int // writes of a key
+	before []set            // by event: places in writes
+}
+
+type version struct{ key, name string }
+
+// set is a set of small numbers.
+type set []uint64
+
+func (s set) has(i int) bool { return s[i/64]>>(i%64)&1 == 1 }
+
+// add reports whether the set grew.
+func (s set) add(i int) bool {
+	old := s[i/64]
+	s[i/64] |= 1 << (i % 64)
+	return s[i/64] != old
+}
+
+func (s set) addAll(other set) (grew bool) {
+	for i, word := range other {
+		if word&^s[i] != 0 {
+			s[i] |= word
+			grew = true
+		}
+	}
+	return grew
+}
+
+// each calls f with the members until that is false.
+func (s set) each(f func(int) bool) {
+	for i, word := range s {
+		for word != 0 {
+			if !f(i*64 + bits.TrailingZeros64(word)) {
+				return
+			}
+			word &= word - 1
+		}
+	}
+}
+
+// newPast works it out. thread names the thread of an event.
+func newPast(events []Event, thread func(*Event) string) *past {
+	p := &past{events: events, at: map[int]int{}, source: map[version]int{}, byKey: map[string][]int{}}
+	for i, e := range events {
+		if e.Writes {
+			p.at[i] = len(p.writes)
+			p.writes = append(p.writes, i)
+			p.source[version{e.Key, e.Version}] = i
+			p.byKey[e.Key] = append(p.byKey[e.Key], i)
+		}
+	}
+	words := (len(p.writes) + 63) / 64
+	p.before = make([]set, len(events))
+	for i := range p.before {
+		p.before[i] = make(set, words)
+	}
+	threads := map[string][]int{}
+	for i := range events {
+		name := thread(&events[i])
+		threads[name] = append(threads[name], i)
+	}
+	for _, of := range threads {
+		slices.SortStableFunc(of, func(a, b int) int { return int(min(max(events[a].Began-events[b].Began, -1), 1)) })
+	}
+	for grew := true; grew; { // twice, mostly
+		grew = false
+		for _, of := range threads {
+			grew = p.along(of, words) || grew
+		}
+	}
+	return p
+}
+
+// along lets each event of a thread know what those before it do, and what it
+// has read; of is in the order in which they began.
+func (p *past) along(of []int, words int) (grew bool) {
+	ended := slices.DeleteFunc(slices.Clone(of), func(i int) bool { return p.events[i].Ended == 0 })
+	slices.SortStableFunc(ended, func(a, b int) int { return int(min(max(p.events[a].Ended-p.events[b].Ended, -1), 1)) })
+	known := make(set, words)
+	for _, i := range of {
+		for len(ended) > 0 && p.events[ended[0]].before(&p.events[i]) {
+			p.effects(ended[0], known)
+			ended = ended[1:]
+		}
+		grew = p.before[i].addAll(known) || grew
+		if source, ok := p.read(i); ok {
+			grew = p.before[i].addAll(p.before[source]) || grew
+			grew = p.before[i].add(p.at[source]) || grew
+		}
+	}
+	return grew
+}
+
+// effects adds what an event lets those know that come after it.
+func (p *past) effects(i int, known set) {
+	known.addAll(p.before[i])
+	if p.events[i].Writes {
+		known.add(p.at[i])
+	}
+}
+
+// read gives who wrote what an event read.
+func (p *past) read(i int) (source int, ok bool) {
+	e := &p.events[i]
+	if e.Writes || e.Version == "" {
+		return 0, false
+	}
+	source, ok = p.source[version{e.Key, e.Version}]
+	return source, ok
+}
+
+// happenedBefore reports whether a write came before an event.
+func (p *past) happenedBefore(write, event int) bool { return p.before[event].has(p.at[write]) }
+
+// older reports whether a write was replaced by another of its key: who wrote
+// that knew it, or it has the higher stamp.
+func (p *past) older(write, than int) bool {
+	a, b := &p.events[write], &p.events[than]
+	if write == than {
+		return false
+	}
+	return p.happenedBefore(write, than) || a.Stamp > 0 && b.Stamp > a.Stamp
+}
+
+// replaced gives a write in the past of an event that is newer than what the
+// event read; false if there is none. Only writes that count are looked at.
+func (p *past) replaced(i int, counts func(write int) bool) (newer int, yes bool) {
+	e := &p.events[i]
+	source, found := p.read(i)
+	if !found && e.Version != "" {
+		return 0, false // of what nobody wrote
+	}
+	for _, w := range p.byKey[e.Key] {
+		if p.happenedBefore(w, i) && counts(w) && (found && p.older(source, w) || !found && !p.events[w].Deletes && !p.deletedSince(w)) {
+			return w, true
+		}
+	}
+	return 0, false
+}
+
+// deletedSince reports whether a delete may have come after a write of its key.
+func (p *past) deletedSince(write int) bool {
+	return slices.ContainsFunc(p.byKey[p.events[write].Key], func(d int) bool { return p.events[d].Deletes && !p.older(d, write) })
+}
