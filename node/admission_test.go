@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -120,7 +119,7 @@ func TestANodeRunsOnce(t *testing.T) {
 }
 
 func TestANodeOfAnotherMeshFindsNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		network := sim.NewNetwork(1, sim.Conditions{Delay: time.Millisecond})
 		m := start(t, simmesh.Options{Nodes: 3, Network: network})
 		cfg := alone(joinToken(t, admission.NewRoot(), admission.Node, time.Now().Add(time.Hour), m.Node(0).Addrs()...), vfs.NewMem())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/internal/simmesh"
@@ -88,7 +87,7 @@ func TestACallerStoresAndContinuesOnlyWhatItMay(t *testing.T) {
 
 // The coordinator dies while the run goes on, and the caller calls again.
 func TestACallThatIsMadeAgainContinuesOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		h := newHeld()
 		var continued atomic.Int32
 		follow := func(ctx context.Context, n int) (int, error) {

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/internal/simmesh"
@@ -102,7 +101,7 @@ func TestPlainCallsCountEachTime(t *testing.T) {
 // A node dies after a stage has counted there: the stage counts again
 // elsewhere, and the counter does not.
 func TestAStageThatIsRunAgainElsewhereCountsOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		h := newHeld()
 		count := func(ctx context.Context, n int) (int, error) {
 			if err := fn.Inc(ctx, "n", int64(n)); err != nil {
@@ -144,7 +143,7 @@ func TestAStageThatIsRunAgainElsewhereCountsOnce(t *testing.T) {
 
 // The caller of a run calls again at another node, whose coordinator is gone.
 func TestARunThatIsCalledAgainCountsOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		h := newHeld()
 		count := func(ctx context.Context, n int) (int, error) {
 			if err := fn.Inc(ctx, "n", int64(n)); err != nil {

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/internal/sim"
@@ -134,7 +133,7 @@ func (o *oracle) verify(t *testing.T, m *simmesh.Mesh) {
 func TestNothingAcknowledgedIsLostWhileEachNodeIsKilledInTurn(t *testing.T) {
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { killInTurn(t, seed) })
+			bubble(t, func(t *testing.T) { killInTurn(t, seed) })
 		})
 	}
 }
@@ -227,7 +226,7 @@ func serveEverything(t *testing.T, m *simmesh.Mesh) {
 }
 
 func TestWhatARunLostWithANodeIsRunAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		h := newHeld()
 		m := start(t, simulated(simmesh.Options{Nodes: 3, Provide: func(i int) []node.Option {
 			if i == 0 {

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/virga-mesh/virga/dht"
 )
@@ -16,6 +17,8 @@ func (r *rooms) join(ctx context.Context, ready func()) error {
 	case <-ctx.Done():
 		return nil
 	}
+	r.waitFor("it has not reached all members yet")
+	r.reachMembers(ctx)
 	r.replica.Joined()
 	r.waitFor("it has yet to take over what it owns from nodes that live")
 	select {
@@ -41,6 +44,30 @@ func (r *rooms) join(ctx context.Context, ready func()) error {
 		return nil
 	}
 	return err
+}
+
+// How long a node that joins waits for members that it has not reached, of
+// which it does not know yet whether they live; and how often it looks.
+const (
+	reachTimeout = time.Second
+	reachLook    = 10 * time.Millisecond
+)
+
+// reachMembers gives this node the time to connect to all members. What it
+// wrote before that it would write as if those were away, and who asks them
+// would not find it for a moment.
+func (r *rooms) reachMembers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	ticker := time.NewTicker(reachLook)
+	defer ticker.Stop()
+	for r.missesMembers() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // missesMembers reports whether nodes are known that do not live.

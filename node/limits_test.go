@@ -57,7 +57,7 @@ func holdAt(c *sdk.Client, where mesh.NodeID) *sdk.Function[int, int] {
 }
 
 func TestTheCallersDeadlineReachesTheFunctionOnAnotherNode(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		h := newHeld()
 		m := start(t, simulated(simmesh.Options{Nodes: 3, Provide: natives(node.Handle("hold", h.run))}))
 		began := time.Now()
@@ -95,7 +95,7 @@ func TestAnswersGoToWhoAskedAlsoAfterOneThatCameTooLate(t *testing.T) {
 
 func TestTheFunctionsOwnLimitEndsItEverywhere(t *testing.T) {
 	configure := func(_ int, cfg *node.Config) { cfg.FuncTime = 3 * time.Second }
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		h := newHeld()
 		m := start(t, simulated(simmesh.Options{Nodes: 2, Provide: natives(node.Handle("hold", h.run)), Configure: configure}))
 		for i := range m.Len() {
@@ -144,7 +144,7 @@ func TestAClientThatVanishesCancelsItsCalls(t *testing.T) {
 
 func TestWhatIsBeyondTheQueueIsOverloadedAtOnce(t *testing.T) {
 	configure := func(_ int, cfg *node.Config) { cfg.Concurrency, cfg.Queue = 1, 1 }
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		h := newHeld()
 		m := start(t, simulated(simmesh.Options{Nodes: 1, Provide: natives(node.Handle("hold", h.run)), Configure: configure}))
 		results := make(chan error, 2)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/internal/simmesh"
@@ -62,7 +61,7 @@ func (c *talk) send(t *testing.T, number int) {
 // talking lets an invocation on node 0 say to one on node 1 what the test
 // sends, which ends with a zero, and checks what is heard.
 func talking(t *testing.T, test func(t *testing.T, m *simmesh.Mesh, c *talk), want ...int) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		c := newTalk()
 		m := start(t, simulated(simmesh.Options{Nodes: 4, Provide: natives(node.Handle("listen", c.listen), node.Handle("speak", c.speak))}))
 		heard := make(chan []int, 1)

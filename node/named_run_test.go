@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/internal/simmesh"
@@ -114,7 +113,7 @@ func TestCallersOnTwoSidesOfAPartitionGetOneRunOrAnError(t *testing.T) {
 	for _, when := range []time.Duration{-10 * time.Second, 3 * time.Millisecond, time.Second, 2 * time.Second} {
 		t.Run(when.String(), func(t *testing.T) {
 			l := &lottery{}
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				m := start(t, simulated(simmesh.Options{Nodes: 5, Provide: l.provide}))
 				part := func() { m.Partition([]int{0, 1, 2}, []int{3, 4}) }
 				if when < 0 {

@@ -109,7 +109,7 @@ func TestCallsBeyondANodesRoomGoToOthers(t *testing.T) {
 		Nodes: 3, Provide: c.provide(50 * time.Millisecond),
 		Configure: func(_ int, cfg *node.Config) { cfg.Concurrency, cfg.Queue = 40, 400 },
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		m := start(t, simulated(o))
 		client := at(m, 0)
 		nap := sdk.Func[int, int](client, "nap")
@@ -148,7 +148,7 @@ func TestCallsBeyondANodesRoomGoToOthers(t *testing.T) {
 // Two nodes are full, as who plans cannot know: what it sends there runs on the
 // third. With that full, too, the caller is told when to come again.
 func TestWhatFullNodesRefuseRunsWhereThereIsRoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		h := newHeld()
 		o := simmesh.Options{
 			Nodes: 3, Provide: natives(node.Handle("square", square), node.Handle("hold", h.run)),
@@ -248,7 +248,7 @@ func TestOverloadTellsClientsWhenToComeAgainAndTheyDo(t *testing.T) {
 		Nodes: 1, Provide: c.provide(50 * time.Millisecond),
 		Configure: func(_ int, cfg *node.Config) { cfg.Concurrency, cfg.Queue = 2, 2 },
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		m := start(t, simulated(o))
 		client := dial(t, m, 0)
 		nap := sdk.Func[int, int](client, "nap")
@@ -282,7 +282,7 @@ func TestAClientThatFloodsLeavesOthersTheirTurns(t *testing.T) {
 		Nodes: 1, Provide: c.provide(20 * time.Millisecond),
 		Configure: func(_ int, cfg *node.Config) { cfg.Concurrency, cfg.Queue = 4, 64 },
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		m := start(t, simulated(o))
 		flooder, quiet := sdk.Func[int, int](dial(t, m, 0), "nap"), sdk.Func[int, int](dial(t, m, 0), "nap")
 		ctx, stop := context.WithCancel(t.Context())

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/internal/simmesh"
@@ -106,7 +105,7 @@ func TestOnlyWhatDiedWithANodeRunsAgain(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				tr := newTrail("middle")
 				m := start(t, simulated(simmesh.Options{Nodes: 5, Provide: tr.on("", "first last", "middle", "middle", "other")}))
 				answer := callInBackground(t, m, dag(test.name, test.stages, test.edges), sdk.Args{"first": {"x"}})
@@ -137,7 +136,7 @@ func TestOnlyWhatDiedWithANodeRunsAgain(t *testing.T) {
 
 // A node may die before anything of the run has come to it.
 func TestAHopThatIsSentIntoTheVoidIsSentAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		tr := newTrail("first")
 		m := start(t, simulated(simmesh.Options{Nodes: 4, Provide: tr.on("", "first", "last", "last")}))
 		d := dag("chain", "first last", "first:last")

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/internal/simmesh"
@@ -20,7 +19,7 @@ import (
 func small(_ int, cfg *node.Config) { cfg.Concurrency = 2 }
 
 func TestAMapSpreadsOverNodes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		var mu sync.Mutex
 		ranAt := map[mesh.NodeID]int{}
 		slow := func(ctx context.Context, n int) (int, error) {
@@ -53,7 +52,7 @@ func TestAMapSpreadsOverNodes(t *testing.T) {
 }
 
 func TestTheElementsOfANodeThatDiesRunElsewhere(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		begun := make(chan mesh.NodeID, 100)
 		slow := func(ctx context.Context, n int) (int, error) {
 			if err := fn.Inc(ctx, "executed", 1); err != nil {
@@ -93,7 +92,7 @@ func TestTheElementsOfANodeThatDiesRunElsewhere(t *testing.T) {
 }
 
 func TestAHedgeWinsWhenANodeIsHeldUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		var slow mesh.NodeID
 		hold := func(ctx context.Context, n int) (int, error) {
 			if err := fn.Inc(ctx, "n", 1); err != nil {

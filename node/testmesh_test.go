@@ -61,10 +61,18 @@ func shareModules(o simmesh.Options) simmesh.Options {
 	return o
 }
 
+// bubble runs a test under virtual time, beside others: how fast the machine is
+// makes no difference there.
+func bubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, test)
+}
+
 // simulate runs a test on a mesh over a simulated network, under virtual time.
 func simulate(t *testing.T, o simmesh.Options, test func(t *testing.T, m *simmesh.Mesh)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		test(t, start(t, simulated(o)))
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/internal/simmesh"
@@ -21,7 +20,7 @@ func everyMinute(name string) mesh.Trigger {
 }
 
 func TestEachSlotOfAScheduleRunsOnceWhileNodesComeAndGo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := &fired{}
 		m := start(t, simulated(simmesh.Options{Nodes: 3, Provide: f.provide}))
 		created := createTrigger(t, at(m, 0), everyMinute("t"), "tick").Created
@@ -48,7 +47,7 @@ func TestEachSlotOfAScheduleRunsOnceWhileNodesComeAndGo(t *testing.T) {
 }
 
 func TestOfTheSlotsThatNobodySawTheLastRuns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := &fired{}
 		m := start(t, simulated(simmesh.Options{Nodes: 2, Provide: f.provide}))
 		createTrigger(t, at(m, 0), everyMinute("t"), "tick")
@@ -71,7 +70,7 @@ func TestOfTheSlotsThatNobodySawTheLastRuns(t *testing.T) {
 }
 
 func TestAfterADelayADAGRunsOnceAndItsTriggerGoes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := &fired{}
 		m := start(t, simulated(simmesh.Options{Nodes: 3, Provide: f.provide}))
 		create(t, at(m, 0), dag("pair", "a=note-args b=note-args c=note-args", "a:c b:c"))
@@ -101,7 +100,7 @@ func TestAfterADelayADAGRunsOnceAndItsTriggerGoes(t *testing.T) {
 }
 
 func TestADeletedTriggerStaysDeleted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := &fired{}
 		m := start(t, simulated(simmesh.Options{Nodes: 3, Provide: f.provide}))
 		createTrigger(t, at(m, 0), onPrefix("t", "k/"), "saw")
@@ -131,7 +130,7 @@ func TestADeletedTriggerStaysDeleted(t *testing.T) {
 }
 
 func TestAReplacedTriggerBeginsAnew(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := &fired{}
 		m := start(t, simulated(simmesh.Options{Nodes: 3, Provide: f.provide}))
 		first := onPrefix("t", "k/")
@@ -150,7 +149,7 @@ func TestAReplacedTriggerBeginsAnew(t *testing.T) {
 }
 
 func TestARunThatFailsIsTriedAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := &fired{}
 		attempts := func(key string) (n int) {
 			for _, text := range f.texts() {
@@ -192,7 +191,7 @@ func TestARunThatFailsIsTriedAgain(t *testing.T) {
 
 // A trigger whose function writes the key that fires it goes on for ever, but not fast.
 func TestATriggerThatFiresItselfIsHeldBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := &fired{}
 		loop := node.Handle("loop", func(ctx context.Context, c fn.Change[string]) (string, error) {
 			f.add(ctx, c.Key)
@@ -242,7 +241,7 @@ func TestWhatTriggersMayNotDo(t *testing.T) {
 }
 
 func TestLargeValuesAndCollectionsFireToo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := &fired{}
 		size := node.Handle("size", func(ctx context.Context, c fn.Change[any]) (string, error) {
 			f.add(ctx, fmt.Sprintf("%s %s omitted %v", c.Key, c.Kind, c.Omitted))

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/internal/simmesh"
@@ -112,7 +111,7 @@ func (f *fired) wants(t *testing.T, want ...string) {
 func TestAChangeOfAKeyRunsAFunctionOnce(t *testing.T) {
 	for _, nodes := range []int{1, 3, 5} {
 		t.Run(fmt.Sprint(nodes, " nodes"), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				f := &fired{}
 				m := start(t, simulated(simmesh.Options{Nodes: nodes, Provide: f.provide}))
 				put(t, m, 0, "user/0", "before")
@@ -146,7 +145,7 @@ func wantsCount(t *testing.T, m *simmesh.Mesh, through int, name string, want in
 }
 
 func TestAKeepersEventsAreRunByTheNextOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := &fired{}
 		m := start(t, simulated(simmesh.Options{Nodes: 4, Provide: f.provide}))
 		createTrigger(t, at(m, 0), onPrefix("t", "k/"), "saw")
@@ -222,7 +221,7 @@ func (f *fired) wantsEachOnce(t *testing.T, n int, text func(int) string) {
 }
 
 func TestNoChangeIsMissedWhileNodesComeAndGo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := &fired{}
 		m := start(t, simulated(simmesh.Options{Nodes: 5, Provide: f.provide}))
 		for n := range 100 {
@@ -257,7 +256,7 @@ func TestNoChangeIsMissedWhileNodesComeAndGo(t *testing.T) {
 }
 
 func TestTriggersSurviveTheRestartOfAllNodes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := &fired{}
 		m := start(t, simulated(simmesh.Options{Nodes: 3, Provide: f.provide}))
 		put(t, m, 0, "k/old", "not changed again")

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/internal/sim"
@@ -117,7 +116,7 @@ const watchedKeys = 8
 func TestWhoWatchesEndsWithWhatAReaderSees(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { watchUnderFaults(t, seed) })
+			bubble(t, func(t *testing.T) { watchUnderFaults(t, seed) })
 		})
 	}
 }

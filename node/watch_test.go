@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/internal/simmesh"
@@ -106,7 +105,7 @@ func eventText(e sdk.Event) string {
 func TestAWatchTellsEachChangeOnce(t *testing.T) {
 	for _, nodes := range []int{1, 3, 5} {
 		t.Run(fmt.Sprint(nodes, " nodes"), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				m := start(t, simulated(simmesh.Options{Nodes: nodes}))
 				put(t, m, 0, "user/0", "before")
 				w := watch(t, at(m, nodes-1), "user/", "")
@@ -136,7 +135,7 @@ func expect(t *testing.T, w *watching, want string) {
 }
 
 func TestAWatchGoesOnThroughAnotherNode(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		m := start(t, simulated(simmesh.Options{Nodes: 4}))
 		w := watch(t, at(m, 0), "k", "")
 		w.event(t)
@@ -156,7 +155,7 @@ func TestAWatchGoesOnThroughAnotherNode(t *testing.T) {
 }
 
 func TestARestartedNodeIsAGap(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		m := start(t, simulated(simmesh.Options{Nodes: 3}))
 		w := watch(t, at(m, 0), "k", "")
 		w.event(t)
@@ -173,7 +172,7 @@ func TestARestartedNodeIsAGap(t *testing.T) {
 }
 
 func TestASlowWatcherIsToldThatItLags(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		m := start(t, simulated(simmesh.Options{Nodes: 1, Configure: func(_ int, cfg *node.Config) { cfg.WatchRing = 4 }}))
 		w := watch(t, at(m, 0), "", "")
 		token := w.event(t).Token
@@ -189,7 +188,7 @@ func TestASlowWatcherIsToldThatItLags(t *testing.T) {
 }
 
 func TestWatchOfOneKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		m := start(t, simulated(simmesh.Options{Nodes: 5}))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -219,7 +218,7 @@ func TestWatchOfOneKey(t *testing.T) {
 }
 
 func TestAWatchEndsWithItsNode(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		m := start(t, simulated(simmesh.Options{Nodes: 2}))
 		w := watch(t, at(m, 0), "", "")
 		w.event(t)
@@ -248,7 +247,7 @@ func TestWhatCannotBeWatched(t *testing.T) {
 }
 
 func TestAWatchTellsThatAKeyExpired(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		m := start(t, simulated(simmesh.Options{Nodes: 3}))
 		w := watch(t, at(m, 2), "k", "")
 		w.event(t)
