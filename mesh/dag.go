@@ -31,6 +31,8 @@ type DAG struct {
 	Name      string
 	Stages    []Stage
 	Edges     []Edge
+	// Consistency is what each of its runs may rely on; one that asks for more gets that.
+	Consistency Consistency
 }
 
 // Stage finds a stage by name: its index, or -1.
@@ -53,6 +55,9 @@ func (d *DAG) Validate() error {
 	}
 	if err := validateIdentifier("dag", d.Name); err != nil {
 		return err
+	}
+	if err := d.Consistency.Validate(); err != nil {
+		return d.invalid("has %s", AsError("", err).Text())
 	}
 	if len(d.Stages) == 0 {
 		return d.invalid("has no stages: expected at least one")

@@ -20,8 +20,9 @@ import (
 // counter, through the library; "others" changes them as a client, which has
 // nothing to do with the run, and waits until all nodes see it.
 type reads struct {
-	m *simmesh.Mesh
-	t *testing.T
+	m     *simmesh.Mesh
+	t     *testing.T
+	level mesh.Consistency // of the DAGs themselves
 }
 
 type seenBy struct {
@@ -112,7 +113,7 @@ func startReads(t *testing.T, o simmesh.Options) *reads {
 // run makes a run of a chain of stages, each on the next node.
 func (r *reads) run(level mesh.Consistency, functions ...string) []seenBy {
 	r.t.Helper()
-	d := &mesh.DAG{Namespace: mesh.DefaultNamespace, Name: fmt.Sprint("d", len(functions))}
+	d := &mesh.DAG{Namespace: mesh.DefaultNamespace, Name: fmt.Sprint("d", len(functions)), Consistency: r.level}
 	place := map[string]mesh.NodeID{}
 	for i, function := range functions {
 		name := fmt.Sprint("s", i)
@@ -147,6 +148,15 @@ func TestAllStagesOfARepeatableRunReadOneVersion(t *testing.T) {
 	}
 	if seen = r.run(mesh.Eventual, chain...); len(seen) != 4 || seen[3] != (seenBy{"another's", 500}) {
 		t.Errorf("an eventual run saw %v: expected the last read to see what others wrote", seen)
+	}
+}
+
+func TestARunIsAsConsistentAsItsDAGSays(t *testing.T) {
+	r := startReads(t, simmesh.Options{Nodes: 3})
+	r.level = mesh.Repeatable
+	seen := r.run(mesh.Eventual, "read", "others", "read")
+	if len(seen) != 2 || seen[0] != seen[1] {
+		t.Errorf("the runs of a repeatable DAG saw %v: expected one version", seen)
 	}
 }
 

@@ -61,6 +61,13 @@ func (b *DAGBuilder) Edge(from, to string, options ...EdgeOption) *DAGBuilder {
 	return b
 }
 
+// Consistency sets what each run of the DAG may rely on where it reads state;
+// CallOptions.Consistency can ask for more, not for less.
+func (b *DAGBuilder) Consistency(level mesh.Consistency) *DAGBuilder {
+	b.dag.Consistency = level
+	return b
+}
+
 // note keeps an error for Build.
 func (b *DAGBuilder) note(what, name string, err error) {
 	if err != nil {

@@ -23,6 +23,7 @@ type dagDescription struct {
 	Name   string     `json:"name"`
 	Stages []dagStage `json:"stages"`
 	Edges  []string   `json:"edges"`
+	Level  string     `json:"consistency,omitempty"`
 
 	dag *mesh.DAG
 }
@@ -42,11 +43,17 @@ func describeDAG(dag *mesh.DAG) dagDescription {
 	for _, e := range dag.Edges {
 		d.Edges = append(d.Edges, edgeText(e))
 	}
+	if dag.Consistency != mesh.Eventual {
+		d.Level = dag.Consistency.String()
+	}
 	return d
 }
 
 func (d dagDescription) text(w io.Writer) {
 	fmt.Fprintf(w, "dag %s\n", d.Name)
+	if d.Level != "" {
+		fmt.Fprintf(w, "  consistency %s\n", d.Level)
+	}
 	for _, s := range d.Stages {
 		fmt.Fprintln(w, strings.Join(append([]string{"  stage", s.Name, "runs", s.Function}, s.Options...), " "))
 	}

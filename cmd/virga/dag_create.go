@@ -13,6 +13,7 @@ type dagCreateOptions struct {
 	name   string
 	stages []string
 	edges  []string
+	level  string
 	dryRun bool
 }
 
@@ -47,6 +48,7 @@ For more than a few stages, see virga dag apply.`,
 	}
 	cmd.Flags().StringArrayVar(&o.stages, "stage", nil, "stage, as 'NAME=FUNCTION [OPTION]...', or NAME alone for the function of that name")
 	cmd.Flags().StringArrayVar(&o.edges, "edge", nil, "edge, as FROM:TO or 'FROM:TO when CONDITION'")
+	cmd.Flags().StringVar(&o.level, "consistency", "", "of what its runs read: eventual (default) or repeatable")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "check and print the DAG, and create nothing")
 	allowYAML(cmd)
 	return cmd
@@ -73,7 +75,11 @@ func runDAGCreate(ctx context.Context, a *app, o dagCreateOptions) error {
 
 // buildDAG puts the declared stages first, then those that only edges name.
 func buildDAG(namespace string, o dagCreateOptions) (*mesh.DAG, error) {
-	dag := &mesh.DAG{Namespace: namespace, Name: o.name}
+	level, err := mesh.ParseConsistency(o.level)
+	if err != nil {
+		return nil, err
+	}
+	dag := &mesh.DAG{Namespace: namespace, Name: o.name, Consistency: level}
 	for _, text := range o.stages {
 		stage, err := parseStage(namespace, text)
 		if err != nil {

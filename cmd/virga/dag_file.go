@@ -140,6 +140,12 @@ func (d *dagDocument) read(node *yaml.Node) error {
 		"namespace": d.text("namespace", &d.dag.Namespace),
 		"stages":    d.list("stages", func(*yaml.Node) error { return nil }),
 		"edges":     d.list("edges", d.readEdge),
+		"consistency": func(value *yaml.Node) (err error) {
+			if d.dag.Consistency, err = mesh.ParseConsistency(value.Value); err != nil {
+				return d.at(value.Line, err)
+			}
+			return nil
+		},
 	})
 	if err != nil {
 		return err

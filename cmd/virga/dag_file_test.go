@@ -123,6 +123,7 @@ func everything() *mesh.DAG {
 			{From: "1", To: "c", When: mesh.Condition{Path: "a.0", Op: mesh.Equal, JSON: `{"x": "# no comment"}`}},
 			{From: "b", To: "d", When: mesh.Condition{Path: ".", Op: mesh.Exists}}, {From: "c", To: "d"},
 		},
+		Consistency: mesh.Repeatable,
 	}
 }
 
@@ -151,11 +152,12 @@ func TestWrongDAGFilesSayTheLineAndWhatWasExpected(t *testing.T) {
 	for _, c := range []struct{ yaml, want string }{
 		{"", "f: Invalid: it holds no DAG"},
 		{"a: [", "not YAML: line 1"},
-		{"- 1", "f:1: Invalid: the DAG is a list: expected fields, of edges, name, namespace, stages"},
-		{"nmae: d", `f:1: Invalid: unknown field "nmae" of the DAG: expected one of edges, name`},
+		{"- 1", "f:1: Invalid: the DAG is a list: expected fields, of consistency, edges, name, namespace, stages"},
+		{"nmae: d", `f:1: Invalid: unknown field "nmae" of the DAG: expected one of consistency, edges`},
 		{"name: d\nname: e", `f:2: Invalid: field "name" of the DAG is there twice, first in line 1`},
 		{"name: [d]", "f:1: Invalid: name is a list: expected a text"},
 		{"name: d", "f:1: Invalid: has no stages"},
+		{"name: d\nconsistency: strong\nstages: [a]", `f:2: Invalid: "strong": expected eventual or repeatable`},
 		{"name: a b\nstages: [a]", `Invalid: dag name "a b"`},
 		{"name: d\nstages:\n  - nome: x", `f:3: Invalid: unknown field "nome" of a stage`},
 		{"name: d\nstages:\n  - function: x", "f:3: Invalid: a stage without a name"},

@@ -71,6 +71,9 @@ func dagNode(dag *mesh.DAG) *yaml.Node {
 	if dag.Namespace != mesh.DefaultNamespace {
 		m.text("namespace", dag.Namespace)
 	}
+	if dag.Consistency != mesh.Eventual {
+		m.text("consistency", dag.Consistency.String())
+	}
 	stages := &yaml.Node{Kind: yaml.SequenceNode}
 	for i := range dag.Stages {
 		stages.Content = append(stages.Content, stageNode(dag.Namespace, &dag.Stages[i]))

@@ -235,7 +235,6 @@ func one(chance *rand.Rand, late bool) (events []Event) {
 	for i := range copies {
 		copies[i] = copyOf{}
 	}
-	type delta struct{ to, key, version string }
 	for step := range steps {
 		who, key := chance.IntN(sessions), fmt.Sprint("k", chance.IntN(keys))
 		at := copies[0]

@@ -11,7 +11,7 @@ import (
 
 // FromDAG gives d as a message.
 func FromDAG(d *mesh.DAG) *pb.DAG {
-	m := &pb.DAG{Namespace: d.Namespace, Name: d.Name}
+	m := &pb.DAG{Namespace: d.Namespace, Name: d.Name, Consistency: uint32(d.Consistency)}
 	for _, s := range d.Stages {
 		m.Stages = append(m.Stages, &pb.Stage{Name: s.Name, Func: FromFuncRef(s.Func), Options: FromStageOptions(&s.StageOptions)})
 	}
@@ -23,7 +23,7 @@ func FromDAG(d *mesh.DAG) *pb.DAG {
 
 // ToDAG reads and validates a DAG.
 func ToDAG(m *pb.DAG) (*mesh.DAG, error) {
-	d := &mesh.DAG{Namespace: m.GetNamespace(), Name: m.GetName()}
+	d := &mesh.DAG{Namespace: m.GetNamespace(), Name: m.GetName(), Consistency: mesh.Consistency(min(m.GetConsistency(), 255))}
 	for _, s := range m.GetStages() {
 		options, err := ToStageOptions(s.GetOptions())
 		if err != nil {

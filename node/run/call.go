@@ -152,6 +152,11 @@ func (r *Runs) callDAG(ctx context.Context, q *Request) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
+	if dag.Consistency > q.Consistency {
+		asked := *q
+		asked.Consistency = dag.Consistency
+		q = &asked
+	}
 	args := make([][]Arg, len(g.stages))
 	for i := range g.stages {
 		args[i] = q.StageArgs[g.stages[i].name]

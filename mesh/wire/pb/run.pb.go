@@ -549,6 +549,7 @@ type DAG struct {
 	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Stages        []*Stage               `protobuf:"bytes,3,rep,name=stages,proto3" json:"stages,omitempty"`
 	Edges         []*Edge                `protobuf:"bytes,4,rep,name=edges,proto3" json:"edges,omitempty"`
+	Consistency   uint32                 `protobuf:"varint,5,opt,name=consistency,proto3" json:"consistency,omitempty"` // mesh.Consistency
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -609,6 +610,13 @@ func (x *DAG) GetEdges() []*Edge {
 		return x.Edges
 	}
 	return nil
+}
+
+func (x *DAG) GetConsistency() uint32 {
+	if x != nil {
+		return x.Consistency
+	}
+	return 0
 }
 
 type CreateDAG struct {
@@ -2817,12 +2825,13 @@ const file_run_proto_rawDesc = "" +
 	"\x04Edge\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\x12\x12\n" +
-	"\x04when\x18\x03 \x01(\tR\x04when\"\x86\x01\n" +
+	"\x04when\x18\x03 \x01(\tR\x04when\"\xa8\x01\n" +
 	"\x03DAG\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12'\n" +
 	"\x06stages\x18\x03 \x03(\v2\x0f.virga.v1.StageR\x06stages\x12$\n" +
-	"\x05edges\x18\x04 \x03(\v2\x0e.virga.v1.EdgeR\x05edges\",\n" +
+	"\x05edges\x18\x04 \x03(\v2\x0e.virga.v1.EdgeR\x05edges\x12 \n" +
+	"\vconsistency\x18\x05 \x01(\rR\vconsistency\",\n" +
 	"\tCreateDAG\x12\x1f\n" +
 	"\x03dag\x18\x01 \x01(\v2\r.virga.v1.DAGR\x03dag\":\n" +
 	"\x06GetDAG\x12\x1c\n" +
