@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -13,17 +14,24 @@ type pins struct {
 	home  *home       // where this node is the session's home, else nil
 	timer *time.Timer // that ends it; nil at the home
 
-	mu    sync.Mutex
-	until time.Time
-	keys  map[mesh.Key]*pin
+	mu     sync.Mutex
+	until  time.Time
+	keys   map[mesh.Key]*pin
+	writes map[mesh.Key]chan struct{} // of capacity 1: held by who writes the key on this node
 }
 
 // pin is what a node holds of one key, or is about to. Its fields do not change
-// after it has landed.
+// after it has landed, but for before.
 type pin struct {
 	landed chan struct{}
 	seen   seen
 	err    error
+
+	// Of what is being written: that, and what is held until the home has agreed,
+	// if anything; guarded by pins.mu.
+	written bool
+	next    seen
+	before  *pin
 }
 
 // pin gives the pin of a key; first says that the caller has to land it.
@@ -41,49 +49,108 @@ func (p *pins) pin(key mesh.Key, limit int) (_ *pin, first bool, err error) {
 	return fresh, true, nil
 }
 
-// land gives those who wait what was found. It stays unless it is an error, or
+// land gives those who wait what was found, or has been written. It stays unless it is an error, or
 // the key was written or forgotten meanwhile.
 func (p *pins) land(key mesh.Key, at *pin, found seen, err error) {
+	if err == nil {
+		found.version() // from now on it only reads
+	}
 	at.seen, at.err = found, err
 	close(at.landed)
-	if err == nil {
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.keys[key] == at {
+	at.before = nil
+	if err != nil && p.keys[key] == at {
 		delete(p.keys, key)
 	}
 }
 
-// set holds a version that is known.
-func (p *pins) set(key mesh.Key, now seen) {
-	at := &pin{landed: make(chan struct{}), seen: now}
-	close(at.landed)
+// takeWriting gives the turn to write a key on this node, until release: what
+// is written here has to land in the order in which the home hears of it.
+func (p *pins) takeWriting(ctx context.Context, key mesh.Key) (release func(), err error) {
+	p.mu.Lock()
+	turn := p.writes[key]
+	if turn == nil {
+		turn = make(chan struct{}, 1)
+		if p.writes == nil {
+			p.writes = map[mesh.Key]chan struct{}{}
+		}
+		p.writes[key] = turn
+	}
+	p.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// write puts a pin in place of what is held of a key, before the home is told
+// of the write: so the word to forget it finds it, however early it comes. The
+// caller has to land it.
+func (p *pins) write(key mesh.Key, next seen) *pin {
+	next.version() // from now on it only reads
+	at := &pin{landed: make(chan struct{}), written: true, next: next}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	at.before = p.keys[key] // which may have yet to land
 	p.keys[key] = at
+	return at
 }
 
-func (p *pins) forget(key mesh.Key) {
+// forget forgets a version of a key, and what is yet to be read of it.
+func (p *pins) forget(key mesh.Key, version uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.keys, key)
+	at := p.keys[key]
+	switch {
+	case at == nil:
+	case at.written && at.next.version() != version:
+		at.before = nil // what is written now, the home hears of later
+	case !at.written && at.isHeld() && at.seen.hash != 0 && at.seen.hash != version:
+	default:
+		delete(p.keys, key)
+	}
 }
 
-// held gives a version if it is here.
+// held gives a version if it is here: while another is written, the one before.
 func (p *pins) held(key mesh.Key) (seen, bool) {
 	p.mu.Lock()
 	at := p.keys[key]
-	p.mu.Unlock()
-	if at == nil {
-		return seen{}, false
+	defer p.mu.Unlock()
+	for ; at != nil; at = at.before {
+		if at.isHeld() {
+			return at.seen, true
+		}
 	}
+	return seen{}, false
+}
+
+// version gives a version of a key if it is here. What is being written is, for
+// who has heard of it from the home.
+func (p *pins) version(key mesh.Key, version uint64) (seen, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.keys[key]
+	if at != nil && at.written && at.next.version() == version {
+		return at.next, true
+	}
+	for ; at != nil; at = at.before {
+		if at.isHeld() && at.seen.version() == version {
+			return at.seen, true
+		}
+	}
+	return seen{}, false
+}
+
+// isHeld reports whether the pin has landed, with a version.
+func (at *pin) isHeld() bool {
 	select {
 	case <-at.landed:
-		return at.seen, at.err == nil
+		return at.err == nil
 	default:
-		return seen{}, false
+		return false
 	}
 }
 

@@ -47,12 +47,15 @@ func (s *Sessions) see(ctx context.Context, of mesh.Session, key mesh.Key) (now 
 			p.land(key, at, now, err)
 			return now, here, err
 		}
+		if now, ok := p.held(key); ok {
+			return now, true, nil
+		}
 		select {
 		case <-at.landed:
 		case <-ctx.Done():
 			return seen{}, false, ctx.Err()
 		}
-		if !gaveUp(at.err) {
+		if !gaveUp(at.err) && !(at.written && at.err != nil) {
 			return at.seen, true, at.err
 		}
 	}
@@ -87,8 +90,24 @@ func (s *Sessions) find(ctx context.Context, p *pins, key mesh.Key) (now seen, h
 	case reply.same:
 		return *read, here, nil
 	}
-	now, err = s.obtain(ctx, p, key, reply.verdict)
+	now, err = s.obtainLast(ctx, p, key, reply.verdict)
 	return now, false, err
+}
+
+// obtainLast is obtain, or gives the version that took the place of that one
+// before it could be had.
+func (s *Sessions) obtainLast(ctx context.Context, p *pins, key mesh.Key, v verdict) (seen, error) {
+	for {
+		now, err := s.obtain(ctx, p, key, v)
+		if err == nil || ctx.Err() != nil {
+			return now, err
+		}
+		reply, askErr := s.tell(ctx, p, key, nil)
+		if askErr != nil || reply.seen.version() == v.seen.version() {
+			return now, err
+		}
+		v = reply.verdict
+	}
 }
 
 // verdict is what the home says of a key.
@@ -108,6 +127,9 @@ type told struct {
 func (s *Sessions) obtain(ctx context.Context, p *pins, key mesh.Key, v verdict) (seen, error) {
 	if v.seen.isHere() {
 		return v.seen, nil
+	}
+	if own, ok := p.version(key, v.seen.version()); ok {
+		return own, nil // another stage on this node has just written it
 	}
 	var last error
 	for _, node := range v.holders {
@@ -268,7 +290,7 @@ func (s *Sessions) HandleReadPinned(m *pb.ReadPinned) (*pb.Seen, error) {
 		return nil, err
 	}
 	if p := s.here(of); p != nil {
-		if now, ok := p.held(key); ok && now.version() == m.Version {
+		if now, ok := p.version(key, m.Version); ok {
 			return now.message(math.MaxInt), nil
 		}
 	}
@@ -289,7 +311,7 @@ func (s *Sessions) HandleForgetPinned(m *pb.ForgetPinned) error {
 		return err
 	}
 	if p := s.here(of); p != nil {
-		p.forget(key)
+		p.forget(key, m.Version)
 	}
 	return nil
 }

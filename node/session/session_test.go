@@ -172,6 +172,32 @@ func TestStagesBesideOneAnotherAgree(t *testing.T) {
 	}
 }
 
+// Of writes beside one another, on one node and on several, one is the last,
+// and all nodes read that, also where the word that another came next overtakes
+// the answer to the one before.
+func TestWritesBesideOneAnotherEndInOneVersion(t *testing.T) {
+	for round := range 200 {
+		w := newWorld(t, 4)
+		w.lag = round % 20
+		of := w.begin(round % 4)
+		size := round % 2 * 2 * inlineBytes // of those that only holders have
+		var all sync.WaitGroup
+		for writer := range 6 {
+			all.Go(func() {
+				w.put(of, writer%4, key("r"), lattice.LWWKind, set(fmt.Sprint(writer, strings.Repeat("x", size))))
+				w.sees(of, (writer+1)%4, key("r"))
+			})
+		}
+		all.Wait()
+		last := w.sees(of, 0, key("r"))
+		for i := range 4 {
+			if got := w.sees(of, i, key("r")); got != last {
+				t.Fatalf("round %d: node %d reads %.8q, node 0 %.8q", round, i, got, last)
+			}
+		}
+	}
+}
+
 // An oracle without nodes knows what the run must see, whatever the nodes'
 // stores hold, and wherever it reads.
 func TestRandomReadsAndWritesAreThoseOfTheOracle(t *testing.T) {

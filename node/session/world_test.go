@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ type world struct {
 	mu    sync.Mutex
 	cut   map[mesh.NodeID]bool // cannot be reached
 	calls int                  // between nodes
+	lag   int                  // how long answers to writes are on their way, in turns of the scheduler
 	now   uint64
 }
 
@@ -129,7 +131,11 @@ func (n *node) Call(ctx context.Context, to mesh.NodeID, m wire.Message) (wire.M
 	case *pb.PinRead:
 		return other.HandlePinRead(ctx, n.self, m)
 	case *pb.PinWrite:
-		return other.HandlePinWrite(ctx, n.self, m)
+		reply, err := other.HandlePinWrite(ctx, n.self, m)
+		for range n.world.lag { // on its way
+			runtime.Gosched()
+		}
+		return reply, err
 	case *pb.ReadPinned:
 		return other.HandleReadPinned(m)
 	case *pb.ForgetPinned:

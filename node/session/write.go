@@ -62,23 +62,38 @@ func (s *Sessions) Delete(ctx context.Context, of mesh.Session, key mesh.Key, de
 // has written the key since the base was seen, it is made of that.
 func (s *Sessions) wrote(ctx context.Context, of mesh.Session, key mesh.Key, base seen, blind bool, write func(*seen) (seen, error)) error {
 	p, err := s.pinsOf(ctx, of)
+	if err != nil {
+		return mesh.AsError("put "+key.String(), err)
+	}
+	release, err := p.takeWriting(ctx, key)
+	if err != nil {
+		return mesh.AsError("put "+key.String(), err)
+	}
+	defer release()
 	for err == nil {
 		var next seen
 		if next, err = write(&base); err != nil {
 			break
 		}
+		at := p.write(key, next)
 		var t told
-		if t, err = s.tellWrite(ctx, p, key, &next, &base, blind); err != nil {
-			break
-		}
-		if !t.stale {
-			p.set(key, next)
+		t, err = s.tellWrite(ctx, p, key, &next, &base, blind)
+		switch {
+		case err == nil && !t.stale:
+			p.land(key, at, next, nil)
 			return nil
+		case err == nil:
+			p.land(key, at, seen{}, errStale)
+			base, err = s.obtainLast(ctx, p, key, t.verdict)
+		default:
+			p.land(key, at, seen{}, err)
 		}
-		base, err = s.obtain(ctx, p, key, t.verdict)
 	}
 	return mesh.AsError("put "+key.String(), err)
 }
+
+// errStale is why a write has to be made anew. Nobody is told of it.
+var errStale = mesh.Errorf(mesh.Conflict, "session", "another stage has written the key")
 
 func (s *Sessions) tellWrite(ctx context.Context, p *pins, key mesh.Key, next, base *seen, blind bool) (told, error) {
 	if p.home != nil {
@@ -116,10 +131,11 @@ func (s *Sessions) haveForgotten(ctx context.Context, p *pins, e *entry, writer 
 	var all sync.WaitGroup
 	for i, node := range others {
 		if node == s.cfg.Self {
-			p.forget(key)
+			p.forget(key, e.seen.version())
 			continue
 		}
-		all.Go(func() { failed[i] = s.hasForgotten(ctx, p, e, node, key) })
+		version := e.seen.version()
+		all.Go(func() { failed[i] = s.hasForgotten(ctx, p, e, node, key, version) })
 	}
 	all.Wait()
 	for _, err := range failed {
@@ -133,8 +149,8 @@ func (s *Sessions) haveForgotten(ctx context.Context, p *pins, e *entry, writer 
 // forgetAgain is how long to wait before a node is told once more.
 const forgetAgain = 50 * time.Millisecond
 
-func (s *Sessions) hasForgotten(ctx context.Context, p *pins, e *entry, node mesh.NodeID, key mesh.Key) error {
-	m := &pb.ForgetPinned{Session: wire.FromSession(p.of), Key: wire.FromKey(key)}
+func (s *Sessions) hasForgotten(ctx context.Context, p *pins, e *entry, node mesh.NodeID, key mesh.Key, version uint64) error {
+	m := &pb.ForgetPinned{Session: wire.FromSession(p.of), Key: wire.FromKey(key), Version: version}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

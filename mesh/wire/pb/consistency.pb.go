@@ -402,6 +402,7 @@ type ForgetPinned struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Session       *RunSession            `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
 	Key           *Key                   `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	Version       uint64                 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"` // the one before the write: no later one is forgotten
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -448,6 +449,13 @@ func (x *ForgetPinned) GetKey() *Key {
 		return x.Key
 	}
 	return nil
+}
+
+func (x *ForgetPinned) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
 }
 
 // EndSession has a node forget a session. One way.
@@ -527,10 +535,11 @@ const file_consistency_proto_rawDesc = "" +
 	"ReadPinned\x12.\n" +
 	"\asession\x18\x01 \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x1f\n" +
 	"\x03key\x18\x02 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x18\n" +
-	"\aversion\x18\x03 \x01(\x06R\aversion\"_\n" +
+	"\aversion\x18\x03 \x01(\x06R\aversion\"y\n" +
 	"\fForgetPinned\x12.\n" +
 	"\asession\x18\x01 \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x1f\n" +
-	"\x03key\x18\x02 \x01(\v2\r.virga.v1.KeyR\x03key\"<\n" +
+	"\x03key\x18\x02 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion\"<\n" +
 	"\n" +
 	"EndSession\x12.\n" +
 	"\asession\x18\x01 \x01(\v2\x14.virga.v1.RunSessionR\asessionB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
