@@ -49,13 +49,31 @@ func isPlain(o *mesh.StageOptions) bool {
 	return o.Batch == mesh.Batch{} && o.Map == mesh.Map{} && o.Retry == mesh.Retry{} && !o.Hedge.On && o.Timeout == 0
 }
 
+// How long a node looks for what describes a function while nobody who has it
+// can be reached, as it is for a node that was cut off until a moment ago; and
+// how long it rests between two looks.
+const (
+	functionPatience = 3 * time.Second
+	functionRest     = 50 * time.Millisecond
+)
+
 // function describes the stage's function: as the coordinator resolved it,
 // or, elsewhere, by its version.
 func (r *Runs) function(ctx context.Context, s *stage) (mesh.FuncInfo, error) {
 	if s.fn.Kind != 0 {
 		return s.fn, nil
 	}
-	return r.cfg.Catalog.Function(ctx, s.fn.Ref)
+	for began := time.Now(); ; {
+		fn, err := r.cfg.Catalog.Function(ctx, s.fn.Ref)
+		if err == nil || mesh.KindOf(err) != mesh.Unavailable || time.Since(began) >= functionPatience {
+			return fn, err
+		}
+		select {
+		case <-time.After(functionRest):
+		case <-ctx.Done():
+			return mesh.FuncInfo{}, err
+		}
+	}
 }
 
 // piece is a piece of work: a function with what an execution of it needs beside its arguments.
