@@ -159,11 +159,13 @@ func (c *checker) nonRepeatable() {
 }
 
 // writesBetween reports whether one of some events writes the key of two reads
-// and was neither over before the first began nor began after the second was over.
-func (c *checker) writesBetween(of []int, first, second int) bool {
+// and may have come between them: it was neither over before both began nor
+// began after both were over.
+func (c *checker) writesBetween(of []int, one, other int) bool {
+	a, b := &c.events[one], &c.events[other]
 	return slices.ContainsFunc(of, func(i int) bool {
 		w := &c.events[i]
-		return w.Writes && w.Key == c.events[first].Key && !w.before(&c.events[first]) && !c.events[second].before(w)
+		return w.Writes && w.Key == a.Key && !(w.before(a) && w.before(b)) && !(a.before(w) && b.before(w))
 	})
 }
 

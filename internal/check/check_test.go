@@ -211,6 +211,24 @@ func TestWhatIsPlantedIsFound(t *testing.T) {
 	}
 }
 
+// A read that lasts long may see what was written long after another that began later.
+func TestReadsThatOverlapAWriteMayDiffer(t *testing.T) {
+	events := []Event{
+		{Session: "a", Key: "x", Writes: true, Version: "1", Began: 1, Ended: 2},
+		{Run: "r", Stage: "slow", Key: "x", Version: "2", Began: 3, Ended: 20},
+		{Run: "r", Stage: "quick", Key: "x", Version: "1", Began: 5, Ended: 6},
+		{Run: "r", Stage: "writes", Key: "x", Writes: true, Version: "2", Began: 8, Ended: 9},
+	}
+	found, err := Check(events, NonRepeatable)
+	if err != nil || len(found) > 0 {
+		t.Errorf("%v, %v", found, err)
+	}
+	events[3].Began, events[3].Ended = 30, 31
+	if found, err = Check(events, NonRepeatable); err != nil || len(found) != 1 {
+		t.Errorf("found %v, %v where the write came after both", found, err)
+	}
+}
+
 func TestWhatIsNoHistoryIsInvalid(t *testing.T) {
 	for name, events := range map[string][]Event{
 		"nobody's event":             {{Key: "x", Version: "1", Writes: true}},
