@@ -28,12 +28,10 @@ type Freshness struct {
 func (c *Conn) CallFresh(ctx context.Context, req wire.Message, f Freshness) (wire.Message, error) {
 	var silent chan struct{}
 	if !f.Patient {
-		silent = *c.silent.Load()
-		select {
-		case <-silent:
+		if c.Silent() {
 			return nil, c.fellSilent()
-		default:
 		}
+		silent = *c.silent.Load()
 	}
 	sent := time.Now()
 	h := wire.Header{Flags: wire.Fresh, Sent: clockAt(sent.Sub(c.opened)), Within: f.Within}

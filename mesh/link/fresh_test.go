@@ -84,12 +84,12 @@ func TestWhatComesLateIsNotBegun(t *testing.T) {
 					_, err := c.CallFresh(t.Context(), putNamed("waited for", bytes), Freshness{Within: within, Patient: true})
 					late <- err
 				}()
-				time.Sleep(time.Second)
+				time.Sleep(time.Second) // virtual
 				cut.Store(false)
 				if err := <-late; !errors.Is(err, mesh.ErrLate) || mesh.KindOf(err) != mesh.Unavailable {
 					t.Errorf("what came late: %v, want ErrLate, which is Unavailable", err)
 				}
-				time.Sleep(time.Second) // and what was lost has come
+				time.Sleep(time.Second) // virtual: what was lost has come by then
 				if _, err := c.CallFresh(t.Context(), putNamed("again", bytes), Freshness{Within: within}); err != nil {
 					t.Error(err)
 				}

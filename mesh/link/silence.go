@@ -26,13 +26,10 @@ func (c *Conn) Silent() bool {
 // it ends with Unavailable, which wraps ErrSilent, when the peer is Silent.
 // The request may have arrived all the same.
 func (c *Conn) CallUnlessSilent(ctx context.Context, req wire.Message) (wire.Message, error) {
-	silent := *c.silent.Load()
-	select {
-	case <-silent:
+	if c.Silent() {
 		return nil, c.fellSilent()
-	default:
-		return c.call(ctx, wire.Header{}, req, silent)
 	}
+	return c.call(ctx, wire.Header{}, req, *c.silent.Load())
 }
 
 func (c *Conn) fellSilent() error {

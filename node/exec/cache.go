@@ -40,7 +40,8 @@ func (m *modules) compile(ctx context.Context, wasm []byte) (wazero.CompiledModu
 	return compiled, nil
 }
 
-func removeFiles(dir string) { trimFiles(dir, 0) }
+// removeFiles removes all of them, those without bytes, too.
+func removeFiles(dir string) { trimFiles(dir, -1) }
 
 // trimCache keeps the folder of compiled modules within its bound. A module
 // whose file goes stays in memory, and is compiled again when it is needed after that.

@@ -149,7 +149,7 @@ func TestTheCacheIsBounded(t *testing.T) {
 func TestADamagedCacheIsEmptied(t *testing.T) {
 	dir := t.TempDir()
 	module := guestOf(opUnreachable).assemble()
-	for i := range 3 {
+	for i := range 4 {
 		b := start(t, exec.Options{CacheDir: dir})
 		if _, err := b.Inspect(t.Context(), module); err != nil {
 			t.Errorf("start %d: %v", i, err)
@@ -172,9 +172,12 @@ func damage(t *testing.T, dir string, how int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if how == 0 {
+		switch how {
+		case 0:
 			content = content[:len(content)/2]
-		} else {
+		case 1:
+			content = nil
+		default:
 			content[len(content)/2] ^= 0xff
 		}
 		if err := os.WriteFile(file, content, 0o600); err != nil {
