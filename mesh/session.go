@@ -3,6 +3,7 @@ package mesh
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // Consistency is what a run may rely on where it reads state. The numbers are
@@ -18,9 +19,23 @@ const (
 	// the run itself wrote last, else what it read first (Cloudburst, PVLDB
 	// 13(11), section 5.1).
 	Repeatable Consistency = 1
+	// CausalKey has no read of a run see an older state of a key than an earlier
+	// stage of it has read or written (single-key causality).
+	CausalKey Consistency = 2
+	// CausalCut has what one stage reads be a causal cut: nothing that it reads
+	// depends on a later state of another key than the one it reads afterwards
+	// (multi-key causality; Bailis et al., "Bolt-on Causal Consistency", SIGMOD 2013).
+	CausalCut Consistency = 3
+	// CausalSession has no read of a run be older than what the run's earlier
+	// stages have read or written, or than what that depends on (Cloudburst, PVLDB
+	// 13(11), section 5.2 and algorithm 2).
+	CausalSession Consistency = 4
 )
 
-var levels = [...]string{Eventual: "eventual", Repeatable: "repeatable"}
+var levels = [...]string{
+	Eventual: "eventual", Repeatable: "repeatable",
+	CausalKey: "causal-key", CausalCut: "causal-cut", CausalSession: "causal-session",
+}
 
 // String is the level's name.
 func (c Consistency) String() string {
@@ -48,7 +63,7 @@ func ParseConsistency(text string) (Consistency, error) {
 			return Consistency(level), nil
 		}
 	}
-	return 0, Errorf(Invalid, "consistency", "%q: expected eventual or repeatable", text)
+	return 0, Errorf(Invalid, "consistency", "%q: expected one of %s", text, strings.Join(levels[:], ", "))
 }
 
 // Session names what the reads and writes of a run have in common, and those
