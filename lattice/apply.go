@@ -25,6 +25,10 @@ type Write struct {
 	// they were forgotten, and later ones end it.
 	Born Birth
 
+	// Causes, unless it is nil, has a Cell tell what the writer had seen, and
+	// that this write was made: Cell.Needs, Cell.Made.
+	Causes *Past
+
 	// ID, unless it is zero, is the same for all attempts of the write: a
 	// counter counts it once, whoever makes it how often.
 	ID WriteID

@@ -30,9 +30,9 @@ func NewBirth(at time.Time) Birth {
 	return Birth{&frame{reset: Stamp{Time: uint64(at.UnixMilli()) << logicalBits, Node: birthNode}}}
 }
 
-// Birth gives the birth of a cell that was born and has no expiry.
+// Birth gives the birth of a cell that was born and has no more around its value.
 func (c Cell) Birth() (b Birth, ok bool) {
-	if !c.Born() || c.frame.expiry != nil {
+	if !c.Born() || c.frame.expiry != nil || c.frame.causes != nil {
 		return Birth{}, false
 	}
 	return Birth{c.frame}, true

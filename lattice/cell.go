@@ -1,9 +1,10 @@
 package lattice
 
-// Cell is what a store keeps of a key: a Value, an Expiry where one was set,
-// and the Stamp of the last deletion, which both dominate. Of two cells the one
-// with the later reset wins whole; with equal resets their values merge, and
-// their expiries. After a reset the kind may be another. The zero Cell was
+// Cell is what a store keeps of a key: a Value, an Expiry where one was set, its
+// causes where they were told, and the Stamp of the last deletion, which
+// dominates all of these. Of two cells the one with the later reset wins whole;
+// with equal resets their values merge, their expiries, and their causes. After
+// a reset the kind may be another. The zero Cell was
 // never written nor deleted.
 //
 // It is a dominating pair (Wu et al., "Anna: a KVS for any scale", 2018). Like
@@ -18,13 +19,19 @@ type Cell struct {
 type frame struct {
 	reset  Stamp   // or birth
 	expiry *Expiry // never changed; nil where none was set
+	causes *causes // never changed; nil where none were told
 }
 
 func newCell(reset Stamp, value Value, expiry *Expiry) Cell {
-	if reset.IsZero() && expiry == nil {
+	return framed(value, frame{reset: reset, expiry: expiry})
+}
+
+func framed(value Value, f frame) Cell {
+	if f.reset.IsZero() && f.expiry == nil && f.causes == nil {
 		return Cell{value: value}
 	}
-	return Cell{value: value, frame: &frame{reset: reset, expiry: expiry}}
+	held := f // only here is memory taken for it
+	return Cell{value: value, frame: &held}
 }
 
 func (c Cell) reset() Stamp {
@@ -80,7 +87,7 @@ func (c Cell) Apply(kind Kind, op Op, at Write) (delta Cell, err error) {
 	if c.expiredBy(at.Now) {
 		c = c.Expire()
 	}
-	if c.IsZero() {
+	if c.value.IsZero() && c.withCauses(nil).frame == nil {
 		c.frame = at.Born.frame
 	}
 	state := c.value
@@ -94,11 +101,11 @@ func (c Cell) Apply(kind Kind, op Op, at Write) (delta Cell, err error) {
 	if err != nil {
 		return Cell{}, err
 	}
-	expiry := c.expiryOf(op, at)
-	if expiry == c.expiry() {
-		return Cell{value: value, frame: c.frame}, nil
+	delta = Cell{value: value, frame: c.frame}.withCauses(nil)
+	if expiry := c.expiryOf(op, at); expiry != c.expiry() {
+		delta = newCell(c.reset(), value, expiry)
 	}
-	return newCell(c.reset(), value, expiry), nil
+	return delta.causing(at), nil
 }
 
 // Dominates reports whether delta was made before the cell's last reset, so that merging it changes nothing.
@@ -127,11 +134,21 @@ func (c *Cell) Merge(delta Cell) (grew bool, err error) {
 	return c.mergeFrame(delta, order) || grew, nil
 }
 
-// mergeFrame takes over the later of two births or resets, ordered so, and
-// the later expiry. It reports whether there was one.
+// mergeFrame takes over the later of two births or resets, ordered so, the
+// later expiry, and what more there is of causes. It reports whether there was any.
 func (c *Cell) mergeFrame(delta Cell, order int) (grew bool) {
+	has, more := c.causes().join(delta.causes())
 	extends := compareExpiries(c.expiry(), delta.expiry()) < 0
 	switch {
+	case has != nil:
+		if order >= 0 && !extends && !more {
+			return false
+		}
+		both := frame{reset: later(c.reset(), delta.reset()), expiry: c.expiry(), causes: has}
+		if extends {
+			both.expiry = delta.expiry()
+		}
+		*c = framed(c.value, both)
 	case order < 0 && !extends && c.expiry() != delta.expiry():
 		*c = newCell(delta.reset(), c.value, c.expiry())
 	case order > 0 && extends:
@@ -157,7 +174,8 @@ func (c Cell) Compare(other Cell) Order {
 	if began != Equal && !later(c.reset(), other.reset()).isBirth() {
 		return began
 	}
-	return began.And(c.value.Compare(other.value)).And(Order(compareExpiries(c.expiry(), other.expiry())))
+	return began.And(c.value.Compare(other.value)).And(Order(compareExpiries(c.expiry(), other.expiry()))).
+		And(c.causes().compare(other.causes()))
 }
 
 // Clone is a copy that shares no state.
@@ -175,18 +193,24 @@ func (c Cell) Size() int {
 	if e := c.expiry(); e != nil {
 		size += e.size()
 	}
+	if has := c.causes(); has != nil {
+		size += has.size()
+	}
 	return size
 }
 
 // CellSize is what a Cell takes by itself, in bytes.
 const CellSize = 32
 
-// AppendBinary appends the canonical encoding: the reset, the expiry if there
-// is one, and the value.
+// AppendBinary appends the canonical encoding: the reset, the expiry and the
+// causes if there are any, and the value.
 func (c Cell) AppendBinary(dst []byte) []byte {
 	dst = c.reset().appendTo(dst)
 	if e := c.expiry(); e != nil {
 		dst = e.appendTo(dst)
+	}
+	if has := c.causes(); has != nil {
+		dst = has.appendTo(dst)
 	}
 	return c.value.AppendBinary(dst)
 }
@@ -196,7 +220,7 @@ func (c Cell) AppendBinary(dst []byte) []byte {
 func DecodeCell(b []byte) (Cell, error) {
 	return decodeWhole(b, func(d *decoder) Cell {
 		reset := d.stamp()
-		c := newCell(reset, Value{}, d.expiry())
+		c := framed(Value{}, frame{reset: reset, expiry: d.expiry(), causes: d.causes()})
 		if len(d.in) == 1 && d.in[0] == byte(NoKind) {
 			d.byte()
 			return c

@@ -6,10 +6,11 @@ import "time"
 // takes it away. A delta that extends or lifts an expiry is a cell with the
 // reset of the state that it was made from, an expiry, and no value.
 func (c Cell) WithExpiry(e Expiry) Cell {
-	if e.IsZero() {
-		return newCell(c.reset(), c.value, nil)
+	f := frame{reset: c.reset(), causes: c.causes()}
+	if !e.IsZero() {
+		f.expiry = &e
 	}
-	return newCell(c.reset(), c.value, &e)
+	return framed(c.value, f)
 }
 
 // Expiry is the expiry that was set last, zero if none was. It may be out of
