@@ -98,6 +98,23 @@ func (d *DHT) Ready() <-chan struct{} { return d.ready }
 // The slice is shared: the caller must not change it.
 func (d *DHT) View() []Peer { return d.current.Load().peers }
 
+// Sight is what View and the owners of keys depend on.
+type Sight struct {
+	// Digest is equal where two nodes see the same: who lives, who is missing,
+	// who drains, and who is gone.
+	Digest mesh.ID
+	// Live are the live nodes, as in View.
+	Live []Peer
+	// Whole says that nobody is missing who owns something when it is there.
+	Whole bool
+}
+
+// Sight gives the view with its digest, both of one moment.
+func (d *DHT) Sight() Sight {
+	v := d.current.Load()
+	return Sight{v.digest, v.peers, v.whole}
+}
+
 func (d *DHT) inView(id mesh.NodeID) bool {
 	_, found := d.current.Load().index(id)
 	return found

@@ -30,6 +30,7 @@ type view struct {
 	owners      *rankings
 	knownOwners *rankings // the same as owners while nobody is missing
 	digest      mesh.ID   // of the roster
+	whole       bool      // nobody is missing who is to own something
 }
 
 // newView makes the snapshot of self and others, with the nodes missing that
@@ -37,7 +38,7 @@ type view struct {
 func newView(self Peer, others []livePeer, missing []mesh.NodeID) *view {
 	live := append(others, livePeer{Peer: self})
 	slices.SortFunc(live, func(a, b livePeer) int { return cmp.Compare(a.ID, b.ID) })
-	v := &view{}
+	v := &view{whole: len(missing) == 0}
 	var staying, all nodeSet
 	for _, p := range live {
 		v.peers = append(v.peers, p.Peer)

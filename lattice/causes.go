@@ -92,6 +92,13 @@ func (c *causes) compare(other *causes) Order {
 	return c.needs.Compare(other.needs).And(c.made.Compare(other.made))
 }
 
+// AddCauses adds the causes of another cell, that of a part of this one.
+func (c *Cell) AddCauses(part Cell) {
+	if has, more := c.causes().join(part.causes()); more {
+		*c = c.withCauses(has)
+	}
+}
+
 // CausesSize is how much of the encoding of the cell tells of its causes, in bytes.
 func (c Cell) CausesSize() int {
 	if has := c.causes(); has != nil {

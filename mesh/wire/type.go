@@ -149,6 +149,8 @@ var prototypes = map[Type]Message{
 	174: (*pb.Seen)(nil),
 	175: (*pb.ForgetPinned)(nil),
 	176: (*pb.EndSession)(nil),
+	177: (*pb.Vouch)(nil),
+	178: (*pb.VouchReply)(nil),
 
 	95: (*pb.Touch)(nil),
 	96: (*pb.CompareAndSet)(nil),

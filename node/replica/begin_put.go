@@ -21,7 +21,7 @@ const maxBegun = 16 << 10
 // is made by the next Depart, which the caller sees to, unless nobody waits for
 // it any more by then; and the asker is told the answer.
 func (r *Replica) BeginPut(m *pb.Put, asker Asker) bool {
-	if m.Behind || m.AfterMost || len(m.After) > 0 || m.TellBytes > 0 || len(m.Op) > maxBegun {
+	if m.Behind || m.AfterMost || len(m.After) > 0 || m.TellBytes > 0 || m.Causes != nil || len(m.Op) > maxBegun {
 		return false
 	}
 	c, o, err := changeOf(m)
@@ -141,9 +141,14 @@ func (b *begunPut) make() bool {
 		return false
 	}
 	w := r.takeTurn(b.change, b.options)
-	if w != nil && !r.applyAtHand(b.change, w) {
-		r.recent.rest(w)
-		w = nil
+	var f *flight
+	if w != nil {
+		f = r.depart(b.change, b.quorum)
+		if !r.applyAtHand(b.change, w) {
+			r.flights.crash(f, w.applied)
+			r.recent.rest(w)
+			w = nil
+		}
 	}
 	if w == nil {
 		if !r.spawn(b.wait) {
@@ -151,8 +156,10 @@ func (b *begunPut) make() bool {
 		}
 		return false
 	}
+	r.flights.applied(f)
 	b.recent = w
 	s := r.spreading(b.change, w, b.quorum, b.options.Durability, b.conclude)
+	s.flight = f
 	b.state.Lock()
 	b.sent = s
 	b.state.Unlock()
@@ -268,6 +275,7 @@ func (r *Replica) Depart() {
 // departTo puts the delta of a put into the outbox of an owner.
 func (r *Replica) departTo(b *begunPut, owner mesh.NodeID) bool {
 	if !r.enter() {
+		r.flights.landed(b.sent.flight, owner, false)
 		b.isStopping()
 		return false
 	}

@@ -103,7 +103,7 @@ func (r *Replica) GetPage(ctx context.Context, key mesh.Key, from, quorum int) (
 	}
 	first := from - 1
 	page = lattice.New(base.Kind())
-	err = r.addParts(ctx, key, &page, whole, first, first+pageParts, quorum, func(name string) bool { return !base.Has(name) })
+	err = r.addParts(ctx, key, &page, &whole, first, first+pageParts, quorum, func(name string) bool { return !base.Has(name) })
 	if next = from + pageParts; next > mesh.Parts {
 		next = 0
 	}
@@ -126,13 +126,14 @@ func (r *Replica) basePage(ctx context.Context, key mesh.Key, whole lattice.Cell
 }
 
 // addParts merges parts of a collection into value: this node's own, or those
-// of as many owners as the quorum asks for.
-func (r *Replica) addParts(ctx context.Context, key mesh.Key, value *lattice.Value, whole lattice.Cell, from, to, quorum int, keep func(string) bool) error {
+// of as many owners as the quorum asks for. Their causes are added to the whole's.
+func (r *Replica) addParts(ctx context.Context, key mesh.Key, value *lattice.Value, whole *lattice.Cell, from, to, quorum int, keep func(string) bool) error {
 	add := func(parts []*pb.PartCell) error {
 		for _, p := range parts {
 			cell, err := lattice.DecodeCell(p.Cell)
 			if err == nil {
-				err = addPart(value, whole, cell, keep)
+				whole.AddCauses(cell)
+				err = addPart(value, *whole, cell, keep)
 			}
 			if err != nil {
 				return mesh.AsError("get "+key.String(), err)
@@ -199,10 +200,15 @@ func (r *Replica) localParts(key mesh.Key, from, to int) ([]*pb.PartCell, error)
 
 // whole adds to the base of a divided collection what all its parts hold.
 func (r *Replica) whole(ctx context.Context, key mesh.Key, cell lattice.Cell, quorum int) (lattice.Value, error) {
-	value, _ := cell.Value()
+	return r.wholeWithCauses(ctx, key, &cell, quorum)
+}
+
+// wholeWithCauses is whole, and adds the causes of the parts to those of the base.
+func (r *Replica) wholeWithCauses(ctx context.Context, key mesh.Key, base *lattice.Cell, quorum int) (lattice.Value, error) {
+	value, _ := base.Value()
 	value = value.Clone()
 	for from := 0; from < mesh.Parts; from += pageParts {
-		if err := r.addParts(ctx, key, &value, cell, from, from+pageParts, quorum, nil); err != nil {
+		if err := r.addParts(ctx, key, &value, base, from, from+pageParts, quorum, nil); err != nil {
 			return lattice.Value{}, err
 		}
 	}

@@ -20,14 +20,18 @@ const maxReapplications = 3
 // already is not done again.
 func (r *Replica) coordinate(ctx context.Context, c change, q quorum, d mesh.Durability, w *recentWrite) (mesh.Ack, error) {
 	for range maxReapplications {
+		f := r.depart(c, q)
 		if err := r.apply(ctx, c, q, w); err != nil {
+			r.flights.crash(f, w.applied || c.deletes || c.expires)
 			return mesh.Ack{}, err
 		}
+		r.flights.applied(f)
 		q, err := r.neededToTell(c, w, q)
 		if err != nil {
+			r.flights.crash(f, true)
 			return mesh.Ack{}, err
 		}
-		ack, result, err := r.spread(ctx, c, w, q, d)
+		ack, result, err := r.spread(ctx, c, w, f, q, d)
 		switch result {
 		case acked:
 			if err := w.inTime(c); err != nil {
@@ -35,6 +39,7 @@ func (r *Replica) coordinate(ctx context.Context, c change, q quorum, d mesh.Dur
 			}
 			w.acked, w.ack = true, ack
 			c.tell(w.delta)
+			c.wrote.add(w.delta.Made())
 			return ack, nil
 		case again:
 			w.applied = false
@@ -103,7 +108,7 @@ func (r *Replica) applyNew(ctx context.Context, c change, q quorum, w *recentWri
 	switch {
 	case c.deletes:
 		if err = c.inTime(time.Now()); err == nil {
-			w.delta, merged, err = r.deleteLocal(ctx, c.key)
+			w.delta, merged, err = r.deleteLocal(ctx, c)
 		}
 	case c.expires:
 		w.delta, merged, err = r.expireLocal(ctx, c.key)
@@ -172,6 +177,7 @@ type spreading struct {
 	delta  lattice.Cell
 	merge  *pb.Merge
 
+	flight  *flight
 	settled func() // called once, when the outcome is known
 
 	mu      sync.Mutex
@@ -193,14 +199,16 @@ func (r *Replica) spreading(c change, w *recentWrite, q quorum, d mesh.Durabilit
 
 // spread sends a delta to the owners and waits for the outcome. Those that
 // the outcome did not wait for are still sent to, and owed, after it.
-func (r *Replica) spread(ctx context.Context, c change, w *recentWrite, q quorum, d mesh.Durability) (mesh.Ack, outcome, error) {
+func (r *Replica) spread(ctx context.Context, c change, w *recentWrite, f *flight, q quorum, d mesh.Durability) (mesh.Ack, outcome, error) {
 	settled := make(chan struct{})
 	s := r.spreading(c, w, q, d, func() { close(settled) })
+	s.flight = f
 	if s.write.outcome != pending {
 		s.settled()
 	}
 	for _, owner := range r.others(q.owners) {
 		if !r.enter() {
+			r.flights.crash(f, true)
 			return mesh.Ack{}, pending, r.stopping(c)
 		}
 		r.post(owner, s.merge, r.onItsWay(s, owner))
@@ -280,6 +288,7 @@ func (r *Replica) onItsWay(s *spreading, owner mesh.NodeID) func(*pb.MergeReply,
 	}
 	return func(reply *pb.MergeReply, err error) {
 		if err == nil && !reply.LacksBase && !reply.Dominated {
+			r.flights.landed(s.flight, owner, !reply.NotOwner)
 			s.acknowledged(owner, reply)
 			ended()
 			return
@@ -289,6 +298,7 @@ func (r *Replica) onItsWay(s *spreading, owner mesh.NodeID) func(*pb.MergeReply,
 			ctx, cancel := r.attempt(r.background, int(bytes))
 			defer cancel()
 			reply, err := r.rest(ctx, owner, s.change.key, s.merge, reply, err)
+			r.flights.landed(s.flight, owner, err == nil && !reply.NotOwner)
 			r.heard(ctx, s, owner, reply, err)
 		}()
 	}

@@ -64,14 +64,14 @@ func (r *Replica) divided(ctx context.Context, c change, q quorum) ([]change, er
 	}
 	var changes []change
 	if base.anyHeld {
-		changes = append(changes, putting(change{key: c.key, kind: c.kind, op: base.held, ttl: c.ttl}))
+		changes = append(changes, putting(change{key: c.key, kind: c.kind, op: base.held, ttl: c.ttl, causes: c.causes, wrote: c.wrote}))
 	} else if c.ttl > 0 {
 		changes = append(changes, touching(change{key: c.key, ttl: c.ttl}))
 	}
 	if base.anyOther {
 		byPart, _ := base.others.Divide(mesh.PartOf)
 		for part, op := range byPart {
-			changes = append(changes, change{key: c.key.Part(part), whole: &c.key, kind: c.kind, op: op})
+			changes = append(changes, change{key: c.key.Part(part), whole: &c.key, kind: c.kind, op: op, causes: c.causes, wrote: c.wrote})
 		}
 	}
 	return changes, nil
@@ -201,14 +201,17 @@ func (r *Replica) sweep(ctx context.Context, whole mesh.Key, reset lattice.Stamp
 }
 
 // deleteLocal deletes this node's copy of a key, and of its parts.
-func (r *Replica) deleteLocal(ctx context.Context, key mesh.Key) (lattice.Cell, mesh.Merged, error) {
-	_, divided, err := r.baseState(key)
+func (r *Replica) deleteLocal(ctx context.Context, c change) (lattice.Cell, mesh.Merged, error) {
+	_, divided, err := r.baseState(c.key)
 	if err != nil {
 		return lattice.Cell{}, mesh.Merged{}, err
 	}
-	delta, merged, err := r.Local.Delete(ctx, key, mesh.Memory)
+	delta, merged, err := r.Local.Change(ctx, c.key, mesh.Memory, func(_ lattice.Cell, at lattice.Write) (lattice.Cell, error) {
+		at.Causes = c.causes
+		return lattice.NewCell(at.Stamp, lattice.Value{}).Caused(at), nil
+	})
 	if err == nil && divided {
-		err = r.sweep(ctx, key, delta.ResetAt())
+		err = r.sweep(ctx, c.key, delta.ResetAt())
 	}
 	return delta, merged, err
 }

@@ -45,7 +45,7 @@ func (r *Replica) HandlePut(ctx context.Context, m *pb.Put) (*pb.PutReply, error
 	if err != nil {
 		return nil, err
 	}
-	return telling(r.putReply(r.owners(c.key), ack), c.made), nil
+	return telling(r.putReply(r.owners(c.key), ack), o), nil
 }
 
 // changeOf reads what a put asks for.
@@ -70,8 +70,13 @@ func changeOf(m *pb.Put) (c change, o WriteOptions, err error) {
 	if err != nil {
 		return c, o, err
 	}
+	causes, wrote, err := decodeCauses(m.Causes)
+	if err != nil {
+		return c, o, err
+	}
 	made, tells := making(m.TellBytes)
 	o = WriteOptions{
+		Causes: causes, Wrote: wrote,
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), TTL: fromMillis(m.TtlMs), Behind: m.Behind, Forwarded: m.Forwarded,
 		RetryAge: time.Duration(min(m.RetryAgeMs, maxRetryAge)) * time.Millisecond, Insist: m.Insist,
 		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells,
@@ -112,15 +117,20 @@ func (r *Replica) HandleDelete(ctx context.Context, m *pb.Delete) (*pb.PutReply,
 	if err != nil {
 		return nil, err
 	}
-	made, tells := making(m.TellBytes)
-	ack, err := r.Delete(ctx, key, WriteOptions{
-		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Behind: m.Behind, Forwarded: m.Forwarded,
-		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells,
-	})
+	causes, wrote, err := decodeCauses(m.Causes)
 	if err != nil {
 		return nil, err
 	}
-	return telling(r.putReply(r.owners(key), ack), made), nil
+	made, tells := making(m.TellBytes)
+	o := WriteOptions{
+		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Behind: m.Behind, Forwarded: m.Forwarded,
+		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells, Causes: causes, Wrote: wrote,
+	}
+	ack, err := r.Delete(ctx, key, o)
+	if err != nil {
+		return nil, err
+	}
+	return telling(r.putReply(r.owners(key), ack), o), nil
 }
 
 // HandleList answers a client for the whole mesh, or another node for this node's own copies.

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -49,6 +50,11 @@ type WriteOptions struct {
 	// those that are away included, hold the write.
 	Made      *lattice.Cell
 	TellBytes int
+	// Causes, unless it is nil, is what the writer had seen: the key tells its
+	// readers (lattice.Write.Causes).
+	Causes *lattice.Past
+	// Wrote, if it is not nil, takes which write has been made.
+	Wrote *Wrote
 	// TTL is how long the key is kept from the write on, up to MaxTTL; 0: a
 	// register for ever, and what is added to as long as it was.
 	TTL time.Duration
@@ -68,12 +74,40 @@ func (r *Replica) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op l
 
 // put is the change that a put with these options asks for.
 func (o WriteOptions) put(key mesh.Key, kind lattice.Kind, op lattice.Op) change {
-	return putting(change{key: key, kind: kind, op: op, ttl: o.TTL, after: o.After, most: o.AfterMost, made: o.Made, tells: o.TellBytes})
+	return putting(o.on(change{key: key, kind: kind, op: op, ttl: o.TTL}))
 }
 
 // Delete deletes a key, whether it exists or not; otherwise it is like Put.
 func (r *Replica) Delete(ctx context.Context, key mesh.Key, o WriteOptions) (mesh.Ack, error) {
-	return r.change(ctx, change{key: key, deletes: true, after: o.After, most: o.AfterMost, made: o.Made, tells: o.TellBytes}, o)
+	return r.change(ctx, o.on(change{key: key, deletes: true}), o)
+}
+
+// on adds to a change what concerns the session that it is made for.
+func (o WriteOptions) on(c change) change {
+	c.after, c.most, c.made, c.tells, c.causes, c.wrote = o.After, o.AfterMost, o.Made, o.TellBytes, o.Causes, o.Wrote
+	return c
+}
+
+// Wrote says which writes have been made.
+type Wrote struct {
+	mu   sync.Mutex
+	made lattice.Past
+}
+
+// Made is what was written.
+func (w *Wrote) Made() lattice.Past {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.made
+}
+
+func (w *Wrote) add(made lattice.Past) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.made = w.made.Join(made)
 }
 
 // change is what a write does: it deletes, expires, makes its delta, or applies an operation.
@@ -91,6 +125,8 @@ type change struct {
 	most    bool          // WriteOptions.AfterMost
 	made    *lattice.Cell // WriteOptions.Made
 	tells   int           // WriteOptions.TellBytes
+	causes  *lattice.Past // WriteOptions.Causes
+	wrote   *Wrote        // WriteOptions.Wrote
 	by      time.Time     // mesh.BeginBy
 }
 
@@ -122,6 +158,7 @@ func (c change) message(o WriteOptions) wire.Message {
 		return &pb.Delete{
 			Key: wire.FromKey(c.key), WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability),
 			WriteId: []byte(o.ID), Forwarded: true, After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
+			Causes: encodeCauses(o.Causes),
 		}
 	}
 	if c.touches {
@@ -134,7 +171,7 @@ func (c change) message(o WriteOptions) wire.Message {
 		Key: wire.FromKey(c.key), Kind: uint32(c.kind), Op: c.op.AppendBinary(nil), TtlMs: toMillis(c.ttl),
 		WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability), WriteId: []byte(o.ID), Forwarded: true,
 		RetryAgeMs: uint64((o.RetryAge + time.Millisecond - 1) / time.Millisecond), Insist: o.Insist,
-		After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
+		After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes), Causes: encodeCauses(o.Causes),
 	}
 }
 
@@ -201,7 +238,7 @@ func (r *Replica) coordinateOnce(ctx context.Context, c change, q quorum, o Writ
 		return mesh.Ack{}, mesh.AsError(c.String(), err)
 	}
 	defer r.recent.rest(w)
-	if w.acked && w.ack.Replicas >= q.need && w.ack.Durability >= o.Durability && c.made == nil {
+	if w.acked && w.ack.Replicas >= q.need && w.ack.Durability >= o.Durability && c.made == nil && c.wrote == nil {
 		return w.ack, nil
 	}
 	if c.accumulates() && !w.applied {
@@ -270,6 +307,11 @@ func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, c change, o 
 			return mesh.Ack{}, false, mesh.Errorf(mesh.Internal, "forward a write", "%w", err)
 		}
 	}
+	wrote, err := lattice.DecodePast(reply.GetWrote())
+	if len(reply.GetWrote()) > 0 && err != nil {
+		return mesh.Ack{}, false, mesh.Errorf(mesh.Internal, "forward a write", "%w", err)
+	}
+	c.wrote.add(wrote)
 	return mesh.Ack{Replicas: int(reply.Replicas), Durability: mesh.Durability(min(reply.Durability, 255))}, false, nil
 }
 

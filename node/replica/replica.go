@@ -46,6 +46,7 @@ type Replica struct {
 	sight chan struct{} // nodes came or went
 
 	outboxes outboxes
+	flights  flights
 	begun    begunPuts
 }
 

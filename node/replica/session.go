@@ -200,10 +200,13 @@ func making(tellBytes uint32) (made *lattice.Cell, tells int) {
 // maxTold bounds what a client is told of a write, in bytes.
 const maxTold = 64 << 10
 
-// telling adds to a reply what the write has made.
-func telling(reply *pb.PutReply, made *lattice.Cell) *pb.PutReply {
-	if made != nil && !made.IsZero() {
-		reply.Cell = made.AppendBinary(nil)
+// telling adds to a reply what the write has made, as far as that was asked for.
+func telling(reply *pb.PutReply, o WriteOptions) *pb.PutReply {
+	if o.Made != nil && !o.Made.IsZero() {
+		reply.Cell = o.Made.AppendBinary(nil)
+	}
+	if o.Wrote != nil {
+		reply.Wrote = o.Wrote.Made().AppendBinary(nil)
 	}
 	return reply
 }

@@ -503,6 +503,121 @@ func (x *EndSession) GetSession() *RunSession {
 	return nil
 }
 
+// Vouch asks a node up to which time the sender has all that the node wrote and
+// the sender owns: once it has answered for all that is on its way. Node to
+// node. Answered by VouchReply.
+type Vouch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Time          uint64                 `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"` // lattice.Stamp.Time, which the answer is to reach
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Vouch) Reset() {
+	*x = Vouch{}
+	mi := &file_consistency_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Vouch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Vouch) ProtoMessage() {}
+
+func (x *Vouch) ProtoReflect() protoreflect.Message {
+	mi := &file_consistency_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Vouch.ProtoReflect.Descriptor instead.
+func (*Vouch) Descriptor() ([]byte, []int) {
+	return file_consistency_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Vouch) GetTime() uint64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+type VouchReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	View          []byte                 `protobuf:"bytes,1,opt,name=view,proto3" json:"view,omitempty"`              // of the mesh: equal where nodes see the same members and owners
+	Life          uint64                 `protobuf:"fixed64,2,opt,name=life,proto3" json:"life,omitempty"`            // drawn by the node when it was started
+	Unsure        uint64                 `protobuf:"varint,3,opt,name=unsure,proto3" json:"unsure,omitempty"`         // how often since then it could not be sure that the sender has all
+	UpTo          uint64                 `protobuf:"varint,4,opt,name=up_to,json=upTo,proto3" json:"up_to,omitempty"` // lattice.Stamp.Time
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VouchReply) Reset() {
+	*x = VouchReply{}
+	mi := &file_consistency_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VouchReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VouchReply) ProtoMessage() {}
+
+func (x *VouchReply) ProtoReflect() protoreflect.Message {
+	mi := &file_consistency_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VouchReply.ProtoReflect.Descriptor instead.
+func (*VouchReply) Descriptor() ([]byte, []int) {
+	return file_consistency_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *VouchReply) GetView() []byte {
+	if x != nil {
+		return x.View
+	}
+	return nil
+}
+
+func (x *VouchReply) GetLife() uint64 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
+}
+
+func (x *VouchReply) GetUnsure() uint64 {
+	if x != nil {
+		return x.Unsure
+	}
+	return 0
+}
+
+func (x *VouchReply) GetUpTo() uint64 {
+	if x != nil {
+		return x.UpTo
+	}
+	return 0
+}
+
 var File_consistency_proto protoreflect.FileDescriptor
 
 const file_consistency_proto_rawDesc = "" +
@@ -542,7 +657,15 @@ const file_consistency_proto_rawDesc = "" +
 	"\aversion\x18\x03 \x01(\x04R\aversion\"<\n" +
 	"\n" +
 	"EndSession\x12.\n" +
-	"\asession\x18\x01 \x01(\v2\x14.virga.v1.RunSessionR\asessionB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
+	"\asession\x18\x01 \x01(\v2\x14.virga.v1.RunSessionR\asession\"\x1b\n" +
+	"\x05Vouch\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x04R\x04time\"a\n" +
+	"\n" +
+	"VouchReply\x12\x12\n" +
+	"\x04view\x18\x01 \x01(\fR\x04view\x12\x12\n" +
+	"\x04life\x18\x02 \x01(\x06R\x04life\x12\x16\n" +
+	"\x06unsure\x18\x03 \x01(\x04R\x06unsure\x12\x13\n" +
+	"\x05up_to\x18\x04 \x01(\x04R\x04upToB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
 
 var (
 	file_consistency_proto_rawDescOnce sync.Once
@@ -556,7 +679,7 @@ func file_consistency_proto_rawDescGZIP() []byte {
 	return file_consistency_proto_rawDescData
 }
 
-var file_consistency_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_consistency_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_consistency_proto_goTypes = []any{
 	(*RunSession)(nil),   // 0: virga.v1.RunSession
 	(*Seen)(nil),         // 1: virga.v1.Seen
@@ -566,20 +689,22 @@ var file_consistency_proto_goTypes = []any{
 	(*ReadPinned)(nil),   // 5: virga.v1.ReadPinned
 	(*ForgetPinned)(nil), // 6: virga.v1.ForgetPinned
 	(*EndSession)(nil),   // 7: virga.v1.EndSession
-	(*Key)(nil),          // 8: virga.v1.Key
+	(*Vouch)(nil),        // 8: virga.v1.Vouch
+	(*VouchReply)(nil),   // 9: virga.v1.VouchReply
+	(*Key)(nil),          // 10: virga.v1.Key
 }
 var file_consistency_proto_depIdxs = []int32{
 	0,  // 0: virga.v1.PinRead.session:type_name -> virga.v1.RunSession
-	8,  // 1: virga.v1.PinRead.key:type_name -> virga.v1.Key
+	10, // 1: virga.v1.PinRead.key:type_name -> virga.v1.Key
 	1,  // 2: virga.v1.PinRead.read:type_name -> virga.v1.Seen
 	1,  // 3: virga.v1.PinReply.seen:type_name -> virga.v1.Seen
 	0,  // 4: virga.v1.PinWrite.session:type_name -> virga.v1.RunSession
-	8,  // 5: virga.v1.PinWrite.key:type_name -> virga.v1.Key
+	10, // 5: virga.v1.PinWrite.key:type_name -> virga.v1.Key
 	1,  // 6: virga.v1.PinWrite.written:type_name -> virga.v1.Seen
 	0,  // 7: virga.v1.ReadPinned.session:type_name -> virga.v1.RunSession
-	8,  // 8: virga.v1.ReadPinned.key:type_name -> virga.v1.Key
+	10, // 8: virga.v1.ReadPinned.key:type_name -> virga.v1.Key
 	0,  // 9: virga.v1.ForgetPinned.session:type_name -> virga.v1.RunSession
-	8,  // 10: virga.v1.ForgetPinned.key:type_name -> virga.v1.Key
+	10, // 10: virga.v1.ForgetPinned.key:type_name -> virga.v1.Key
 	0,  // 11: virga.v1.EndSession.session:type_name -> virga.v1.RunSession
 	12, // [12:12] is the sub-list for method output_type
 	12, // [12:12] is the sub-list for method input_type
@@ -600,7 +725,7 @@ func file_consistency_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_consistency_proto_rawDesc), len(file_consistency_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -208,6 +208,7 @@ type Put struct {
 	AfterMost     bool                   `protobuf:"varint,33,opt,name=after_most,json=afterMost,proto3" json:"after_most,omitempty"`      // whoever has the write must have what most owners had, too
 	Insist        bool                   `protobuf:"varint,37,opt,name=insist,proto3" json:"insist,omitempty"`                             // with retry_age_ms: make the write where it is not remembered whether it was made
 	Session       *RunSession            `protobuf:"bytes,40,opt,name=session,proto3" json:"session,omitempty"`                            // of the function that writes, in a worker
+	Causes        []byte                 `protobuf:"bytes,41,opt,name=causes,proto3,oneof" json:"causes,omitempty"`                        // lattice.Past: what the writer had seen, for who reads the key; without it that is not kept
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -347,6 +348,13 @@ func (x *Put) GetSession() *RunSession {
 	return nil
 }
 
+func (x *Put) GetCauses() []byte {
+	if x != nil {
+		return x.Causes
+	}
+	return nil
+}
+
 type PutReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replicas      uint32                 `protobuf:"varint,1,opt,name=replicas,proto3" json:"replicas,omitempty"`
@@ -355,6 +363,7 @@ type PutReply struct {
 	Version       string                 `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`    // to CompareAndSet: of the register now
 	Conflict      bool                   `protobuf:"varint,11,opt,name=conflict,proto3" json:"conflict,omitempty"` // to CompareAndSet: the version was another, and nothing changed
 	Cell          []byte                 `protobuf:"bytes,30,opt,name=cell,proto3" json:"cell,omitempty"`          // with tell_bytes: lattice.Cell, what the write made
+	Wrote         []byte                 `protobuf:"bytes,41,opt,name=wrote,proto3" json:"wrote,omitempty"`        // to a write with causes: lattice.Past, which write that is
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -431,6 +440,13 @@ func (x *PutReply) GetCell() []byte {
 	return nil
 }
 
+func (x *PutReply) GetWrote() []byte {
+	if x != nil {
+		return x.Wrote
+	}
+	return nil
+}
+
 type Delete struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
@@ -443,6 +459,7 @@ type Delete struct {
 	TellBytes     uint32                 `protobuf:"varint,32,opt,name=tell_bytes,json=tellBytes,proto3" json:"tell_bytes,omitempty"` // as in Put
 	AfterMost     bool                   `protobuf:"varint,33,opt,name=after_most,json=afterMost,proto3" json:"after_most,omitempty"` // as in Put
 	Session       *RunSession            `protobuf:"bytes,40,opt,name=session,proto3" json:"session,omitempty"`                       // as in Put
+	Causes        []byte                 `protobuf:"bytes,41,opt,name=causes,proto3,oneof" json:"causes,omitempty"`                   // as in Put
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -543,6 +560,13 @@ func (x *Delete) GetAfterMost() bool {
 func (x *Delete) GetSession() *RunSession {
 	if x != nil {
 		return x.Session
+	}
+	return nil
+}
+
+func (x *Delete) GetCauses() []byte {
+	if x != nil {
+		return x.Causes
 	}
 	return nil
 }
@@ -1365,7 +1389,7 @@ const file_kv_proto_rawDesc = "" +
 	"\aversion\x18\n" +
 	" \x01(\tR\aversion\x12\x15\n" +
 	"\x06ttl_ms\x18\v \x01(\x04R\x05ttlMs\x12\x12\n" +
-	"\x04cell\x18\x1e \x01(\fR\x04cell\"\xb3\x03\n" +
+	"\x04cell\x18\x1e \x01(\fR\x04cell\"\xdb\x03\n" +
 	"\x03Put\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +
@@ -1387,7 +1411,9 @@ const file_kv_proto_rawDesc = "" +
 	"\n" +
 	"after_most\x18! \x01(\bR\tafterMost\x12\x16\n" +
 	"\x06insist\x18% \x01(\bR\x06insist\x12.\n" +
-	"\asession\x18( \x01(\v2\x14.virga.v1.RunSessionR\asession\"\xa8\x01\n" +
+	"\asession\x18( \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x1b\n" +
+	"\x06causes\x18) \x01(\fH\x00R\x06causes\x88\x01\x01B\t\n" +
+	"\a_causes\"\xbe\x01\n" +
 	"\bPutReply\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1e\n" +
 	"\n" +
@@ -1397,7 +1423,8 @@ const file_kv_proto_rawDesc = "" +
 	"\aversion\x18\n" +
 	" \x01(\tR\aversion\x12\x1a\n" +
 	"\bconflict\x18\v \x01(\bR\bconflict\x12\x12\n" +
-	"\x04cell\x18\x1e \x01(\fR\x04cell\"\xc1\x02\n" +
+	"\x04cell\x18\x1e \x01(\fR\x04cell\x12\x14\n" +
+	"\x05wrote\x18) \x01(\fR\x05wrote\"\xe9\x02\n" +
 	"\x06Delete\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12!\n" +
 	"\fwrite_quorum\x18\x02 \x01(\rR\vwriteQuorum\x12\x1e\n" +
@@ -1413,7 +1440,9 @@ const file_kv_proto_rawDesc = "" +
 	"tell_bytes\x18  \x01(\rR\ttellBytes\x12\x1d\n" +
 	"\n" +
 	"after_most\x18! \x01(\bR\tafterMost\x12.\n" +
-	"\asession\x18( \x01(\v2\x14.virga.v1.RunSessionR\asession\"~\n" +
+	"\asession\x18( \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x1b\n" +
+	"\x06causes\x18) \x01(\fH\x00R\x06causes\x88\x01\x01B\t\n" +
+	"\a_causes\"~\n" +
 	"\x04List\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12\x14\n" +
@@ -1543,6 +1572,8 @@ func file_kv_proto_init() {
 	}
 	file_consistency_proto_init()
 	file_core_proto_init()
+	file_kv_proto_msgTypes[2].OneofWrappers = []any{}
+	file_kv_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -1,0 +1,220 @@
+package cut
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// Options are what a Cut needs.
+type Options struct {
+	Self  mesh.NodeID
+	Peers interface {
+		Call(ctx context.Context, to mesh.NodeID, req wire.Message) (wire.Message, error)
+	}
+	// View is the mesh as this node sees it now. It is called often.
+	View func() View
+	// Now gives a stamp after all that this node has given or seen, and makes
+	// what it gives later follow one of others.
+	Now     func() lattice.Stamp
+	Observe func(lattice.Stamp) error
+	// Flush returns when a node has answered for all that this one wrote before
+	// the call, and tells how often it has failed to answer since the start.
+	Flush func(ctx context.Context, to mesh.NodeID) (unsure uint64, err error)
+	// Audit brings here what a node holds and this one, an owner of it, does not.
+	Audit func(ctx context.Context, with mesh.NodeID) error
+	// Timeout bounds how long a node is waited for that is to vouch. Default 250 ms.
+	Timeout time.Duration
+	Log     *slog.Logger
+}
+
+// Bounds of audits: one at a time, and each so long.
+const (
+	auditTimeout  = 30 * time.Second
+	defaultVouch  = 250 * time.Millisecond
+	pauseOfAudits = 250 * time.Millisecond // after one that failed
+)
+
+// Cut tells whether this node has all of a past. It is safe for concurrent use.
+type Cut struct {
+	Options
+	life uint64
+
+	ctx  context.Context // ends with Close
+	stop context.CancelFunc
+	work sync.WaitGroup
+
+	mu       sync.Mutex
+	closed   bool
+	machine  *machine
+	asking   map[mesh.NodeID]*question
+	auditing bool
+}
+
+// question is one that a node is being asked. All who want to know wait for it.
+type question struct {
+	time     uint64 // up to which it is to vouch, at least
+	answered chan struct{}
+}
+
+// New starts nothing. Close ends what calls start.
+func New(o Options) *Cut {
+	if o.Timeout == 0 {
+		o.Timeout = defaultVouch
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	c := &Cut{Options: o, life: rand.Uint64(), machine: newMachine(o.Self), asking: map[mesh.NodeID]*question{}}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	return c
+}
+
+// Close ends what is under way.
+func (c *Cut) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.stop()
+	c.work.Wait()
+}
+
+// Has reports whether this node has all of a past, as far as it owns what was
+// written, and, for StillHas, as which view it sees the mesh. Nodes whose word
+// is too old are asked once. False says that it cannot be told now.
+func (c *Cut) Has(ctx context.Context, need lattice.Past) (view mesh.ID, yes bool) {
+	for round := range 2 {
+		view, yes, waits := c.look(need, round == 0)
+		if yes || len(waits) == 0 {
+			return view, yes
+		}
+		for _, q := range waits {
+			select {
+			case <-q.answered:
+			case <-ctx.Done():
+				return view, false
+			}
+		}
+	}
+	view, yes, _ = c.look(need, false)
+	return view, yes
+}
+
+// StillHas reports whether the node sees the mesh as it did when Has answered:
+// if not, what was read since then may be of keys that others own.
+func (c *Cut) StillHas(view mesh.ID) bool { return c.View().Digest == view }
+
+// look asks the machine, and, if it may, the nodes that can help.
+func (c *Cut) look(need lattice.Past, mayAsk bool) (view mesh.ID, yes bool, waits []*question) {
+	seen := c.View()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.machine.See(seen)
+	yes, ask := c.machine.Has(need)
+	if yes || c.closed {
+		return seen.Digest, yes, nil
+	}
+	for _, id := range ask {
+		if q := c.asking[id]; q != nil {
+			waits = append(waits, q)
+		} else if mayAsk {
+			waits = append(waits, c.ask(id, need.Of(string(id))))
+		}
+	}
+	return seen.Digest, false, waits
+}
+
+// ask has a node vouch. c.mu is held.
+func (c *Cut) ask(id mesh.NodeID, time uint64) *question {
+	q := &question{time: time, answered: make(chan struct{})}
+	c.asking[id] = q
+	c.work.Go(func() {
+		v, err := c.vouched(id, time)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.asking, id)
+		close(q.answered)
+		if err != nil {
+			c.Log.Debug("a node does not vouch", "node", id.Short(), "err", err)
+			return
+		}
+		c.machine.Vouched(id, v)
+		c.audit()
+	})
+	return q
+}
+
+func (c *Cut) vouched(id mesh.NodeID, time uint64) (Voucher, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, c.Timeout)
+	defer cancel()
+	m, err := c.Peers.Call(ctx, id, &pb.Vouch{Time: time})
+	if err != nil {
+		return Voucher{}, err
+	}
+	reply, ok := m.(*pb.VouchReply)
+	if !ok || len(reply.View) != len(mesh.ID{}) {
+		return Voucher{}, mesh.Errorf(mesh.Internal, "vouch", "node %s answered with %T: expected %T", id.Short(), m, reply)
+	}
+	return Voucher{View: mesh.ID(reply.View), Life: reply.Life, Unsure: reply.Unsure, UpTo: reply.UpTo}, nil
+}
+
+// audit begins the audits that are due, one after the other. c.mu is held.
+func (c *Cut) audit() {
+	if c.auditing || c.closed {
+		return
+	}
+	due := c.machine.Audits()
+	if len(due) == 0 {
+		return
+	}
+	c.auditing = true
+	c.work.Go(func() {
+		failed := false
+		for _, a := range due {
+			ctx, cancel := context.WithTimeout(c.ctx, auditTimeout)
+			err := c.Audit(ctx, a.Peer)
+			cancel()
+			if err != nil {
+				failed = true
+				c.Log.Debug("an audit failed", "node", a.Peer.Short(), "err", err)
+			}
+			c.mu.Lock()
+			c.machine.Audited(a, err == nil)
+			c.mu.Unlock()
+		}
+		if failed {
+			select {
+			case <-time.After(pauseOfAudits):
+			case <-c.ctx.Done():
+			}
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.auditing = false
+		c.audit()
+	})
+}
+
+// HandleVouch vouches for this node's writes to a node.
+func (c *Cut) HandleVouch(ctx context.Context, from mesh.NodeID, m *pb.Vouch) (*pb.VouchReply, error) {
+	if err := c.Observe(lattice.Stamp{Time: m.Time}); err != nil {
+		return nil, err
+	}
+	view := c.View()
+	upTo := c.Now().Time // what is written after the flush begins has later stamps
+	unsure, err := c.Flush(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	if c.View().Digest != view.Digest {
+		return nil, mesh.Errorf(mesh.Unavailable, "vouch", "nodes have just come or gone: retry")
+	}
+	return &pb.VouchReply{View: view.Digest[:], Life: c.life, Unsure: unsure, UpTo: upTo}, nil
+}
