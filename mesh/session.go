@@ -45,6 +45,9 @@ func (c Consistency) String() string {
 	return fmt.Sprintf("consistency(%d)", uint8(c))
 }
 
+// Causal reports whether reads and writes are ordered by cause.
+func (c Consistency) Causal() bool { return c >= CausalKey && c <= CausalSession }
+
 // Validate reports a number that is no level as Invalid.
 func (c Consistency) Validate() error {
 	if int(c) < len(levels) {

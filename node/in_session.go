@@ -27,17 +27,17 @@ func (s *inSession) Get(ctx context.Context, in mesh.Session, key mesh.Key) (val
 }
 
 // Put lets the session see a write, which put makes.
-func (s *inSession) Put(ctx context.Context, in mesh.Session, w session.Write, put func() error) error {
+func (s *inSession) Put(ctx context.Context, in mesh.Session, w session.Write, put func(*session.Causes) error) error {
 	if in.IsZero() {
-		return put()
+		return put(nil)
 	}
 	return s.sessions.Put(ctx, in, w, put)
 }
 
 // Delete lets the session see a delete, which del makes.
-func (s *inSession) Delete(ctx context.Context, in mesh.Session, key mesh.Key, del func() error) error {
+func (s *inSession) Delete(ctx context.Context, in mesh.Session, key mesh.Key, del func(*session.Causes) error) error {
 	if in.IsZero() {
-		return del()
+		return del(nil)
 	}
 	return s.sessions.Delete(ctx, in, key, del)
 }
@@ -72,9 +72,12 @@ func (r *rooms) put(ctx context.Context, m *pb.Put) (reply *pb.PutReply, err err
 		return nil, mesh.Errorf(mesh.Invalid, "put "+key.String(), "kind %d, operation of %d bytes: %v", m.Kind, len(m.GetOp()), err)
 	}
 	write := session.Write{Key: key, Kind: lattice.Kind(m.Kind), Op: op, ID: string(m.WriteId)}
-	err = r.sessions.Put(ctx, in, write, func() (err error) {
-		reply, err = r.replica.HandlePut(ctx, m)
-		return err
+	err = r.sessions.Put(ctx, in, write, func(causes *session.Causes) (err error) {
+		m.Causes = encodeSeen(causes)
+		if reply, err = r.replica.HandlePut(ctx, m); err != nil {
+			return err
+		}
+		return heed(reply, causes)
 	})
 	return reply, err
 }
@@ -87,11 +90,31 @@ func (r *rooms) delete(ctx context.Context, m *pb.Delete) (reply *pb.PutReply, e
 	if err != nil {
 		return nil, err
 	}
-	err = r.sessions.Delete(ctx, in, key, func() (err error) {
-		reply, err = r.replica.HandleDelete(ctx, m)
-		return err
+	err = r.sessions.Delete(ctx, in, key, func(causes *session.Causes) (err error) {
+		m.Causes = encodeSeen(causes)
+		if reply, err = r.replica.HandleDelete(ctx, m); err != nil {
+			return err
+		}
+		return heed(reply, causes)
 	})
 	return reply, err
+}
+
+// encodeSeen is what a write that tells its causes has in its message.
+func encodeSeen(causes *session.Causes) []byte {
+	if causes == nil {
+		return nil
+	}
+	return causes.Seen.AppendBinary(nil)
+}
+
+// heed takes which write was made out of the reply, which is for a worker.
+func heed(reply *pb.PutReply, causes *session.Causes) (err error) {
+	if causes != nil {
+		causes.Wrote, err = lattice.DecodePast(reply.Wrote)
+	}
+	reply.Wrote = nil
+	return err
 }
 
 func sessionAndKey(m interface {

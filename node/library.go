@@ -48,8 +48,8 @@ func (l *library) Put(ctx context.Context, key mesh.Key, kind lattice.Kind, op l
 		return err
 	}
 	write, age := l.ledger.Write(key, kind, op)
-	err := l.rooms.inSession.Put(ctx, l.in, session.Write{Key: key, Kind: kind, Op: op, ID: write}, func() error {
-		return l.rooms.state.PutOnce(ctx, key, kind, op, write, age)
+	err := l.rooms.inSession.Put(ctx, l.in, session.Write{Key: key, Kind: kind, Op: op, ID: write}, func(causes *session.Causes) error {
+		return l.rooms.state.PutOnce(ctx, key, kind, op, write, age, causes)
 	})
 	l.rooms.requests.Count(metrics.Put, err)
 	return err
@@ -59,7 +59,9 @@ func (l *library) Delete(ctx context.Context, key mesh.Key) error {
 	if err := l.mayTouch(key); err != nil {
 		return err
 	}
-	err := l.rooms.inSession.Delete(ctx, l.in, key, func() error { return l.rooms.state.Delete(ctx, key) })
+	err := l.rooms.inSession.Delete(ctx, l.in, key, func(causes *session.Causes) error {
+		return l.rooms.state.DeleteFor(ctx, key, causes)
+	})
 	l.rooms.requests.Count(metrics.Delete, err)
 	return err
 }

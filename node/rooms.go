@@ -16,6 +16,7 @@ import (
 	"github.com/virga-mesh/virga/mesh/link"
 	"github.com/virga-mesh/virga/node/cache"
 	"github.com/virga-mesh/virga/node/catalog"
+	"github.com/virga-mesh/virga/node/cut"
 	"github.com/virga-mesh/virga/node/exec"
 	"github.com/virga-mesh/virga/node/hlc"
 	"github.com/virga-mesh/virga/node/hotkeys"
@@ -58,6 +59,7 @@ type rooms struct {
 	runs      *run.Runs
 	sessions  *session.Sessions // of runs
 	inSession *inSession
+	cut       *cut.Cut // what it has of other nodes' writes
 	ring      *watch.Ring    // of the changes of this node's copies
 	watches   *watch.Watches // for clients
 
@@ -66,6 +68,7 @@ type rooms struct {
 	triggerWatches *watch.Watches // for triggers, which take no client's place
 
 	nodes   atomic.Pointer[liveNodes] // as of the last look at the view
+	seen    atomic.Pointer[cut.View]  // likewise
 	waiting atomic.Pointer[string]    // for what, until ready
 	offers  offers                    // of workers
 
@@ -198,8 +201,12 @@ func (r *rooms) openState() error {
 	})
 	r.state = &state{replica: r.replica, readQuorum: r.cfg.Replicas - r.cfg.WriteQuorum + 1, live: r.live}
 	r.catalog = catalog.New(r.state, r.announce)
+	r.cut = cut.New(cut.Options{
+		Self: r.self, Peers: r.peers, View: r.sight, Now: r.clock.Now, Observe: r.clock.Observe,
+		Flush: r.replica.Flush, Audit: r.replica.Audit, Log: r.log,
+	})
 	r.sessions = session.New(session.Config{
-		Self: r.self, Peers: r.peers, Stamp: r.clock.Now, Log: r.log,
+		Self: r.self, Peers: r.peers, Causal: causal{r}, Stamp: r.clock.Now, Log: r.log,
 		Read: func(ctx context.Context, key mesh.Key) (lattice.Value, bool, error) {
 			return r.replica.GetHere(ctx, key, 0)
 		},
@@ -286,6 +293,7 @@ func (r *rooms) close() {
 	}
 	if r.sessions != nil {
 		r.sessions.Close()
+		r.cut.Close()
 	}
 	r.endTasks()
 	if r.cache != nil {

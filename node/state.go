@@ -10,6 +10,7 @@ import (
 	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 	"github.com/virga-mesh/virga/node/replica"
+	"github.com/virga-mesh/virga/node/session"
 )
 
 // state is the replicated store as the node itself uses it, for what it
@@ -84,8 +85,29 @@ func (s *state) PutFor(ctx context.Context, key mesh.Key, kind lattice.Kind, op 
 // PutOnce puts on behalf of a function. A write with an id takes effect once,
 // however often it comes; age is how long ago it may have come first. Where
 // nobody remembers that, it is made: what runs do is done at least once.
-func (s *state) PutOnce(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, id string, age time.Duration) error {
-	_, err := s.replica.Put(ctx, key, kind, op, replica.WriteOptions{ID: id, RetryAge: age, Insist: true})
+func (s *state) PutOnce(ctx context.Context, key mesh.Key, kind lattice.Kind, op lattice.Op, id string, age time.Duration, causes *session.Causes) error {
+	return caused(causes, replica.WriteOptions{ID: id, RetryAge: age, Insist: true}, func(o replica.WriteOptions) error {
+		_, err := s.replica.Put(ctx, key, kind, op, o)
+		return err
+	})
+}
+
+// DeleteFor deletes on behalf of a function.
+func (s *state) DeleteFor(ctx context.Context, key mesh.Key, causes *session.Causes) error {
+	return caused(causes, replica.WriteOptions{}, func(o replica.WriteOptions) error {
+		_, err := s.replica.Delete(ctx, key, o)
+		return err
+	})
+}
+
+// caused makes a write that tells its causes, if it has any, and notes which it was.
+func caused(causes *session.Causes, o replica.WriteOptions, write func(replica.WriteOptions) error) error {
+	if causes == nil {
+		return write(o)
+	}
+	o.Causes, o.Wrote = &causes.Seen, &replica.Wrote{}
+	err := write(o)
+	causes.Wrote = o.Wrote.Made()
 	return err
 }
 

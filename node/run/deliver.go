@@ -54,6 +54,7 @@ func (s *share) hopMessage(d *delivery, args []Arg, told reports) *pb.Hop {
 		m.hop.Also = append(m.hop.Also, &pb.StageInput{Stage: uint32(p.stage), Input: uint32(p.input)})
 	}
 	m.hop.Reports, m.hop.LeftUs = told.encoded(), timeLeft(s.ctx)
+	m.hop.Past = s.runs.past(s.spec().session)
 	switch {
 	case d.input == 0:
 		m.hop.Args = argMessages(args)

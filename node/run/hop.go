@@ -33,6 +33,9 @@ func (r *Runs) HandleHop(from mesh.NodeID, m *pb.Hop) error {
 		return err
 	}
 	in, err := inputOf(m)
+	if err == nil {
+		err = r.learn(sp.session, m.Past)
+	}
 	if err != nil {
 		r.spawn(func() { s.fail(ports[0].stage, sp, err) })
 		return err
@@ -179,6 +182,7 @@ func (r *Runs) register(s *share) (*share, error) {
 		return nil, mesh.Errorf(mesh.Overloaded, "", "%d runs have stages on the node: retry later", r.cfg.MaxRuns)
 	}
 	s.exec.forgot(r.forgotten.last(key)) // nobody else has the share yet
+	s.retain()
 	r.shares[key] = s
 	r.mu.Unlock()
 	if current != nil {

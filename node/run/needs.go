@@ -84,10 +84,20 @@ type References interface {
 	Get(ctx context.Context, in mesh.Session, key mesh.Key) (v mesh.Value, here bool, err error)
 }
 
-// Sessions begins and ends the sessions of runs that are coordinated here.
+// Sessions begins and ends the sessions of runs that are coordinated here, and
+// keeps what those have seen that have something executed here.
 type Sessions interface {
 	Begin(level mesh.Consistency) (mesh.Session, error)
 	End(mesh.Session)
+	// Retain has this node keep what it knows of a session, until Release.
+	Retain(mesh.Session)
+	Release(mesh.Session)
+	// Past is what has to be seen by what a session executes elsewhere from
+	// now on, and Learn takes it there; nil: nothing.
+	Past(mesh.Session) []byte
+	Learn(in mesh.Session, past []byte) error
+	// Deeper changes when a read has found what other reads have to see.
+	Deeper(mesh.Session) uint64
 }
 
 // Outputs stores results under keys of their callers.

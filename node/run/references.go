@@ -138,10 +138,37 @@ func (r *Runs) readAll(ctx context.Context, in mesh.Session, args []Arg, meter *
 		return all, r.readKey(ctx, in, keys[0], meter)
 	}
 	readKey := func(ctx context.Context, item reading) error { return r.readKey(ctx, in, item, meter) }
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return each(ctx, readers, keys, readKey) })
-	group.Go(func() error { return each(ctx, waiters, runs, r.readRun) })
-	return all, group.Wait()
+	seen := r.deeper(in)
+	group, within := errgroup.WithContext(ctx)
+	group.Go(func() error { return each(within, readers, keys, readKey) })
+	group.Go(func() error { return each(within, waiters, runs, r.readRun) })
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return all, r.readAgain(ctx, in, keys, seen)
+}
+
+// mostRereads bounds how often keys are read once more that are written all the time.
+const mostRereads = 4
+
+// readAgain reads keys once more, at a causal level, as long as one turned out
+// to depend on what another may not have been read with: they are to be of one cut.
+func (r *Runs) readAgain(ctx context.Context, in mesh.Session, keys []reading, seen uint64) error {
+	if len(keys) < 2 {
+		return nil
+	}
+	for range mostRereads {
+		now := r.deeper(in)
+		if now == seen {
+			break
+		}
+		seen = now
+		again := func(ctx context.Context, item reading) error { return r.readKey(ctx, in, item, nil) }
+		if err := each(ctx, readers, keys, again); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // each does something with all items, some at once, up to the first error.

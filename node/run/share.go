@@ -25,6 +25,7 @@ type share struct {
 	exec    execution
 	charged int64
 	dropped bool
+	retains bool                   // the session of a run that another node coordinates
 	cutOff  []mesh.NodeID          // nodes of the run that this one has seen die
 	losers  map[int]contextOfStage // of any-of stages that run
 }
@@ -228,6 +229,7 @@ func (s *share) drop() {
 	if !s.dropped {
 		s.dropped = true
 		s.runs.charge(-s.charged)
+		s.release()
 	}
 	cancel := s.cancel
 	s.mu.Unlock()

@@ -27,6 +27,9 @@ func (r *Runs) HandleSinkResult(from mesh.NodeID, m *pb.SinkResult) error {
 	if !ok {
 		return nil
 	}
+	if err := r.learn(c.in, m.Past); err != nil {
+		return err
+	}
 	switch {
 	case len(m.Lost) > 0:
 		c.nodeDown(mesh.NodeID(m.Lost))

@@ -88,7 +88,7 @@ func (r *Runs) executeElsewhere(ctx context.Context, node mesh.NodeID, t *piece,
 		m.Args[i] = wire.FromValue(arg)
 	}
 	m.Work, m.WorkAgeUs = workMessage(t.work)
-	m.Session = wire.FromSession(t.in)
+	m.Session, m.Past = wire.FromSession(t.in), r.past(t.in)
 	reply, err := r.cfg.Peers.Call(ctx, node, m)
 	if err != nil {
 		return mesh.Value{}, err
@@ -99,6 +99,9 @@ func (r *Runs) executeElsewhere(ctx context.Context, node mesh.NodeID, t *piece,
 	}
 	if t.meter != nil {
 		t.meter.heed(result)
+	}
+	if err := r.learn(t.in, result.Past); err != nil {
+		return mesh.Value{}, err
 	}
 	return wire.ToValue(result.GetResult())
 }
@@ -121,12 +124,19 @@ func (r *Runs) HandleInvoke(ctx context.Context, m *pb.Invoke) (*pb.InvokeReply,
 	if v.Func, err = r.cfg.Catalog.Function(ctx, v.Func.Ref); err != nil {
 		return nil, err
 	}
+	if v.In.Level.Causal() {
+		r.cfg.Sessions.Retain(v.In)
+		defer r.cfg.Sessions.Release(v.In)
+	}
+	if err := r.learn(v.In, m.Past); err != nil {
+		return nil, err
+	}
 	v.Meter = &Meter{}
 	result, err := r.cfg.Executor.Invoke(ctx, v)
 	if err != nil {
 		return nil, err
 	}
-	reply := &pb.InvokeReply{Result: wire.FromValue(result)}
+	reply := &pb.InvokeReply{Result: wire.FromValue(result), Past: r.past(v.In)}
 	v.Meter.tell(reply)
 	return reply, nil
 }

@@ -49,7 +49,7 @@ func (s *share) answer(stage int, end ending, told reports) {
 		return
 	}
 	m := s.result(sp, stage)
-	m.Skipped, m.Reports = end.skipped, told.encoded()
+	m.Skipped, m.Reports, m.Past = end.skipped, told.encoded(), s.runs.past(sp.session)
 	if !end.skipped {
 		m.Value = wire.FromValue(end.value)
 	}

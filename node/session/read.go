@@ -22,6 +22,9 @@ const inlineBytes = 1 << 10
 // now; Unavailable where the version is gone with the nodes that held it, or
 // the session's home cannot be reached; those of the read.
 func (s *Sessions) Get(ctx context.Context, of mesh.Session, key mesh.Key) (value lattice.Value, here bool, err error) {
+	if of.Level.Causal() {
+		return s.getCausal(ctx, of, key)
+	}
 	now, here, err := s.see(ctx, of, key)
 	switch {
 	case err != nil:

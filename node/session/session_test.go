@@ -89,7 +89,7 @@ func TestTheRunsOwnWriteIsReadEverywhere(t *testing.T) {
 			t.Errorf("node %d sees %q and %s, want mine and 16", i, r, c)
 		}
 	}
-	err := w.at(0).Delete(t.Context(), of, key("r"), func() error { return nil })
+	err := w.at(0).Delete(t.Context(), of, key("r"), func(*Causes) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestAWriteThatIsRepeatedIsSeenOnce(t *testing.T) {
 	of := w.begin(0)
 	for _, i := range []int{1, 2, 1} {
 		write := Write{key("c"), lattice.GCounterKind, lattice.IncOp(5), "the write"}
-		if err := w.at(i).Put(t.Context(), of, write, func() error { return nil }); err != nil {
+		if err := w.at(i).Put(t.Context(), of, write, func(*Causes) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -119,7 +119,7 @@ func TestAWriteThatFailsIsNotSeen(t *testing.T) {
 	w := newWorld(t, 2)
 	of := w.begin(0)
 	failed := errors.New("no")
-	err := w.at(1).Put(t.Context(), of, Write{key("k"), lattice.LWWKind, set("x"), ""}, func() error { return failed })
+	err := w.at(1).Put(t.Context(), of, Write{key("k"), lattice.LWWKind, set("x"), ""}, func(*Causes) error { return failed })
 	if !errors.Is(err, failed) {
 		t.Errorf("Put = %v", err)
 	}
@@ -127,7 +127,7 @@ func TestAWriteThatFailsIsNotSeen(t *testing.T) {
 		t.Errorf("it sees %q", got)
 	}
 	w.put(of, 1, key("n"), lattice.GCounterKind, lattice.IncOp(1))
-	err = w.at(1).Put(t.Context(), of, Write{key("n"), lattice.LWWKind, set("x"), ""}, func() error { return mesh.Errorf(mesh.KindMismatch, "", "") })
+	err = w.at(1).Put(t.Context(), of, Write{key("n"), lattice.LWWKind, set("x"), ""}, func(*Causes) error { return mesh.Errorf(mesh.KindMismatch, "", "") })
 	if mesh.KindOf(err) != mesh.KindMismatch {
 		t.Errorf("Put of another kind = %v", err)
 	}
@@ -218,7 +218,7 @@ func TestRandomReadsAndWritesAreThoseOfTheOracle(t *testing.T) {
 				w.put(of, i, key(name), lattice.LWWKind, set(text))
 				saw[name] = text
 			case 2:
-				if err := w.at(i).Delete(t.Context(), of, key(name), func() error { return nil }); err != nil {
+				if err := w.at(i).Delete(t.Context(), of, key(name), func(*Causes) error { return nil }); err != nil {
 					t.Fatalf("seed %d: %v", seed, err)
 				}
 				saw[name] = "nothing"
@@ -270,7 +270,7 @@ func TestAWriteWaitsForWhoHoldsTheVersionBeforeUntilItIsDead(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*forgetAgain)
 	defer cancel()
 	write := func(ctx context.Context) error {
-		return w.at(2).Put(ctx, of, Write{key("k"), lattice.LWWKind, set("x"), ""}, func() error { return nil })
+		return w.at(2).Put(ctx, of, Write{key("k"), lattice.LWWKind, set("x"), ""}, func(*Causes) error { return nil })
 	}
 	if err := write(ctx); mesh.KindOf(err) != mesh.DeadlineExceeded {
 		t.Errorf("a write beside a node that holds the version before = %v", err)

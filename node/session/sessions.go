@@ -37,6 +37,8 @@ type Config struct {
 	// Read gives the value of a key as this node sees it, and whether it was on
 	// this node; a missing key is NotFound. The value is shared: it is not changed.
 	Read func(ctx context.Context, key mesh.Key) (value lattice.Value, here bool, err error)
+	// Causal is for sessions at causal levels.
+	Causal Causal
 	// Stamp gives a stamp later than all that the node has seen.
 	Stamp func() lattice.Stamp
 	Log   *slog.Logger
@@ -50,8 +52,9 @@ type Sessions struct {
 	work sync.WaitGroup
 
 	mu     sync.Mutex
-	closed bool
-	open   map[mesh.RunID]*pins
+	closed  bool
+	open    map[mesh.RunID]*pins
+	threads map[mesh.RunID]*thread // of sessions at causal levels
 }
 
 // New starts nothing. Close ends what calls start.
@@ -59,7 +62,7 @@ func New(c Config) *Sessions {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	s := &Sessions{cfg: c, open: map[mesh.RunID]*pins{}}
+	s := &Sessions{cfg: c, open: map[mesh.RunID]*pins{}, threads: map[mesh.RunID]*thread{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -88,6 +91,10 @@ func (s *Sessions) Begin(level mesh.Consistency) (mesh.Session, error) {
 	if err := s.room(); err != nil {
 		return mesh.Session{}, err
 	}
+	if level.Causal() {
+		s.threads[of.ID] = &thread{users: 1}
+		return of, nil
+	}
 	s.open[of.ID] = &pins{of: of, home: &home{keys: map[mesh.Key]*entry{}}, keys: map[mesh.Key]*pin{}}
 	return of, nil
 }
@@ -97,7 +104,7 @@ func (s *Sessions) room() error {
 	switch {
 	case s.closed:
 		return mesh.Errorf(mesh.Unavailable, "session", "the node is shutting down")
-	case len(s.open) >= MaxSessions:
+	case len(s.open)+len(s.threads) >= MaxSessions:
 		return mesh.Errorf(mesh.Overloaded, "session", "%d sessions have something on the node: retry later", MaxSessions)
 	}
 	return nil
@@ -106,6 +113,10 @@ func (s *Sessions) room() error {
 // End ends a session that Begin began, here and wherever it has something.
 func (s *Sessions) End(of mesh.Session) {
 	if of.IsZero() {
+		return
+	}
+	if of.Level.Causal() {
+		s.Release(of)
 		return
 	}
 	s.mu.Lock()
@@ -212,5 +223,5 @@ func errOver() error { return mesh.Errorf(mesh.Unavailable, "session", "the run 
 func (s *Sessions) Open() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.open)
+	return len(s.open) + len(s.threads)
 }

@@ -184,7 +184,7 @@ func (w *world) within() context.Context {
 // put makes a write on a node's own store, for a session.
 func (w *world) put(of mesh.Session, i int, key mesh.Key, kind lattice.Kind, op lattice.Op) {
 	w.t.Helper()
-	err := w.at(i).Put(w.within(), of, Write{key, kind, op, ""}, func() error { w.at(i).change(key, kind, op); return nil })
+	err := w.at(i).Put(w.within(), of, Write{key, kind, op, ""}, func(*Causes) error { w.at(i).change(key, kind, op); return nil })
 	if err != nil {
 		w.t.Error(err)
 	}

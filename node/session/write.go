@@ -27,9 +27,15 @@ type Write struct {
 // meanwhile stays out of sight. A key that the session has not seen is read
 // first, unless it is a register.
 //
+// At a causal level put has the write tell its causes, and says which it was;
+// else it is given none.
+//
 // Errors are those of put and of Get. After an error the write may have been
 // made without the session seeing it.
-func (s *Sessions) Put(ctx context.Context, of mesh.Session, w Write, put func() error) error {
+func (s *Sessions) Put(ctx context.Context, of mesh.Session, w Write, put func(*Causes) error) error {
+	if of.Level.Causal() {
+		return s.writeCausal(of, w.Key, put)
+	}
 	base, blind := seen{missing: true}, w.Kind == lattice.LWWKind
 	if !blind {
 		var err error
@@ -40,7 +46,7 @@ func (s *Sessions) Put(ctx context.Context, of mesh.Session, w Write, put func()
 			return mesh.Errorf(mesh.KindMismatch, "put "+w.Key.String(), "%w", &lattice.KindMismatchError{Have: have, Got: w.Kind})
 		}
 	}
-	if err := put(); err != nil {
+	if err := put(nil); err != nil {
 		return err
 	}
 	at := lattice.Write{
@@ -50,8 +56,11 @@ func (s *Sessions) Put(ctx context.Context, of mesh.Session, w Write, put func()
 }
 
 // Delete makes a delete for a session, which sees no such key from then on.
-func (s *Sessions) Delete(ctx context.Context, of mesh.Session, key mesh.Key, del func() error) error {
-	if err := del(); err != nil {
+func (s *Sessions) Delete(ctx context.Context, of mesh.Session, key mesh.Key, del func(*Causes) error) error {
+	if of.Level.Causal() {
+		return s.writeCausal(of, key, del)
+	}
+	if err := del(nil); err != nil {
 		return err
 	}
 	gone := seen{missing: true}

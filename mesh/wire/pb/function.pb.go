@@ -888,6 +888,7 @@ type Invoke struct {
 	Work          []byte                 `protobuf:"bytes,4,opt,name=work,proto3" json:"work,omitempty"`                               // from which the effects have their ids; empty: none have any
 	WorkAgeUs     uint64                 `protobuf:"varint,5,opt,name=work_age_us,json=workAgeUs,proto3" json:"work_age_us,omitempty"` // how long ago the work was first executed; 0: it never was
 	Session       *RunSession            `protobuf:"bytes,6,opt,name=session,proto3" json:"session,omitempty"`                         // in which it reads and writes
+	Past          []byte                 `protobuf:"bytes,7,opt,name=past,proto3" json:"past,omitempty"`                               // lattice.Past: what that has seen, at a causal level
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -964,6 +965,13 @@ func (x *Invoke) GetSession() *RunSession {
 	return nil
 }
 
+func (x *Invoke) GetPast() []byte {
+	if x != nil {
+		return x.Past
+	}
+	return nil
+}
+
 // What it waited for and read is told for reports alone.
 type InvokeReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -972,6 +980,7 @@ type InvokeReply struct {
 	CacheHits     uint32                 `protobuf:"varint,3,opt,name=cache_hits,json=cacheHits,proto3" json:"cache_hits,omitempty"`       // keys that it read and were on the node
 	CacheMisses   uint32                 `protobuf:"varint,4,opt,name=cache_misses,json=cacheMisses,proto3" json:"cache_misses,omitempty"` // keys that were read elsewhere
 	MovedBytes    uint64                 `protobuf:"varint,5,opt,name=moved_bytes,json=movedBytes,proto3" json:"moved_bytes,omitempty"`    // of these
+	Past          []byte                 `protobuf:"bytes,7,opt,name=past,proto3" json:"past,omitempty"`                                   // as in Invoke
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1039,6 +1048,13 @@ func (x *InvokeReply) GetMovedBytes() uint64 {
 		return x.MovedBytes
 	}
 	return 0
+}
+
+func (x *InvokeReply) GetPast() []byte {
+	if x != nil {
+		return x.Past
+	}
+	return nil
 }
 
 // SendMessage hands a message to a running invocation.
@@ -1288,7 +1304,7 @@ const file_function_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"=\n" +
 	"\n" +
 	"ServeFuncs\x12/\n" +
-	"\tfunctions\x18\x01 \x03(\v2\x11.virga.v1.FuncRefR\tfunctions\"\xd6\x01\n" +
+	"\tfunctions\x18\x01 \x03(\v2\x11.virga.v1.FuncRefR\tfunctions\"\xea\x01\n" +
 	"\x06Invoke\x12#\n" +
 	"\x03ref\x18\x01 \x01(\v2\x11.virga.v1.FuncRefR\x03ref\x12#\n" +
 	"\x04args\x18\x02 \x03(\v2\x0f.virga.v1.ValueR\x04args\x12\x1e\n" +
@@ -1297,7 +1313,8 @@ const file_function_proto_rawDesc = "" +
 	"invocation\x12\x12\n" +
 	"\x04work\x18\x04 \x01(\fR\x04work\x12\x1e\n" +
 	"\vwork_age_us\x18\x05 \x01(\x04R\tworkAgeUs\x12.\n" +
-	"\asession\x18\x06 \x01(\v2\x14.virga.v1.RunSessionR\asession\"\xb6\x01\n" +
+	"\asession\x18\x06 \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x12\n" +
+	"\x04past\x18\a \x01(\fR\x04past\"\xca\x01\n" +
 	"\vInvokeReply\x12'\n" +
 	"\x06result\x18\x01 \x01(\v2\x0f.virga.v1.ValueR\x06result\x12\x1b\n" +
 	"\tqueued_us\x18\x02 \x01(\x04R\bqueuedUs\x12\x1d\n" +
@@ -1305,7 +1322,8 @@ const file_function_proto_rawDesc = "" +
 	"cache_hits\x18\x03 \x01(\rR\tcacheHits\x12!\n" +
 	"\fcache_misses\x18\x04 \x01(\rR\vcacheMisses\x12\x1f\n" +
 	"\vmoved_bytes\x18\x05 \x01(\x04R\n" +
-	"movedBytes\"\x84\x01\n" +
+	"movedBytes\x12\x12\n" +
+	"\x04past\x18\a \x01(\fR\x04past\"\x84\x01\n" +
 	"\vSendMessage\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\x12#\n" +

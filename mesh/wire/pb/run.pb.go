@@ -1640,6 +1640,7 @@ type Hop struct {
 	Reports       []byte                 `protobuf:"bytes,8,opt,name=reports,proto3" json:"reports,omitempty"`              // encoded StageReports, not yet told to anyone else
 	Result        *Value                 `protobuf:"bytes,9,opt,name=result,proto3" json:"result,omitempty"`                // of the parent; none: it gave no value
 	Also          []*StageInput          `protobuf:"bytes,10,rep,name=also,proto3" json:"also,omitempty"`                   // of the receiver, that get the same of the same parent
+	Past          []byte                 `protobuf:"bytes,11,opt,name=past,proto3" json:"past,omitempty"`                   // lattice.Past: what the run's session has seen, at a causal level
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1733,6 +1734,13 @@ func (x *Hop) GetResult() *Value {
 func (x *Hop) GetAlso() []*StageInput {
 	if x != nil {
 		return x.Also
+	}
+	return nil
+}
+
+func (x *Hop) GetPast() []byte {
+	if x != nil {
+		return x.Past
 	}
 	return nil
 }
@@ -1980,6 +1988,7 @@ type SinkResult struct {
 	Lost          []byte                 `protobuf:"bytes,7,opt,name=lost,proto3" json:"lost,omitempty"`        // the node to which the stage's result could not be sent
 	Skipped       bool                   `protobuf:"varint,8,opt,name=skipped,proto3" json:"skipped,omitempty"` // the sink did not run and has no value
 	Reports       []byte                 `protobuf:"bytes,9,opt,name=reports,proto3" json:"reports,omitempty"`  // encoded StageReports
+	Past          []byte                 `protobuf:"bytes,11,opt,name=past,proto3" json:"past,omitempty"`       // as in Hop
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2066,6 +2075,13 @@ func (x *SinkResult) GetSkipped() bool {
 func (x *SinkResult) GetReports() []byte {
 	if x != nil {
 		return x.Reports
+	}
+	return nil
+}
+
+func (x *SinkResult) GetPast() []byte {
+	if x != nil {
+		return x.Past
 	}
 	return nil
 }
@@ -2914,7 +2930,7 @@ const file_run_proto_rawDesc = "" +
 	"\x04plan\x18\x04 \x01(\fR\x04plan\x12\x12\n" +
 	"\x04work\x18\x05 \x01(\fR\x04work\x12\x1e\n" +
 	"\vwork_age_us\x18\x06 \x01(\x04R\tworkAgeUs\x12.\n" +
-	"\asession\x18\a \x01(\v2\x14.virga.v1.RunSessionR\asession\"\x9d\x02\n" +
+	"\asession\x18\a \x01(\v2\x14.virga.v1.RunSessionR\asession\"\xb1\x02\n" +
 	"\x03Hop\x12#\n" +
 	"\x03run\x18\x01 \x01(\v2\x11.virga.v1.RunSpecR\x03run\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\rR\x05stage\x12\x14\n" +
@@ -2925,7 +2941,8 @@ const file_run_proto_rawDesc = "" +
 	"\areports\x18\b \x01(\fR\areports\x12'\n" +
 	"\x06result\x18\t \x01(\v2\x0f.virga.v1.ValueR\x06result\x12(\n" +
 	"\x04also\x18\n" +
-	" \x03(\v2\x14.virga.v1.StageInputR\x04alsoJ\x04\b\x05\x10\x06\"8\n" +
+	" \x03(\v2\x14.virga.v1.StageInputR\x04also\x12\x12\n" +
+	"\x04past\x18\v \x01(\fR\x04pastJ\x04\b\x05\x10\x06\"8\n" +
 	"\n" +
 	"StageInput\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x14\n" +
@@ -2950,7 +2967,7 @@ const file_run_proto_rawDesc = "" +
 	"executions\x12\x18\n" +
 	"\askipped\x18\f \x01(\bR\askipped\"?\n" +
 	"\fStageReports\x12/\n" +
-	"\areports\x18\x01 \x03(\v2\x15.virga.v1.StageReportR\areports\"\xef\x01\n" +
+	"\areports\x18\x01 \x03(\v2\x15.virga.v1.StageReportR\areports\"\x83\x02\n" +
 	"\n" +
 	"SinkResult\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
@@ -2960,7 +2977,8 @@ const file_run_proto_rawDesc = "" +
 	"\x05error\x18\x05 \x01(\v2\x0f.virga.v1.ErrorR\x05error\x12\x12\n" +
 	"\x04lost\x18\a \x01(\fR\x04lost\x12\x18\n" +
 	"\askipped\x18\b \x01(\bR\askipped\x12\x18\n" +
-	"\areports\x18\t \x01(\fR\areportsJ\x04\b\x06\x10\a\"9\n" +
+	"\areports\x18\t \x01(\fR\areports\x12\x12\n" +
+	"\x04past\x18\v \x01(\fR\x04pastJ\x04\b\x06\x10\a\"9\n" +
 	"\x06EndRun\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\"/\n" +

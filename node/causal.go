@@ -1,0 +1,65 @@
+package node
+
+import (
+	"context"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/node/cut"
+	"github.com/virga-mesh/virga/node/replica"
+	"github.com/virga-mesh/virga/node/session"
+)
+
+// causal is state as it is read by runs whose reads are ordered by cause.
+type causal struct{ rooms *rooms }
+
+var _ session.Causal = causal{}
+
+// Owns implements session.Causal.
+func (c causal) Owns(key mesh.Key) bool { return c.rooms.dht.Owns(key, c.rooms.cfg.Replicas) }
+
+// Read implements session.Causal. Where this node owns the key, and has all
+// that is needed, it reads its own copy; else it asks so many owners that one
+// has what was acknowledged.
+func (c causal) Read(ctx context.Context, key mesh.Key, need lattice.Past) (session.CausalRead, error) {
+	r := c.rooms
+	owns, view, has := c.Owns(key), mesh.ID{}, need.IsZero()
+	if owns && !has {
+		view, has = r.cut.Has(ctx, need)
+	}
+	if has {
+		read, err := r.replica.Read(ctx, key, 0)
+		if err != nil || need.IsZero() || r.cut.StillHas(view) {
+			return c.shown(ctx, owns, read), err
+		}
+	}
+	read, err := r.replica.ReadConsistent(ctx, key)
+	return c.shown(ctx, false, read), err
+}
+
+// shown is what was read, once this node also has what that needs, if that is
+// to be had: so what a node shows of its own copies is a cut.
+func (c causal) shown(ctx context.Context, owns bool, read replica.Reading) session.CausalRead {
+	holds := owns && read.Here
+	if holds && !read.Needs.IsZero() {
+		c.rooms.cut.Has(ctx, read.Needs)
+	}
+	return session.CausalRead{
+		Value: read.Value, Found: read.Found, Here: read.Here, Holds: holds, Needs: read.Needs, Made: read.Made,
+	}
+}
+
+// sight is the mesh as this node sees it, for its cut.
+func (r *rooms) sight() cut.View {
+	s := r.dht.Sight()
+	if known := r.seen.Load(); known != nil && known.Digest == s.Digest && known.Whole == s.Whole {
+		return *known
+	}
+	v := &cut.View{Digest: s.Digest, Whole: s.Whole}
+	for _, peer := range s.Live {
+		v.Members = append(v.Members, peer.ID)
+		v.Whole = v.Whole && !peer.Gone
+	}
+	r.seen.Store(v)
+	return *v
+}

@@ -1,0 +1,42 @@
+package run
+
+import "github.com/virga-mesh/virga/mesh"
+
+// What runs at a causal level have seen travels with hops and results.
+
+func (r *Runs) past(in mesh.Session) []byte {
+	if !in.Level.Causal() {
+		return nil
+	}
+	return r.cfg.Sessions.Past(in)
+}
+
+func (r *Runs) learn(in mesh.Session, past []byte) error {
+	if len(past) == 0 || !in.Level.Causal() {
+		return nil
+	}
+	return r.cfg.Sessions.Learn(in, past)
+}
+
+func (r *Runs) deeper(in mesh.Session) uint64 {
+	if !in.Level.Causal() {
+		return 0
+	}
+	return r.cfg.Sessions.Deeper(in)
+}
+
+// retain keeps the session of a run that another node coordinates as long as
+// the share lasts.
+func (s *share) retain() {
+	if in := s.spec().session; s.lead == nil && in.Level.Causal() {
+		s.runs.cfg.Sessions.Retain(in)
+		s.retains = true
+	}
+}
+
+// release is called once, when the share is dropped.
+func (s *share) release() {
+	if s.retains {
+		s.runs.cfg.Sessions.Release(s.spec().session)
+	}
+}

@@ -1,0 +1,193 @@
+package session
+
+import (
+	"context"
+	"sync"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// Causal reads and writes keys ordered by cause; the node's replica, its cut
+// and its placement together are one.
+type Causal interface {
+	// Read reads a key so that all that need names of it is seen. A missing
+	// key is none of its errors.
+	Read(ctx context.Context, key mesh.Key, need lattice.Past) (CausalRead, error)
+	// Owns reports whether writes of a key that are made here are kept here.
+	Owns(key mesh.Key) bool
+}
+
+// CausalRead is what Causal gives of a key.
+type CausalRead struct {
+	Value lattice.Value
+	Found bool
+	Here  bool         // it was at hand
+	Holds bool         // and will be: this node owns it
+	Needs lattice.Past // what has to be seen by who sees the value
+	Made  lattice.Past // what the value is made of
+}
+
+// thread is what a session has seen whose reads are ordered by cause, as far
+// as one node knows. It travels with the run.
+type thread struct {
+	users int // guarded by the lock of Sessions
+
+	mu     sync.Mutex
+	need   lattice.Past // has to be seen by reads on this node
+	holds  lattice.Past // was seen here, and is kept here
+	deeper uint64       // how often a read has added to need
+}
+
+// Retain keeps what this node knows of a session until as many calls of
+// Release. It is for nodes other than the home, where Begin and End do so.
+func (s *Sessions) Retain(of mesh.Session) {
+	if !of.Level.Causal() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.threads[of.ID]
+	if t == nil {
+		t = &thread{}
+		s.threads[of.ID] = t
+	}
+	t.users++
+}
+
+// Release ends what Retain began.
+func (s *Sessions) Release(of mesh.Session) {
+	if !of.Level.Causal() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.threads[of.ID]; t != nil {
+		if t.users--; t.users == 0 {
+			delete(s.threads, of.ID)
+		}
+	}
+}
+
+func (s *Sessions) thread(of mesh.Session) *thread {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.threads[of.ID]
+}
+
+// Past is what stages of a session have to see that come after those on this
+// node, for Learn on another one; nil where that is nothing.
+func (s *Sessions) Past(of mesh.Session) []byte {
+	if !of.Level.Causal() || of.Level == mesh.CausalCut {
+		return nil
+	}
+	t := s.thread(of)
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	past := t.need.Join(t.holds)
+	t.mu.Unlock()
+	if past.IsZero() {
+		return nil
+	}
+	return past.AppendBinary(nil)
+}
+
+// Learn takes what Past gave on another node.
+func (s *Sessions) Learn(of mesh.Session, past []byte) error {
+	if len(past) == 0 || !of.Level.Causal() {
+		return nil
+	}
+	p, err := lattice.DecodePast(past)
+	if err != nil {
+		return mesh.Errorf(mesh.Invalid, "session", "%w", err)
+	}
+	if t := s.thread(of); t != nil {
+		t.mu.Lock()
+		t.need = t.need.Join(p)
+		t.mu.Unlock()
+	}
+	return nil
+}
+
+// Deeper counts how often a read has found what other reads have to see. If it
+// has not changed while several keys were read, they are of one causal cut.
+func (s *Sessions) Deeper(of mesh.Session) uint64 {
+	if !of.Level.Causal() {
+		return 0
+	}
+	t := s.thread(of)
+	if t == nil {
+		return 0
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.deeper
+}
+
+// getCausal is Get at a causal level.
+func (s *Sessions) getCausal(ctx context.Context, of mesh.Session, key mesh.Key) (lattice.Value, bool, error) {
+	t := s.thread(of)
+	if t == nil {
+		return lattice.Value{}, false, errOver()
+	}
+	t.mu.Lock()
+	need := t.need
+	t.mu.Unlock()
+	read, err := s.cfg.Causal.Read(ctx, key, need)
+	if err != nil {
+		return lattice.Value{}, false, err
+	}
+	t.saw(of.Level, &read)
+	if !read.Found {
+		return lattice.Value{}, read.Here, mesh.Errorf(mesh.NotFound, "get "+key.String(), "no such key")
+	}
+	return read.Value, read.Here, nil
+}
+
+func (t *thread) saw(level mesh.Consistency, read *CausalRead) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if level != mesh.CausalKey && !t.need.Covers(read.Needs) {
+		t.need = t.need.Join(read.Needs)
+		t.deeper++
+	}
+	t.keep(read.Made, read.Holds)
+}
+
+// keep adds what was read or written. With t.mu held.
+func (t *thread) keep(made lattice.Past, here bool) {
+	if here {
+		t.holds = t.holds.Join(made)
+	} else {
+		t.need = t.need.Join(made)
+	}
+}
+
+// writeCausal is Put and Delete at a causal level.
+func (s *Sessions) writeCausal(of mesh.Session, key mesh.Key, write func(*Causes) error) error {
+	t := s.thread(of)
+	if t == nil {
+		return errOver()
+	}
+	causes := &Causes{}
+	if of.Level != mesh.CausalKey {
+		t.mu.Lock()
+		causes.Seen = t.need.Join(t.holds)
+		t.mu.Unlock()
+	}
+	if err := write(causes); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	t.keep(causes.Wrote, s.cfg.Causal.Owns(key))
+	t.mu.Unlock()
+	return nil
+}
+
+// Causes are what a write at a causal level tells, and is told.
+type Causes struct {
+	Seen  lattice.Past // by the run before
+	Wrote lattice.Past // to be filled in: which write it is
+}
