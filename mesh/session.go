@@ -37,6 +37,15 @@ var levels = [...]string{
 	CausalKey: "causal-key", CausalCut: "causal-cut", CausalSession: "causal-session",
 }
 
+// Levels gives all levels, in the order of their numbers.
+func Levels() []Consistency {
+	all := make([]Consistency, len(levels))
+	for i := range all {
+		all[i] = Consistency(i)
+	}
+	return all
+}
+
 // String is the level's name.
 func (c Consistency) String() string {
 	if int(c) < len(levels) {

@@ -24,8 +24,10 @@ type benchOptions struct {
 	callers  []int
 	profiles string // folder
 
-	keys      int // of the data sets of meshes
+	keys      int // of the data sets of meshes; 0: as many as the suite has by default
 	storeKeys int // of those of one store
+
+	consistencyOptions
 }
 
 // benchSuite is a group of cases.
@@ -46,6 +48,7 @@ func benchSuites() []benchSuite {
 		{name: "kv", run: (*benchRun).kv, mesh: true},
 		{name: cloudburstSuite, run: (*benchRun).cloudburst, mesh: true, asked: true},
 		{name: "embedded", run: (*benchRun).embedded},
+		{name: consistencySuite, run: (*benchRun).consistency, asked: true},
 		{name: annaSuite, run: (*benchRun).anna, asked: true},
 	}
 }
@@ -63,10 +66,10 @@ func benchSuiteNames() []string {
 func benchCommand(a *app) *cobra.Command {
 	o := benchOptions{
 		duration: time.Second, warmup: 250 * time.Millisecond, callers: []int{1, 16, 128},
-		keys: 100_000, storeKeys: 1_000_000,
+		storeKeys: 1_000_000, consistencyOptions: defaultConsistencyOptions(),
 	}
 	cmd := &cobra.Command{
-		Use:   "bench [floor|call|dag|kv|cloudburst|embedded|anna|all]...",
+		Use:   "bench [floor|call|dag|kv|cloudburst|embedded|consistency|anna|all]...",
 		Short: "Measure Virga on this machine",
 		Long: `Measure Virga on this machine: three nodes as processes of their own, started
 for the run in a temporary folder and stopped after it. Of each case it prints
@@ -82,6 +85,12 @@ node. docs/performance.md tells more.
 The suite cloudburst runs the benchmarks of the original, and tells what they
 tell. It runs only when it is named, or with all.
 
+The suite consistency runs random DAGs that read and write state under each
+level of consistency by turns, and compares the levels' latencies; then it
+records what runs under each level read and wrote, counts the anomalies, and
+fails if there is one that the level forbids. It takes two to three minutes, and
+runs only when it is named, or with all.
+
 The suite anna measures what the store is for: the store alone, load over
 threads and nodes, large sets, pushes to caches, and nodes that are killed, join
 and restart. It starts nodes of its own, takes some minutes, and
@@ -92,6 +101,8 @@ It runs within a clone, since it builds a function, and needs a quiet machine.`,
   virga bench floor kv --duration 5s
   virga bench call --callers 1,64 --output json
   virga bench kv --only "get 100 B" --profile ./profiles
+  virga bench consistency
+  virga bench consistency --keys 100000 --runs 500 --seed 7
   virga bench anna
   virga bench anna --only "store: merge" --store-keys 10000
   virga bench anna --only "get, kill" --keys 20000 --output json`,
@@ -105,8 +116,9 @@ It runs within a clone, since it builds a function, and needs a quiet machine.`,
 	cmd.Flags().DurationVar(&o.duration, "duration", o.duration, "how long each case is measured")
 	cmd.Flags().DurationVar(&o.warmup, "warmup", o.warmup, "how long each case runs before it is measured")
 	cmd.Flags().IntSliceVar(&o.callers, "callers", o.callers, "callers at once, for the cases that have several; 1 is measured in any case")
-	cmd.Flags().IntVar(&o.keys, "keys", o.keys, "keys of the data sets of meshes, in the suite anna")
+	cmd.Flags().IntVar(&o.keys, "keys", 0, "keys of the data sets of meshes (by default 100,000 in the suite anna, 1,000,000 in consistency)")
 	cmd.Flags().IntVar(&o.storeKeys, "store-keys", o.storeKeys, "keys of the data sets of one store, and elements of a large set, in the suite anna")
+	o.addFlags(cmd)
 	cmd.Flags().StringVar(&o.profiles, "profile", "", "folder to write CPU and allocation profiles of all processes to")
 	return cmd
 }
@@ -132,7 +144,13 @@ func (o *benchOptions) validate() error {
 	if o.warmup < 0 || o.warmup > maxBenchSpan {
 		return usagef("--warmup %v: expected up to %v", o.warmup, maxBenchSpan)
 	}
+	if err := o.consistencyOptions.validate(); err != nil {
+		return err
+	}
 	for name, n := range map[string]int{"--keys": o.keys, "--store-keys": o.storeKeys} {
+		if n == 0 && name == "--keys" {
+			continue
+		}
 		if n < minBenchKeys || n > maxBenchKeys {
 			return usagef("%s %d: expected %d to %d", name, n, minBenchKeys, maxBenchKeys)
 		}
@@ -172,6 +190,7 @@ type benchRun struct {
 
 	allFigures  bool // are written of each row
 	annaFigures      // those that are no row
+	audits      []audit
 
 	startup time.Duration // of the mesh, to the first call answered
 	idle    uint64        // resident bytes of a node without load
@@ -182,6 +201,7 @@ type benchReport struct{ *bench.Report }
 
 func (r benchReport) text(w io.Writer) {
 	fmt.Fprintf(w, "\n%s\n\n", bench.Machine())
+	_ = r.WriteTables(w)
 	_ = r.WriteGoals(w) // errors of standard output have no one to be told to
 }
 
@@ -197,7 +217,7 @@ func runBench(ctx context.Context, a *app, o benchOptions) error {
 		return err
 	}
 	b.report.Goals = b.goals()
-	return a.show(benchReport{&b.report})
+	return errors.Join(a.show(benchReport{&b.report}), b.violated())
 }
 
 // run measures, and stops what it started also after a failure or Ctrl-C.

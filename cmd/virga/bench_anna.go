@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,8 +64,13 @@ func (b *benchRun) note(name string, s bench.Sample) error {
 }
 
 // withMesh lends a mesh of its own to a subject of the suite.
-func (b *benchRun) withMesh(ctx context.Context, nodes int, use func(*benchMesh) error) (err error) {
-	m, err := b.openMesh(ctx, nodes)
+func (b *benchRun) withMesh(ctx context.Context, nodes int, use func(*benchMesh) error) error {
+	return b.withMeshOf(ctx, nodes, benchReplicas, use)
+}
+
+// withMeshOf is withMesh for keys of so many copies.
+func (b *benchRun) withMeshOf(ctx context.Context, nodes, replicas int, use func(*benchMesh) error) (err error) {
+	m, err := b.openMeshOf(ctx, nodes, replicas)
 	if err != nil {
 		return err
 	}
@@ -74,6 +80,9 @@ func (b *benchRun) withMesh(ctx context.Context, nodes int, use func(*benchMesh)
 	}
 	return use(m)
 }
+
+// annaKeys is how many keys the data sets of meshes have.
+func (o *benchOptions) annaKeys() int { return cmp.Or(o.keys, 100_000) }
 
 // annaKey is the name of a key, of 8 bytes.
 func annaKey(i int) string { return fmt.Sprintf("%08d", i) }

@@ -45,7 +45,7 @@ func (b *benchRun) annaChanges(ctx context.Context) error {
 		nodes--
 	}
 	return b.withMesh(ctx, nodes, func(m *benchMesh) error {
-		if err := m.fill(ctx, m.client, b.keys, newAnnaValues(changeValue)); err != nil {
+		if err := m.fill(ctx, m.client, b.annaKeys(), newAnnaValues(changeValue)); err != nil {
 			return err
 		}
 		if joins {

@@ -21,7 +21,14 @@ const (
 // fill writes so many registers through a client, in batches, and returns when
 // every owner has them.
 func (m *benchMesh) fill(ctx context.Context, client *sdk.Client, keys int, values annaValues) error {
-	client = client.WithState(sdk.StateOptions{WriteQuorum: min(2, len(m.nodes)), Durability: mesh.Memory})
+	return m.fillBy(ctx, client, keys, func(i int) sdk.Putting {
+		return sdk.Putting{Name: annaKey(i), Kind: lattice.LWWKind, Op: lattice.SetOp(values.at(i))}
+	})
+}
+
+// fillBy is fill for puts of any kind, by their number.
+func (m *benchMesh) fillBy(ctx context.Context, client *sdk.Client, keys int, put func(i int) sdk.Putting) error {
+	client = client.WithState(sdk.StateOptions{WriteQuorum: min(2, len(m.nodes), m.replicas), Durability: mesh.Memory})
 	var next atomic.Int64
 	group, within := errgroup.WithContext(ctx)
 	for range fillers {
@@ -29,7 +36,7 @@ func (m *benchMesh) fill(ctx context.Context, client *sdk.Client, keys int, valu
 			for from := int(next.Add(fillBatch)) - fillBatch; from < keys; from = int(next.Add(fillBatch)) - fillBatch {
 				var puts []sdk.Putting
 				for i := from; i < min(from+fillBatch, keys); i++ {
-					puts = append(puts, sdk.Putting{Name: annaKey(i), Kind: lattice.LWWKind, Op: lattice.SetOp(values.at(i))})
+					puts = append(puts, put(i))
 				}
 				if err := putAll(within, client, puts); err != nil {
 					return err
@@ -44,7 +51,8 @@ func (m *benchMesh) fill(ctx context.Context, client *sdk.Client, keys int, valu
 	return m.whole(ctx, len(m.nodes))
 }
 
-// putAll makes puts until all are made.
+// putAll makes puts until all are made. A node with too much to do may answer
+// Unavailable, too.
 func putAll(ctx context.Context, client *sdk.Client, puts []sdk.Putting) error {
 	for len(puts) > 0 {
 		results, err := client.PutAll(ctx, puts...)
@@ -54,7 +62,7 @@ func putAll(ctx context.Context, client *sdk.Client, puts []sdk.Putting) error {
 		var again []sdk.Putting
 		for i, result := range results {
 			switch {
-			case errors.Is(result.Err, mesh.Overloaded):
+			case errors.Is(result.Err, mesh.Overloaded), errors.Is(result.Err, mesh.Unavailable):
 				again = append(again, puts[i])
 			case result.Err != nil:
 				return result.Err

@@ -47,7 +47,7 @@ func (b *benchRun) annaLoad(ctx context.Context) error {
 	}
 	return b.withMesh(ctx, benchNodes, func(m *benchMesh) (err error) {
 		values := newAnnaValues(loadValue)
-		if err := m.fill(ctx, m.client, b.keys, values); err != nil {
+		if err := m.fill(ctx, m.client, b.annaKeys(), values); err != nil {
 			return err
 		}
 		clients := []*sdk.Client{m.client}
@@ -64,7 +64,7 @@ func (b *benchRun) annaLoad(ctx context.Context) error {
 			clients = append(clients, client)
 		}
 		for _, exponent := range loadExponents {
-			l := annaDraws{clients: clients, names: b.annaNames(), draws: bench.Draws(drawn, b.keys, exponent, 2), values: values}
+			l := annaDraws{clients: clients, names: b.annaNames(), draws: bench.Draws(drawn, b.annaKeys(), exponent, 2), values: values}
 			if err := b.annaLoads(ctx, l, exponent); err != nil {
 				return err
 			}
@@ -74,7 +74,7 @@ func (b *benchRun) annaLoad(ctx context.Context) error {
 }
 
 func (b *benchRun) annaNames() []string {
-	names := make([]string, b.keys)
+	names := make([]string, b.annaKeys())
 	for i := range names {
 		names[i] = annaKey(i)
 	}

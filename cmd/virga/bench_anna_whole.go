@@ -87,7 +87,7 @@ func (m *benchMesh) equal(ctx context.Context, clients map[int]*sdk.Client) (boo
 		live = append(live, m.ids[i])
 	}
 	for p := range mesh.Partition(mesh.Partitions) {
-		owners := closest(live, p)
+		owners := m.closest(live, p)
 		for _, owner := range owners[1:] {
 			if digests[owner][p] != digests[owners[0]][p] {
 				return false, nil
@@ -98,14 +98,14 @@ func (m *benchMesh) equal(ctx context.Context, clients map[int]*sdk.Client) (boo
 }
 
 // closest gives the owners of a partition among nodes, the closest first.
-func closest(nodes []mesh.NodeID, p mesh.Partition) []mesh.NodeID {
+func (m *benchMesh) closest(nodes []mesh.NodeID, p mesh.Partition) []mesh.NodeID {
 	sorted := slices.SortedFunc(slices.Values(nodes), func(a, b mesh.NodeID) int {
 		return cmp.Or(mesh.CompareDistance(p.ID(), a.ID(), b.ID()), cmp.Compare(a, b))
 	})
-	return sorted[:min(benchReplicas, len(sorted))]
+	return sorted[:min(cmp.Or(m.replicas, benchReplicas), len(sorted))]
 }
 
 // owners gives the owners of a register of the data set.
 func (m *benchMesh) owners(name string) []mesh.NodeID {
-	return closest(m.ids, mesh.Key{Namespace: mesh.DefaultNamespace, Name: name}.Partition())
+	return m.closest(m.ids, mesh.Key{Namespace: mesh.DefaultNamespace, Name: name}.Partition())
 }

@@ -16,6 +16,9 @@ func (b *benchRun) goals() []bench.Goal {
 	if b.runs(annaSuite) {
 		goals = append(goals, b.annaGoals()...)
 	}
+	if b.runs(consistencySuite) {
+		goals = append(goals, b.consistencyGoals()...)
+	}
 	return goals
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/virga-mesh/virga/internal/localmesh"
@@ -15,12 +16,13 @@ import (
 // benchMesh is a mesh that is measured: nodes as processes, and a client of
 // the first one.
 type benchMesh struct {
-	home    string
-	program string   // with args: the command line of a node
-	args    []string // before --config
-	client  *sdk.Client
-	nodes   []localmesh.Node
-	ids     []mesh.NodeID // of the nodes, in their order
+	home     string
+	program  string   // with args: the command line of a node
+	args     []string // before --config
+	replicas int      // owners of a key
+	client   *sdk.Client
+	nodes    []localmesh.Node
+	ids      []mesh.NodeID // of the nodes, in their order
 }
 
 const benchNodes = 3
@@ -52,11 +54,17 @@ func (b *benchRun) startMesh(ctx context.Context) (_ *benchMesh, err error) {
 }
 
 // openMesh starts a mesh in a temporary folder. It must be stopped.
-func (b *benchRun) openMesh(ctx context.Context, nodes int) (_ *benchMesh, err error) {
-	m := &benchMesh{}
+func (b *benchRun) openMesh(ctx context.Context, nodes int) (*benchMesh, error) {
+	return b.openMeshOf(ctx, nodes, benchReplicas)
+}
+
+// openMeshOf is openMesh for keys of so many copies.
+func (b *benchRun) openMeshOf(ctx context.Context, nodes, replicas int) (_ *benchMesh, err error) {
+	m := &benchMesh{replicas: replicas}
 	if m.program, m.args, err = benchDaemon(b.profiles); err != nil {
 		return nil, err
 	}
+	m.args = append(m.args, "--replicas", strconv.Itoa(replicas))
 	if m.home, err = os.MkdirTemp("", "virga-bench-"); err != nil {
 		return nil, mesh.Errorf(mesh.Internal, "bench", "%w", err)
 	}

@@ -16,20 +16,24 @@ import (
 // benchNodeCommand is a node of the mesh that is measured: virgad with native functions.
 func benchNodeCommand(a *app) *cobra.Command {
 	var config, profiles string
+	var replicas int
 	cmd := &cobra.Command{
 		Use:     "bench-node",
 		Short:   "Run a node for virga bench",
 		Example: "  virga bench-node --config nodes/n1/virgad.yaml",
 		Hidden:  true,
 		Args:    exactly(),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runBenchNode(cmd.Context(), a, config, profiles) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runBenchNode(cmd.Context(), a, config, profiles, replicas)
+		},
 	}
 	cmd.Flags().StringVar(&config, "config", "", "file with the node's configuration, as virga up writes it")
+	cmd.Flags().IntVar(&replicas, "replicas", benchReplicas, "nodes that own a key")
 	cmd.Flags().StringVar(&profiles, "profile", "", "folder to write profiles to")
 	return cmd
 }
 
-func runBenchNode(ctx context.Context, a *app, path, profiles string) (err error) {
+func runBenchNode(ctx context.Context, a *app, path, profiles string, replicas int) (err error) {
 	config, err := localmesh.ReadNodeConfig(path)
 	if err != nil {
 		return err
@@ -37,7 +41,8 @@ func runBenchNode(ctx context.Context, a *app, path, profiles string) (err error
 	dir := filepath.Dir(path)
 	n, err := node.New(node.Config{
 		DataDir: filepath.Join(dir, config.Data), Listen: config.Listen, Bootstrap: config.Bootstrap, Token: config.Token,
-		Log: slog.New(slog.NewTextHandler(a.stderr, nil)),
+		Replicas: replicas,
+		Log:      slog.New(slog.NewTextHandler(a.stderr, nil)),
 	}, benchNatives()...)
 	if err != nil {
 		return err
@@ -69,6 +74,8 @@ func benchNatives() []node.Option {
 		node.Handle(nativeGather, gather),
 		node.Handle(nativeGossip, gossip),
 		node.Handle(nativeSumma, summa),
+		node.Handle(nativeWeave, weave),
+		node.Handle(nativeWitness, witness),
 	}
 }
 

@@ -22,7 +22,7 @@ func TestBenchOptions(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"nosuch"}, "expected some of all, floor, call, dag, kv, cloudburst, embedded, anna"},
+		{[]string{"nosuch"}, "expected some of all, floor, call, dag, kv, cloudburst, embedded, consistency, anna"},
 		{[]string{"--duration", "0s"}, "positive"},
 		{[]string{"--duration", "2h"}, "up to 1m0s"},
 		{[]string{"--warmup", "-1s"}, "--warmup"},
@@ -30,6 +30,11 @@ func TestBenchOptions(t *testing.T) {
 		{[]string{"anna", "--keys", "10"}, "--keys 10: expected 100 to 10000000"},
 		{[]string{"anna", "--store-keys", "0"}, "--store-keys 0"},
 		{[]string{"--callers", "many"}, "invalid"},
+		{[]string{"consistency", "--runs", "0"}, "--runs 0: expected 1 to 1000000"},
+		{[]string{"consistency", "--run-callers", "0"}, "--run-callers 0"},
+		{[]string{"consistency", "--audit-runs", "-1"}, "--audit-runs -1: expected 0 to 3000"},
+		{[]string{"consistency", "--audit-keys", "1"}, "--audit-keys 1: expected 2"},
+		{[]string{"consistency", "--replicas", "4"}, "--replicas 4: expected 1 to 3"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			got := virga(t, unasked(t), "", append([]string{"bench"}, c.args...)...)
@@ -45,10 +50,10 @@ func TestBenchChoosesSuites(t *testing.T) {
 		{nil, []string{"floor", "call", "dag", "kv", "embedded"}},
 		{[]string{"kv", "call"}, []string{"floor", "call", "kv"}},
 		{[]string{"floor"}, []string{"floor"}},
-		{[]string{"embedded", "all"}, []string{"floor", "call", "dag", "kv", "cloudburst", "embedded", "anna"}},
+		{[]string{"embedded", "all"}, []string{"floor", "call", "dag", "kv", "cloudburst", "embedded", "consistency", "anna"}},
 		{[]string{"anna"}, []string{"floor", "anna"}},
 	} {
-		o := benchOptions{suites: c.asked, duration: time.Second, callers: []int{16, 8, 16}, keys: 100, storeKeys: 100}
+		o := benchOptions{suites: c.asked, duration: time.Second, callers: []int{16, 8, 16}, keys: 100, storeKeys: 100, consistencyOptions: defaultConsistencyOptions()}
 		if err := o.validate(); err != nil {
 			t.Fatal(err)
 		}
@@ -93,6 +98,7 @@ func TestBench(t *testing.T) {
 	}
 	t.Run("everyday", func(t *testing.T) { testBenchEveryday(t, program) })
 	t.Run("cloudburst", func(t *testing.T) { testBenchCloudburst(t, program) })
+	t.Run("consistency", func(t *testing.T) { testBenchConsistency(t, program) })
 	t.Run("anna", func(t *testing.T) { testBenchAnna(t, program) })
 	for _, suite := range [][]string{{"kv"}, {annaSuite, "--only", joinCase, "--keys", "1000"}} {
 		t.Run(suite[0]+" interrupted", func(t *testing.T) { testBenchInterrupted(t, program, suite...) })
@@ -109,8 +115,9 @@ func benchProcess(t *testing.T, program string, args ...string) (cmd *exec.Cmd, 
 
 // measured is what the program tells with --output json.
 type measured struct {
-	Rows  []bench.Row
-	Goals []bench.Goal
+	Rows   []bench.Row
+	Tables []bench.Table
+	Goals  []bench.Goal
 }
 
 // benchReportOf runs cases that are as short as can be, and sees that nothing is left behind.

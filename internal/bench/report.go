@@ -39,6 +39,7 @@ type Row struct {
 // Report collects rows, and compares each with a floor measured in the same run.
 type Report struct {
 	Goals  []Goal
+	Tables []Table
 	rows   []Row
 	floors map[int]Row
 }
@@ -148,7 +149,17 @@ func ratio(x float64) string {
 // WriteGoals writes, for people, which goals were reached.
 func (r *Report) WriteGoals(w io.Writer) error { return writeGoals(w, r.Goals) }
 
-// MarshalJSON gives rows, goals, and what machine they were measured on.
+// WriteTables writes, for people, what was counted.
+func (r *Report) WriteTables(w io.Writer) error {
+	for _, t := range r.Tables {
+		if err := t.write(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MarshalJSON gives rows, tables, goals, and what machine they were measured on.
 func (r *Report) MarshalJSON() ([]byte, error) {
 	type goal struct {
 		Goal
@@ -159,10 +170,11 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		goals[i] = goal{g, g.Reached()}
 	}
 	return json.Marshal(struct {
-		Machine string `json:"machine"`
-		Rows    []Row  `json:"rows"`
-		Goals   []goal `json:"goals"`
-	}{Machine(), r.rows, goals})
+		Machine string  `json:"machine"`
+		Rows    []Row   `json:"rows"`
+		Tables  []Table `json:"tables,omitempty"`
+		Goals   []goal  `json:"goals"`
+	}{Machine(), r.rows, r.Tables, goals})
 }
 
 // Machine tells what the figures were measured on.

@@ -13,24 +13,48 @@ const mostOfAKind = 100
 // Check looks for anomalies of some kinds, and gives those that it finds: of
 // each kind at most a hundred. An error, mesh.Invalid, says that events are no history.
 func Check(events []Event, kinds ...Anomaly) ([]Violation, error) {
-	if err := validate(events); err != nil {
-		return nil, err
-	}
-	c := &checker{events: events}
-	var found []Violation
-	for _, kind := range slices.Compact(slices.Sorted(slices.Values(kinds))) {
-		c.found = nil
-		c.look(kind)
-		found = append(found, c.found...)
-	}
-	return found, nil
+	found, _, err := Tally(events, kinds...)
+	return found, err
 }
 
-// Forbidden gives what a level forbids.
+// Tally is Check, and counts by kind all that there are.
+func Tally(events []Event, kinds ...Anomaly) (found []Violation, counts map[Anomaly]int, err error) {
+	if err := validate(events); err != nil {
+		return nil, nil, err
+	}
+	c := &checker{events: events}
+	counts = map[Anomaly]int{}
+	for _, kind := range slices.Compact(slices.Sorted(slices.Values(kinds))) {
+		c.found, c.count = nil, 0
+		c.look(kind)
+		found = append(found, c.found...)
+		counts[kind] = c.count
+	}
+	return found, counts, nil
+}
+
+// Anomalies gives all kinds.
+func Anomalies() []Anomaly {
+	all := make([]Anomaly, len(anomalies))
+	for i := range all {
+		all[i] = Anomaly(i)
+	}
+	return all
+}
+
+// Forbidden gives what a level forbids. What is read by one stage is a cut from
+// causal-cut on; causal-cut has nothing to say of reads of several stages.
 func Forbidden(level mesh.Consistency) []Anomaly {
 	kinds := []Anomaly{Unwritten, Lost}
-	if level == mesh.Repeatable {
+	switch level {
+	case mesh.Repeatable:
 		kinds = append(kinds, NonRepeatable)
+	case mesh.CausalKey:
+		kinds = append(kinds, StaleKey)
+	case mesh.CausalCut:
+		kinds = append(kinds, StaleCut)
+	case mesh.CausalSession:
+		kinds = append(kinds, NonMonotonic, Overwritten, StaleKey, StaleCut, StaleSession, Cycle)
 	}
 	return kinds
 }
@@ -39,6 +63,7 @@ type checker struct {
 	events   []Event
 	sessions *past // once it is needed
 	found    []Violation
+	count    int // of the kind that is looked for
 }
 
 func (c *checker) look(kind Anomaly) {
@@ -88,6 +113,7 @@ func (c *checker) bySession() *past {
 }
 
 func (c *checker) tell(kind Anomaly, events ...Event) {
+	c.count++
 	if len(c.found) < mostOfAKind {
 		c.found = append(c.found, Violation{kind, events})
 	}
@@ -192,7 +218,7 @@ func (c *checker) overwritten() {
 	}, Overwritten)
 }
 
-// inTurn compares each read of a session with events of the same key that were over before it.
+// inTurn compares each read of a session with events of the same key that it follows.
 func (c *checker) inTurn(which func(*Event) bool, wrong func(earlier, later int) bool, kind Anomaly) {
 	for _, of := range c.inOrder(session) {
 		byKey := map[string][]int{}
@@ -200,7 +226,7 @@ func (c *checker) inTurn(which func(*Event) bool, wrong func(earlier, later int)
 			e := &c.events[i]
 			if !e.Writes {
 				for _, j := range slices.Backward(byKey[e.Key]) {
-					if c.events[j].before(e) && wrong(j, i) {
+					if e.follows(&c.events[j]) && wrong(j, i) {
 						c.tell(kind, c.events[j], *e)
 						break
 					}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -10,14 +11,6 @@ import (
 
 	"github.com/virga-mesh/virga/mesh"
 )
-
-// all are all kinds.
-func all() (kinds []Anomaly) {
-	for kind := range anomalies {
-		kinds = append(kinds, Anomaly(kind))
-	}
-	return kinds
-}
 
 // story reads a history, an event a line: "who verb key version", where who is
 // a session, or run/stage, and the verb is w (writes, acknowledged), w? (writes, not
@@ -196,7 +189,7 @@ func TestWhatIsPlantedIsFound(t *testing.T) {
 			s/1 r y 2@4`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found, err := Check(story(t, c.story), all()...)
+			found, err := Check(story(t, c.story), Anomalies()...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -293,7 +286,7 @@ func TestCopiesThatHearLateHaveEachStaleAnomaly(t *testing.T) {
 	t.Logf("seed %d", seed)
 	counts := map[Anomaly]int{}
 	for i := range uint64(20) {
-		found, err := Check(one(rand.New(rand.NewPCG(seed, i)), true), all()...)
+		found, err := Check(one(rand.New(rand.NewPCG(seed, i)), true), Anomalies()...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -311,5 +304,62 @@ func TestCopiesThatHearLateHaveEachStaleAnomaly(t *testing.T) {
 	}
 	if counts[Unwritten] > 0 || counts[Cycle] > 0 {
 		t.Errorf("found what cannot be: %v", counts)
+	}
+}
+
+// Stages beside one another are not in each other's past, however they end.
+func TestStagesBesideOneAnotherOweEachOtherNothing(t *testing.T) {
+	history := func(earlier ...string) []Event {
+		events := story(t, `
+			a w x 1
+			a w x 2
+			r/left r x 2
+			r/left w y 1
+			r/right r x 1
+			r/right r y`)
+		for i := range events[2:] {
+			events[2+i].Ordered = true
+			if events[2+i].Stage == "right" {
+				events[2+i].Earlier = earlier
+			}
+		}
+		return events
+	}
+	kinds := []Anomaly{NonMonotonic, Overwritten, StaleKey, StaleSession}
+	if found, err := Check(history(), kinds...); err != nil || len(found) > 0 {
+		t.Errorf("%v, %v", found, err)
+	}
+	_, counts, err := Tally(history("left"), kinds...)
+	if want := (map[Anomaly]int{NonMonotonic: 1, Overwritten: 1, StaleKey: 2, StaleSession: 2}); err != nil || !maps.Equal(counts, want) {
+		t.Errorf("one after the other: %v, %v, want %v", counts, err, want)
+	}
+}
+
+func TestEachLevelForbidsWhatItsNameSays(t *testing.T) {
+	forbidden := map[Anomaly][]string{}
+	for _, level := range mesh.Levels() {
+		for _, kind := range Forbidden(level) {
+			forbidden[kind] = append(forbidden[kind], level.String())
+		}
+	}
+	for kind, want := range map[Anomaly]string{
+		Unwritten: "eventual repeatable causal-key causal-cut causal-session", Lost: "eventual repeatable causal-key causal-cut causal-session",
+		NonRepeatable: "repeatable", StaleKey: "causal-key causal-session", StaleCut: "causal-cut causal-session", StaleSession: "causal-session",
+		NonMonotonic: "causal-session", Overwritten: "causal-session", Cycle: "causal-session", Fractured: "",
+	} {
+		if got := strings.Join(forbidden[kind], " "); got != want {
+			t.Errorf("%v is forbidden by %q, want %q", kind, got, want)
+		}
+	}
+}
+
+func TestATallyCountsBeyondWhatIsTold(t *testing.T) {
+	events := []Event{}
+	for i := range mostOfAKind + 20 {
+		events = append(events, Event{Session: "a", Key: "x", Version: fmt.Sprint(i), Began: time.Duration(2*i + 1), Ended: time.Duration(2*i + 2)})
+	}
+	found, counts, err := Tally(events, Unwritten)
+	if err != nil || len(found) != mostOfAKind || counts[Unwritten] != len(events) {
+		t.Errorf("%d told, %v counted, %v", len(found), counts, err)
 	}
 }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -14,6 +15,11 @@ type Event struct {
 	Session string
 	Run     string // of which it is part; empty: none
 	Stage   string // of the run, which is executed at one node
+	// Ordered says that of the run's events only those of Stage and of Earlier,
+	// the stages that come before it in the DAG, can be in the event's past.
+	// Else all can that were over before it began.
+	Ordered bool
+	Earlier []string
 	Key     string
 	Writes  bool
 	Deletes bool // of a write: it leaves the key missing
@@ -54,6 +60,15 @@ func (e Event) String() string {
 
 // before reports whether e was over when other began.
 func (e *Event) before(other *Event) bool { return e.Ended > 0 && e.Ended < other.Began }
+
+// follows reports whether other was over when e began, and comes before it also
+// by the order of the run's stages.
+func (e *Event) follows(other *Event) bool {
+	if !other.before(e) {
+		return false
+	}
+	return !e.Ordered || e.Run != other.Run || e.Stage == other.Stage || slices.Contains(e.Earlier, other.Stage)
+}
 
 // Anomaly is one kind of what a level may forbid.
 type Anomaly uint8

@@ -96,13 +96,28 @@ func (p *past) along(of []int, words int) (grew bool) {
 			p.effects(ended[0], known)
 			ended = ended[1:]
 		}
-		grew = p.before[i].addAll(known) || grew
+		if p.events[i].Ordered {
+			grew = p.orderedBefore(of, i, words) || grew
+		} else {
+			grew = p.before[i].addAll(known) || grew
+		}
 		if source, ok := p.read(i); ok {
 			grew = p.before[i].addAll(p.before[source]) || grew
 			grew = p.before[i].add(p.at[source]) || grew
 		}
 	}
 	return grew
+}
+
+// orderedBefore lets an event know what those of its thread do that it follows.
+func (p *past) orderedBefore(of []int, i, words int) (grew bool) {
+	known := make(set, words)
+	for _, j := range of {
+		if p.events[i].follows(&p.events[j]) {
+			p.effects(j, known)
+		}
+	}
+	return p.before[i].addAll(known)
 }
 
 // effects adds what an event lets those know that come after it.

@@ -14,6 +14,9 @@
 // can be killed and cut off, packets lost and delayed, and an hour takes no
 // time.
 //
+// A History notes what functions and clients read and wrote, and tells what a
+// level of consistency forbids of it.
+//
 // What is tested is the real thing: identities, QUIC, replication, sandboxes.
 // The package is not for benchmarks, and not for programs that run a node:
 // they use package node.

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/virga-mesh/virga/internal/bench"
+	"github.com/virga-mesh/virga/internal/check"
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// What a level may cost: times of eventual.
+const (
+	levelMedianLimit = 1.15
+	levelTailLimit   = 2
+)
+
+// consistencyGoals compare each level with eventual, in the runs between which
+// the levels took turns.
+func (b *benchRun) consistencyGoals() (goals []bench.Goal) {
+	for _, level := range mesh.Levels() {
+		if level != mesh.Eventual {
+			goals = append(goals,
+				b.levelRatio(level, "p50", levelMedianLimit, func(r bench.Row) float64 { return r.P50US }),
+				b.levelRatio(level, "p99", levelTailLimit, func(r bench.Row) float64 { return r.P99US }))
+		}
+	}
+	barred := 0
+	for _, a := range b.audits {
+		for _, kind := range check.Forbidden(a.level) {
+			barred += a.counts[kind]
+		}
+	}
+	return append(goals, bench.Goal{What: "anomalies that the level of a run forbids", Unit: "anomalies", Value: float64(barred), Measured: len(b.audits) > 0})
+}
+
+func (b *benchRun) levelRatio(level mesh.Consistency, figure string, limit float64, of func(bench.Row) float64) bench.Goal {
+	row, ok := b.report.Row(levelCase(level), b.runCallers)
+	base, both := b.report.Row(levelCase(mesh.Eventual), b.runCallers)
+	goal := bench.Goal{What: fmt.Sprintf("DAGs under %s, %s", level, figure), Unit: "x eventual", Limit: limit, Measured: ok && both && of(base) > 0}
+	if goal.Measured {
+		goal.Value = of(row) / of(base)
+	}
+	return goal
+}

@@ -1,0 +1,117 @@
+package meshtest
+
+import (
+	"strings"
+
+	"github.com/virga-mesh/virga/internal/check"
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// Anomaly is a kind of what a level may forbid.
+type Anomaly string
+
+// The anomalies, and which levels forbid them.
+const (
+	// Unwritten: a read of what nobody wrote. All levels.
+	Unwritten Anomaly = "unwritten read"
+	// Lost: an acknowledged write that nothing replaced is not there in the end. All levels.
+	Lost Anomaly = "lost write"
+	// NonRepeatable: a run reads another version of a key than before, that it has not
+	// written. Repeatable.
+	NonRepeatable Anomaly = "non-repeatable read"
+	// StaleKey: a read that is older than what its run's earlier stages, or those whose
+	// writes they read, saw of the key, if each key is looked at alone. CausalKey, CausalSession.
+	StaleKey Anomaly = "read older than the key's past"
+	// StaleCut: a read that is older than what something depends on that its stage had
+	// read before: on what the stage that wrote that had read. CausalCut, CausalSession.
+	StaleCut Anomaly = "read outside of the causal cut"
+	// StaleSession: a read that is older than what its run's earlier stages saw, or than
+	// what that depends on. CausalSession.
+	StaleSession Anomaly = "read older than the session's past"
+	// NonMonotonic: a run or client reads an older version of a key than before. CausalSession.
+	NonMonotonic Anomaly = "non-monotonic read"
+	// Overwritten: a run or client reads an older version of a key than it has written. CausalSession.
+	Overwritten Anomaly = "own write unseen"
+	// Cycle: reads and writes of which each came before the next, and the last before the first. CausalSession.
+	Cycle Anomaly = "causal cycle"
+)
+
+// Access is one read or write of a key.
+type Access struct {
+	Session string // the name of the client; empty: it is a run's
+	Run     string
+	Stage   string // of the run
+	Key     string // namespace/name
+	Version string // what was read or written; empty: the key was missing, or is deleted
+	Writes  bool
+	Deletes bool // it is a write that leaves the key missing
+	// Unanswered says of a write that nobody knows whether it took effect.
+	Unanswered bool
+	Final      bool // a read when all had settled
+}
+
+// String is "run/stage reads key = version".
+func (a Access) String() string { return a.event().String() }
+
+func (a Access) event() check.Event {
+	return check.Event{
+		Session: a.Session, Run: a.Run, Stage: a.Stage, Key: a.Key, Version: a.Version,
+		Writes: a.Writes || a.Deletes, Deletes: a.Deletes, Final: a.Final,
+	}
+}
+
+// Violation is one anomaly that was found.
+type Violation struct {
+	Anomaly Anomaly
+	// Accesses have part in it: the last is the one that should not be.
+	Accesses []Access
+}
+
+// String tells the accesses in order.
+func (v Violation) String() string {
+	told := make([]string, len(v.Accesses))
+	for i, a := range v.Accesses {
+		told[i] = a.String()
+	}
+	return string(v.Anomaly) + ": " + strings.Join(told, "; ")
+}
+
+func violationOf(v check.Violation) Violation {
+	violation := Violation{Anomaly: Anomaly(v.Anomaly.String())}
+	for _, e := range v.Events {
+		a := Access{
+			Run: e.Run, Stage: e.Stage, Key: e.Key, Version: e.Version,
+			Writes: e.Writes, Deletes: e.Deletes, Unanswered: e.Writes && !e.Acked, Final: e.Final,
+		}
+		a.Session, _, _ = strings.Cut(e.Session, ofKey)
+		if e.Deletes {
+			a.Version = ""
+		}
+		violation.Accesses = append(violation.Accesses, a)
+	}
+	return violation
+}
+
+// Record adds accesses that were made by other means, each over before the next
+// began. One that is of no run and no client, of no key, or a write of what was written before
+// or of nothing, is Invalid, and those that follow are not added.
+func (h *History) Record(accesses ...Access) error {
+	for _, a := range accesses {
+		e := a.event()
+		if a.Session == "" && a.Run == "" || a.Key == "" || a.Writes && !a.Deletes && a.Version == "" {
+			return mesh.Errorf(mesh.Invalid, "history", "%s: expected a run or a client, a key, and what is written", a)
+		}
+		if !e.Writes {
+			h.note(e)
+			continue
+		}
+		at, err := h.beginWrite(e)
+		if err != nil {
+			return err
+		}
+		if !a.Unanswered {
+			_ = h.endWrite(at, nil) // gives what it is given
+		}
+	}
+	return nil
+}
