@@ -107,7 +107,7 @@ func (b *benchRun) weaveAll(ctx context.Context, m *benchMesh, w *weaving) error
 	began := time.Now()
 	filling, cancel := context.WithTimeout(ctx, weaveFillLimit+fillPerKey*time.Duration(b.weaveKeys()))
 	defer cancel()
-	if err := m.fillBy(filling, m.client, b.weaveKeys(), func(i int) sdk.Putting { return weavePutting(annaKey(i), annaKey(i)) }); err != nil {
+	if err := m.fillAtOwners(filling, b.weaveKeys(), func(i int) sdk.Putting { return weavePutting(annaKey(i), annaKey(i)) }); err != nil {
 		return err
 	}
 	b.remark("%d keys of 8 B with %d owner(s), filled in %.1f s; %d DAGs of seed %d; each run's time is divided by the length of the DAG's longest path",
