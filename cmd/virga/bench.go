@@ -295,6 +295,13 @@ func (b *benchRun) write(row bench.Row) error {
 	return err
 }
 
+// remark writes a line among the rows, and keeps it for the report.
+func (b *benchRun) remark(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	b.report.Notes = append(b.report.Notes, text)
+	fmt.Fprintln(b.out, text)
+}
+
 // caseGrace is how much longer than planned a case may take.
 const caseGrace = 20 * time.Second
 

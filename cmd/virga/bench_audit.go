@@ -117,7 +117,7 @@ func (h *auditHistory) note(events ...check.Event) {
 func (h *auditHistory) fill(ctx context.Context, m *benchMesh, keys int, key func(int) string) error {
 	began := time.Now().UnixNano()
 	const version = "at first"
-	if err := m.fillBy(ctx, m.client, keys, func(i int) sdk.Putting { return weavePutting(key(i), version) }); err != nil {
+	if err := m.fillAtOwners(ctx, keys, func(i int) sdk.Putting { return weavePutting(key(i), version) }); err != nil {
 		return err
 	}
 	ended := time.Now().UnixNano()

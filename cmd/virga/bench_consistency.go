@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -108,10 +107,10 @@ func (b *benchRun) weaveAll(ctx context.Context, m *benchMesh, w *weaving) error
 	began := time.Now()
 	filling, cancel := context.WithTimeout(ctx, weaveFillLimit+fillPerKey*time.Duration(b.weaveKeys()))
 	defer cancel()
-	if err := m.fillBy(filling, m.client, b.weaveKeys(), func(i int) sdk.Putting { return weavePutting(annaKey(i), annaKey(i)) }); err != nil {
+	if err := m.fillAtOwners(filling, b.weaveKeys(), func(i int) sdk.Putting { return weavePutting(annaKey(i), annaKey(i)) }); err != nil {
 		return err
 	}
-	fmt.Fprintf(b.out, "%d keys of 8 B with %d owner(s), filled in %.1f s; %d DAGs of seed %d; each run's time is divided by the length of the DAG's longest path\n",
+	b.remark("%d keys of 8 B with %d owner(s), filled in %.1f s; %d DAGs of seed %d; each run's time is divided by the length of the DAG's longest path",
 		b.weaveKeys(), b.replicas, time.Since(began).Seconds(), len(w.dags), b.seed)
 	w.draws = bench.Draws(drawn, b.weaveKeys(), weaveExponent, b.seed)
 	for _, level := range levels {
@@ -220,7 +219,7 @@ func (b *benchRun) tellMetadata(ctx context.Context, m *benchMesh) (err error) {
 			return err
 		}
 		if perKey, told := metadataPerKey(stats); told {
-			fmt.Fprintf(b.out, "metadata of each key at node %d: %.1f B\n", i+1, perKey)
+			b.remark("metadata of each key at node %d: %.1f B", i+1, perKey)
 		}
 	}
 	return nil

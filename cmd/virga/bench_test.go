@@ -115,6 +115,7 @@ func benchProcess(t *testing.T, program string, args ...string) (cmd *exec.Cmd, 
 
 // measured is what the program tells with --output json.
 type measured struct {
+	Notes  []string
 	Rows   []bench.Row
 	Tables []bench.Table
 	Goals  []bench.Goal

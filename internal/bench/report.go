@@ -40,6 +40,7 @@ type Row struct {
 type Report struct {
 	Goals  []Goal
 	Tables []Table
+	Notes  []string // what the figures are of, where rows do not tell
 	rows   []Row
 	floors map[int]Row
 }
@@ -159,7 +160,7 @@ func (r *Report) WriteTables(w io.Writer) error {
 	return nil
 }
 
-// MarshalJSON gives rows, tables, goals, and what machine they were measured on.
+// MarshalJSON gives notes, rows, tables, goals, and what machine they were measured on.
 func (r *Report) MarshalJSON() ([]byte, error) {
 	type goal struct {
 		Goal
@@ -170,11 +171,12 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		goals[i] = goal{g, g.Reached()}
 	}
 	return json.Marshal(struct {
-		Machine string  `json:"machine"`
-		Rows    []Row   `json:"rows"`
-		Tables  []Table `json:"tables,omitempty"`
-		Goals   []goal  `json:"goals"`
-	}{Machine(), r.rows, r.Tables, goals})
+		Machine string   `json:"machine"`
+		Notes   []string `json:"notes,omitempty"`
+		Rows    []Row    `json:"rows"`
+		Tables  []Table  `json:"tables,omitempty"`
+		Goals   []goal   `json:"goals"`
+	}{Machine(), r.Notes, r.rows, r.Tables, goals})
 }
 
 // Machine tells what the figures were measured on.

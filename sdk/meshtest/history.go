@@ -19,7 +19,7 @@ import (
 // History is what the functions and clients of a test read and wrote. Check
 // finds in it what a level of consistency forbids: not by what the mesh says of
 // itself, but by what its users saw. An empty History is ready for use; it is
-// safe for concurrent use, and holds up to 50,000 accesses.
+// safe for concurrent use. Check takes up to 50,000 accesses.
 //
 // Functions read and write through Get, Put and Delete, clients through those of
 // Client. The keys must be registers, all writes of them must be in the history, also
