@@ -132,6 +132,9 @@ type Config struct {
 	// ListenPacket opens the node's sockets. Default: the system's UDP. A
 	// simulated network puts its own here.
 	ListenPacket func(network, address string) (net.PacketConn, error)
+	// Now is the wall clock that orders writes. Default: time.Now. A test of
+	// clocks that differ puts its own here.
+	Now func() time.Time
 }
 
 func (c Config) withDefaults() Config {
@@ -165,6 +168,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.FS == nil {
 		c.FS = vfs.Default

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/virga-mesh/virga/mesh"
 )
 
@@ -35,18 +37,29 @@ func (r *rooms) hostNatives(ctx context.Context, delayed func()) error {
 	}
 }
 
-// tellTimeout bounds one attempt to tell.
-const tellTimeout = 10 * time.Second
+// Bounds of telling: of each function for itself, since with many of them on a
+// slow network all together have no time that is known.
+const (
+	tellTimeout = 10 * time.Second
+	tellAtOnce  = 16
+)
 
 func (r *rooms) tellHosted(ctx context.Context) error {
+	group, within := errgroup.WithContext(ctx)
+	group.SetLimit(tellAtOnce)
+	for _, native := range r.natives {
+		group.Go(func() error {
+			within, cancel := context.WithTimeout(within, tellTimeout)
+			defer cancel()
+			ref := native.ref
+			ref.Version = nativeVersion
+			return r.catalog.Host(within, mesh.FuncInfo{Ref: ref, Kind: mesh.Native, Limits: native.limits}, r.self, false)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
-	for _, native := range r.natives {
-		ref := native.ref
-		ref.Version = nativeVersion
-		if err := r.catalog.Host(ctx, mesh.FuncInfo{Ref: ref, Kind: mesh.Native, Limits: native.limits}, r.self, false); err != nil {
-			return err
-		}
-	}
 	return r.catalog.Retire(ctx, r.self, r.exec.Runs)
 }

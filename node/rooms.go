@@ -120,7 +120,7 @@ func open(n *Node) (*rooms, error) {
 }
 
 func (r *rooms) openStore() (err error) {
-	r.clock = hlc.New(r.self, time.Now, 0)
+	r.clock = hlc.New(r.self, r.cfg.Now, 0)
 	r.cache = cache.New(cache.Options{Peers: r.peers, Bytes: r.cfg.CacheBytes, Log: r.log})
 	r.publisher = cache.NewPublisher(cache.PublisherOptions{Peers: r.peers, Log: r.log})
 	r.ring = watch.NewRing(r.cfg.WatchRing, r.cfg.isFresh())

@@ -26,10 +26,11 @@ type Network struct {
 	chance     *rand.Rand
 	conditions Conditions
 	sockets    map[netip.AddrPort]*socket
-	side       map[netip.Addr]int     // while partitioned: hosts on different sides do not hear each other
-	isolated   map[netip.Addr]bool    // hosts that nobody hears
-	cut        map[[2]netip.Addr]bool // pairs that do not hear each other
-	held       map[netip.Addr][]held  // what goes to hosts, and comes from them, and is kept back
+	side       map[netip.Addr]int              // while partitioned: hosts on different sides do not hear each other
+	isolated   map[netip.Addr]bool             // hosts that nobody hears
+	cut        map[[2]netip.Addr]bool          // pairs that do not hear each other
+	slow       map[[2]netip.Addr]time.Duration // what is added to the way from one host to another
+	held       map[netip.Addr][]held           // what goes to hosts, and comes from them, and is kept back
 	nextPort   uint16
 }
 
@@ -41,6 +42,7 @@ func NewNetwork(seed uint64, conditions Conditions) *Network {
 		sockets:    map[netip.AddrPort]*socket{},
 		isolated:   map[netip.Addr]bool{},
 		cut:        map[[2]netip.Addr]bool{},
+		slow:       map[[2]netip.Addr]time.Duration{},
 		held:       map[netip.Addr][]held{},
 		nextPort:   40000,
 	}
@@ -127,6 +129,13 @@ func (n *Network) setIsolated(host netip.Addr, isolated bool) {
 	n.isolated[host] = isolated
 }
 
+// Slow lets what one host sends another take so much longer; 0: no longer.
+func (n *Network) Slow(from, to netip.Addr, by time.Duration) {
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	n.slow[[2]netip.Addr{from, to}] = by
+}
+
 // held is a packet that is kept back.
 type held struct {
 	packet *simnet.Packet
@@ -187,9 +196,10 @@ func (n *Network) RecvPacket(p *simnet.Packet) {
 	if n.keep(p, target, to.Addr(), from.Addr()) {
 		return
 	}
-	target.deliver(p, n.delay())
+	longer := n.slow[[2]netip.Addr{from.Addr(), to.Addr()}]
+	target.deliver(p, n.delay()+longer)
 	if n.chance.Float64() < n.conditions.Duplicate {
-		target.deliver(p, n.delay())
+		target.deliver(p, n.delay()+longer)
 	}
 }
 

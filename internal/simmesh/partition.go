@@ -2,6 +2,7 @@ package simmesh
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/virga-mesh/virga/internal/sim"
 )
@@ -24,6 +25,11 @@ func (m *Mesh) Partition(sides ...[]int) {
 // Cut lets two nodes hear each other no more, while others hear both. It
 // needs a simulated network.
 func (m *Mesh) Cut(i, j int) { m.options.Network.Cut(sim.HostIP(i+1), sim.HostIP(j+1)) }
+
+// Slow lets what node i sends node j take so much longer; 0: no longer.
+func (m *Mesh) Slow(i, j int, by time.Duration) {
+	m.options.Network.Slow(sim.HostIP(i+1), sim.HostIP(j+1), by)
+}
 
 // Heal ends a partition, and all cuts.
 func (m *Mesh) Heal() { m.options.Network.Heal() }

@@ -12,8 +12,8 @@
 //     is away at a time, and no more than attempts allow, succeeds.
 //   - It ends within its deadline.
 //   - Where nothing befalls any node, no stage runs twice.
-//   - Runs whose stages read state, while others write it, see at mesh.Repeatable
-//     one version of each key (internal/check).
+//   - Runs whose stages read and write state, while others write it, see nothing
+//     that their level forbids (internal/check).
 //
 // The same seed gives the same schedule, not the same interleaving.
 package dags

@@ -12,21 +12,27 @@ import (
 	"github.com/virga-mesh/virga/sdk"
 )
 
-// mostStages of a DAG.
-const mostStages = 20
+// mostStages of a DAG, and of one whose runs are short.
+const (
+	mostStages      = 20
+	mostQuickStages = 5
+)
 
 // job is a DAG with its arguments.
 type job struct {
-	dag  *mesh.DAG
-	args map[string][]string
+	number int
+	dag    *mesh.DAG
+	args   map[string][]string
+	quick  bool // its stages take no time
 }
 
 // randomJob draws a DAG whose stages are not declared in the order in which
 // they run. One in three edges has a condition, one in five stages with
 // parents takes any of their results.
-func randomJob(chance *rand.Rand, name string) job {
-	n := 1 + chance.IntN(mostStages)
-	j := job{&mesh.DAG{Namespace: mesh.DefaultNamespace, Name: name}, map[string][]string{}}
+func randomJob(chance *rand.Rand, number, most int) job {
+	n := 1 + chance.IntN(most)
+	dag := &mesh.DAG{Namespace: mesh.DefaultNamespace, Name: fmt.Sprint("d", number)}
+	j := job{number: number, dag: dag, args: map[string][]string{}}
 	for i := range n {
 		stage := fmt.Sprintf("s%d", i)
 		j.dag.Stages = append(j.dag.Stages, mesh.Stage{Name: stage, Func: mesh.FuncRef{Namespace: mesh.DefaultNamespace, Name: plain}})

@@ -56,18 +56,23 @@ func Run(ctx context.Context, s Schedule, log *slog.Logger) (_ Result, err error
 	network := sim.NewNetwork(s.Seed, sim.Conditions{Delay: time.Millisecond, Jitter: time.Millisecond, Loss: 0.001})
 	starting, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	if r.mesh, err = simmesh.Start(starting, simmesh.Options{Nodes: s.Nodes, Network: network, Log: log, Provide: r.provide}); err != nil {
+	if r.mesh, err = simmesh.Start(starting, simmesh.Options{
+		Nodes: s.Nodes, Network: network, Log: log, Provide: r.provide, Configure: r.configure,
+	}); err != nil {
 		return r.result, err
 	}
 	defer func() { err = errors.Join(err, r.mesh.Close()) }()
 	r.see()
-	for _, c := range s.Calls {
-		if err := sdk.Attach(r.node(0)).CreateDAG(starting, c.job.dag); err != nil {
+	for _, j := range s.jobs() {
+		if err := sdk.Attach(r.node(0)).CreateDAG(starting, j.dag); err != nil {
 			return r.result, err
 		}
 	}
 	time.Sleep(time.Second) // until all nodes know of all that
 	r.began = time.Now()
+	for _, w := range s.Slow {
+		r.mesh.Slow(w.From, w.To, w.By)
+	}
 	writing, stopWriter := context.WithCancel(ctx)
 	defer stopWriter()
 	var writer sync.WaitGroup
@@ -78,6 +83,9 @@ func Run(ctx context.Context, s Schedule, log *slog.Logger) (_ Result, err error
 	}
 	err = r.nemesis(ctx)
 	calls.Wait()
+	for _, w := range s.Slow {
+		r.mesh.Slow(w.From, w.To, 0)
+	}
 	stopWriter()
 	writer.Wait()
 	if err != nil {
@@ -90,30 +98,42 @@ func Run(ctx context.Context, s Schedule, log *slog.Logger) (_ Result, err error
 	return r.result, r.checkRest(ctx)
 }
 
+// configure gives a node its clock.
+func (r *run) configure(i int, cfg *node.Config) {
+	if i < len(r.schedule.Skew) {
+		by := r.schedule.Skew[i]
+		cfg.Now = func() time.Time { return time.Now().Add(by) }
+	}
+}
+
 // provide gives the functions of stages to each node.
 func (r *run) provide(int) []node.Option {
 	stage := func(isAny bool) func(context.Context, fn.Variadic[string]) (string, error) {
-		return func(ctx context.Context, args fn.Variadic[string]) (string, error) { return r.stage(ctx, isAny, args) }
+		return func(ctx context.Context, args fn.Variadic[string]) (string, error) {
+			return r.stage(ctx, isAny, false, args)
+		}
 	}
 	return append(r.provideReaders(), node.Handle(plain, stage(false)), node.Handle(anyOf, stage(true)))
 }
 
-// stage is the function of all stages. How long it takes follows from the
-// seed and from what it computes.
-func (r *run) stage(ctx context.Context, isAny bool, args []string) (string, error) {
+// stage is the function of all stages. How long it takes, if it is not quick,
+// follows from the seed and from what it computes.
+func (r *run) stage(ctx context.Context, isAny, quick bool, args []string) (string, error) {
 	id := fn.ID(ctx)
 	r.lock.Lock()
 	key := id.Run.String() + " " + id.Stage
 	r.ran[key] = append(r.ran[key], r.now())
 	r.lock.Unlock()
-	h := fnv.New32a()
-	fmt.Fprintf(h, "%d %s %q", r.schedule.Seed, id.Stage, args)
-	timer := time.NewTimer(time.Duration(h.Sum32()%uint32(longestStage/time.Millisecond)) * time.Millisecond)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		return "", ctx.Err()
+	if !quick {
+		h := fnv.New32a()
+		fmt.Fprintf(h, "%d %s %q", r.schedule.Seed, id.Stage, args)
+		timer := time.NewTimer(time.Duration(h.Sum32()%uint32(longestStage/time.Millisecond)) * time.Millisecond)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
 	}
 	name, _, _ := strings.Cut(id.Stage, "<")
 	return computed(name, isAny, args)
@@ -168,7 +188,7 @@ func (r *run) attempts(ctx context.Context, c Call) (results sdk.Results, err er
 		handle := sdk.Attach(r.node((c.Node + i) % r.schedule.Nodes)).DAG(c.job.dag.Name)
 		handle.Options.Policy = c.Policy
 		if c.Reads && !r.schedule.Lax {
-			handle.Options.Consistency = mesh.Repeatable
+			handle.Options.Consistency = r.schedule.Level
 		}
 		if c.Named {
 			handle.Options.RunID = id

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/virga-mesh/virga/mesh"
 )
 
 // Bounds of a schedule.
@@ -13,6 +15,10 @@ const (
 	fewestNodes = 3
 	mostNodes   = 6
 	callsInAll  = 20
+	quickJobs   = 5
+	quickCalls  = 200
+	mostSlow    = 400 * time.Millisecond // of what one node sends another
+	mostSkew    = 25 * time.Second       // of a clock: any two are to differ by less than a minute
 	mostFaults  = 3
 	lasting     = 10 * time.Second // until the last call
 )
@@ -23,6 +29,12 @@ type Schedule struct {
 	Nodes  int
 	Calls  []Call
 	Faults []Fault // one after the other
+	// Level of runs that read and write state.
+	Level mesh.Consistency
+	// Slow is what is added to the ways between nodes, and Skew to their
+	// clocks: what is written arrives in another order than that of its causes.
+	Slow []Slow
+	Skew []time.Duration // by node; none at levels that are not causal
 	// Lax runs that read state do so at mesh.Eventual: to see that the checker
 	// finds what is wrong with that.
 	Lax bool
@@ -36,9 +48,15 @@ type Call struct {
 	// Named calls have an id, and are repeated at another node when the one
 	// that was called is gone.
 	Named bool
-	// Reads has the stages read and write state, at mesh.Repeatable.
+	// Reads has the stages read and write state, at the schedule's level.
 	Reads bool
 	job   job
+}
+
+// Slow is a way between two nodes.
+type Slow struct {
+	From, To int
+	By       time.Duration
 }
 
 // Fault takes nodes away for a while.
@@ -66,10 +84,11 @@ func Generate(seed uint64) Schedule {
 		s.Calls = append(s.Calls, Call{
 			At: millis(chance, lasting), Node: chance.IntN(s.Nodes), Named: chance.IntN(4) == 0,
 			Policy: []string{"random", "random", "round-robin", "locality"}[chance.IntN(4)],
-			job:    randomJob(chance, fmt.Sprintf("d%d", i)),
+			job:    randomJob(chance, i, mostStages),
 		})
 	}
 	reads := rand.New(rand.NewPCG(seed, 8))
+	s.Level = mesh.Levels()[1+reads.IntN(len(mesh.Levels())-1)]
 	for i := range s.Calls {
 		// A named call may be begun again, with reads of its own.
 		if c := &s.Calls[i]; !c.Named && reads.IntN(3) > 0 {
@@ -88,7 +107,35 @@ func Generate(seed uint64) Schedule {
 		s.Faults = append(s.Faults, f)
 		at += f.Lasts + millis(chance, 3*time.Second)
 	}
+	if s.Level.Causal() {
+		s.addCausal(reads)
+	}
 	return s
+}
+
+// addCausal adds many short runs that read what others have just written, and a
+// network that brings it out of order.
+func (s *Schedule) addCausal(chance *rand.Rand) {
+	var jobs []job
+	for i := range quickJobs {
+		j := randomJob(chance, callsInAll+i, mostQuickStages).reading()
+		j.quick = true
+		jobs = append(jobs, j)
+	}
+	for range quickCalls {
+		s.Calls = append(s.Calls, Call{
+			At: millis(chance, lasting), Node: chance.IntN(s.Nodes), Policy: []string{"random", "round-robin"}[chance.IntN(2)],
+			Reads: true, job: jobs[chance.IntN(len(jobs))],
+		})
+	}
+	for from := range s.Nodes {
+		for to := range s.Nodes {
+			if from != to && chance.IntN(3) == 0 {
+				s.Slow = append(s.Slow, Slow{from, to, millis(chance, mostSlow)})
+			}
+		}
+		s.Skew = append(s.Skew, millis(chance, 2*mostSkew)-mostSkew)
+	}
 }
 
 // millis draws a time in whole milliseconds.
@@ -126,9 +173,15 @@ func (f Fault) about(from, to time.Duration) bool {
 // String prints the whole schedule.
 func (s *Schedule) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d nodes\n", s.Seed, s.Nodes)
+	fmt.Fprintf(&b, "seed %d: %d nodes, runs that read and write at %s\n", s.Seed, s.Nodes, s.Level)
 	for _, f := range s.Faults {
 		fmt.Fprintf(&b, "+%-6s %s nodes %v for %v\n", f.At, f.Verb, f.Nodes, f.Lasts)
+	}
+	for _, w := range s.Slow {
+		fmt.Fprintf(&b, "what node %d sends node %d takes %v longer\n", w.From, w.To, w.By)
+	}
+	for i, by := range s.Skew {
+		fmt.Fprintf(&b, "the clock of node %d is off by %v\n", i, by)
 	}
 	for _, c := range s.Calls {
 		named := ""

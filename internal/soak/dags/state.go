@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,83 +24,115 @@ const (
 	stateTimeout  = time.Second           // of one read or write
 )
 
-// The functions of the stages of runs that read state. Each has its run's
-// level in its name, since a function does not know it.
+// The functions of the stages of runs that read state; the number of the job
+// is added.
 const (
-	plainReads = "plain-reads"
-	anyOfReads = "any-of-reads"
+	plainReads = "plain-reads-"
+	anyOfReads = "any-of-reads-"
 )
 
 // state is what runs read and write, as those saw it who did.
 type state struct {
 	lock   sync.Mutex
 	events []check.Event
-	last   int // version written
+	by     []execution // of events
+	last   int         // version written
+}
+
+// execution is one of a stage of a job.
+type execution struct {
+	job job
+	id  mesh.InvocationID // zero: of none
 }
 
 // reading has the stages of a job read state.
 func (j job) reading() job {
 	for i := range j.dag.Stages {
 		f := &j.dag.Stages[i].Func
-		f.Name = map[string]string{plain: plainReads, anyOf: anyOfReads}[f.Name]
+		f.Name = fmt.Sprint(map[string]string{plain: plainReads, anyOf: anyOfReads}[f.Name], j.number)
 	}
 	return j
 }
 
-// provideReaders gives the functions that read state to each node.
-func (r *run) provideReaders() []node.Option {
-	stage := func(isAny bool) func(context.Context, fn.Variadic[string]) (string, error) {
-		return func(ctx context.Context, args fn.Variadic[string]) (string, error) {
-			id := fn.ID(ctx)
-			chance := rand.New(rand.NewPCG(r.schedule.Seed, uint64(len(id.Stage))+uint64(time.Now().UnixNano())))
-			r.readState(ctx, id, key(chance))
-			if chance.IntN(6) == 0 {
-				r.writeState(ctx, id, key(chance))
-			}
-			result, err := r.stage(ctx, isAny, args)
-			r.readState(ctx, id, key(chance))
-			return result, err
+// reads reports whether the stages of the job read state.
+func (j job) reads() bool { return strings.Contains(j.dag.Stages[0].Func.Name, "-reads-") }
+
+// jobs gives each job once.
+func (s *Schedule) jobs() (jobs []job) {
+	seen := map[int]bool{}
+	for _, c := range s.Calls {
+		if !seen[c.job.number] {
+			seen[c.job.number] = true
+			jobs = append(jobs, c.job)
 		}
 	}
-	return []node.Option{node.Handle(plainReads, stage(false)), node.Handle(anyOfReads, stage(true))}
+	return jobs
+}
+
+// provideReaders gives the functions that read state to each node.
+func (r *run) provideReaders() (options []node.Option) {
+	for _, j := range r.schedule.jobs() {
+		if j.reads() {
+			options = append(options,
+				node.Handle(fmt.Sprint(plainReads, j.number), r.readingStage(j, false)),
+				node.Handle(fmt.Sprint(anyOfReads, j.number), r.readingStage(j, true)))
+		}
+	}
+	return options
+}
+
+func (r *run) readingStage(j job, isAny bool) func(context.Context, fn.Variadic[string]) (string, error) {
+	return func(ctx context.Context, args fn.Variadic[string]) (string, error) {
+		by := execution{j, fn.ID(ctx)}
+		chance := rand.New(rand.NewPCG(r.schedule.Seed, uint64(len(by.id.Stage))+uint64(time.Now().UnixNano())))
+		r.readState(ctx, by, key(chance))
+		if chance.IntN(3) == 0 {
+			r.writeState(ctx, by, key(chance))
+		}
+		result, err := r.stage(ctx, isAny, j.quick, args)
+		r.readState(ctx, by, key(chance))
+		r.readState(ctx, by, key(chance))
+		return result, err
+	}
 }
 
 func key(chance *rand.Rand) string { return fmt.Sprint("k", chance.IntN(keys)) }
 
 // readState reads a key in a run. That it cannot be read is no matter here.
-func (r *run) readState(ctx context.Context, id mesh.InvocationID, key string) {
+func (r *run) readState(ctx context.Context, by execution, key string) {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
-	e := check.Event{Run: id.Run.String(), Stage: id.Stage, Key: key, Began: r.now()}
+	e := check.Event{Run: by.id.Run.String(), Stage: by.id.Stage, Key: key, Began: r.now()}
 	version, err := fn.Get[string](ctx, key)
 	if err != nil && !errors.Is(err, mesh.NotFound) {
 		return
 	}
 	e.Version, e.Ended = version, r.now()
-	r.state.note(e)
+	r.state.note(by, e)
 }
 
-func (r *run) writeState(ctx context.Context, id mesh.InvocationID, key string) {
+func (r *run) writeState(ctx context.Context, by execution, key string) {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
-	e := check.Event{Run: id.Run.String(), Stage: id.Stage, Key: key, Writes: true, Began: r.now(), Version: r.state.next()}
+	e := check.Event{Run: by.id.Run.String(), Stage: by.id.Stage, Key: key, Writes: true, Began: r.now(), Version: r.state.next()}
 	if err := fn.Put(ctx, key, e.Version); err == nil {
 		e.Ended, e.Acked = r.now(), true
 	}
-	r.state.note(e)
+	r.state.note(by, e)
 }
 
-// writeBeside overwrites the keys until ctx ends, through one node after the other.
+// writeBeside overwrites the keys until ctx ends, through one node after the
+// other. It writes at no level: no write knows of another.
 func (r *run) writeBeside(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
-		e := check.Event{Session: "writer", Key: fmt.Sprint("k", i%keys), Writes: true, Began: r.now(), Version: r.state.next()}
+		e := check.Event{Session: fmt.Sprint("writer ", i), Key: fmt.Sprint("k", i%keys), Writes: true, Began: r.now(), Version: r.state.next()}
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), stateTimeout)
 		err := sdk.Register[string](sdk.Attach(r.node(i%r.schedule.Nodes)), e.Key).Put(within, e.Version)
 		cancel()
 		if err == nil {
 			e.Ended, e.Acked = r.now(), true
 		}
-		r.state.note(e)
+		r.state.note(execution{}, e)
 		time.Sleep(writeInterval)
 	}
 }
@@ -111,17 +144,78 @@ func (s *state) next() string {
 	return fmt.Sprint(s.last)
 }
 
-func (s *state) note(e check.Event) {
+func (s *state) note(by execution, e check.Event) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	s.events = append(s.events, e)
+	s.events, s.by = append(s.events, e), append(s.by, by)
+}
+
+// history gives what happened, ordered as the level orders it.
+func (r *run) history() []check.Event {
+	r.state.lock.Lock()
+	defer r.state.lock.Unlock()
+	if !r.schedule.Level.Causal() {
+		return r.state.events
+	}
+	twice := r.state.twice()
+	events := slices.Clone(r.state.events)
+	for i := range events {
+		switch e, by := &events[i], r.state.by[i]; {
+		case e.Run == "":
+		case twice[e.Run]: // which result the stages after it got is not known
+			e.Session = by.id.String()
+		default:
+			e.Ordered, e.Earlier = true, by.job.earlier(e.Stage)
+		}
+	}
+	return events
+}
+
+// twice tells which runs have had a stage executed twice.
+func (s *state) twice() map[string]bool {
+	type stage struct{ run, name string }
+	executed, twice := map[stage]mesh.InvocationID{}, map[string]bool{}
+	for i, e := range s.events {
+		at := stage{e.Run, e.Stage}
+		if before, known := executed[at]; known && before != s.by[i].id {
+			twice[e.Run] = true
+		}
+		executed[at] = s.by[i].id
+	}
+	return twice
+}
+
+// earlier are the stages that are sure to come before another, by its name as
+// it is executed: of any-of stages, "name<parent".
+func (j job) earlier(stage string) (sure []string) {
+	name, parent, isAny := strings.Cut(stage, "<")
+	if isAny {
+		return append(j.earlier(parent), parent)
+	}
+	parents := j.dag.Parents(name)
+	paths := map[string]int{}
+	for _, p := range parents {
+		before := j.earlier(j.dag.Stages[p].Name)
+		if j.dag.Stages[p].Any == nil {
+			before = append(before, j.dag.Stages[p].Name)
+		}
+		for _, s := range before {
+			paths[s]++
+		}
+	}
+	for before, n := range paths {
+		if j.dag.Stages[j.dag.Stage(name)].Any == nil || n == len(parents) {
+			sure = append(sure, before)
+		}
+	}
+	return sure
 }
 
 // checkState holds what runs saw against the level that they asked for.
 func (r *run) checkState() error {
-	r.state.lock.Lock()
-	defer r.state.lock.Unlock()
-	found, err := check.Check(r.state.events, check.Unwritten, check.NonRepeatable)
+	events := r.history()
+	kinds := check.Forbidden(r.schedule.Level)
+	found, err := check.Check(events, kinds...)
 	if err != nil {
 		return err
 	}
@@ -131,7 +225,7 @@ func (r *run) checkState() error {
 	}
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	r.result.StateReads = len(r.state.events)
+	r.result.StateReads = len(events)
 	r.result.Anomalies = len(found)
 	if !r.schedule.Lax && len(found) > 0 {
 		r.result.Violations = append(r.result.Violations, strings.Join(told[:min(3, len(told))], "\n"))
