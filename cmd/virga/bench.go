@@ -26,6 +26,7 @@ type benchOptions struct {
 
 	keys      int // of the data sets of meshes
 	storeKeys int // of those of one store
+	users     int // of retwis
 }
 
 // benchSuite is a group of cases.
@@ -45,6 +46,7 @@ func benchSuites() []benchSuite {
 		{name: "dag", run: (*benchRun).dag, mesh: true},
 		{name: "kv", run: (*benchRun).kv, mesh: true},
 		{name: cloudburstSuite, run: (*benchRun).cloudburst, mesh: true, asked: true},
+		{name: retwisSuite, run: (*benchRun).retwis, mesh: true, asked: true},
 		{name: "embedded", run: (*benchRun).embedded},
 		{name: annaSuite, run: (*benchRun).anna, asked: true},
 	}
@@ -63,10 +65,10 @@ func benchSuiteNames() []string {
 func benchCommand(a *app) *cobra.Command {
 	o := benchOptions{
 		duration: time.Second, warmup: 250 * time.Millisecond, callers: []int{1, 16, 128},
-		keys: 100_000, storeKeys: 1_000_000,
+		keys: 100_000, storeKeys: 1_000_000, users: 1000,
 	}
 	cmd := &cobra.Command{
-		Use:   "bench [floor|call|dag|kv|cloudburst|embedded|anna|all]...",
+		Use:   "bench [floor|call|dag|kv|cloudburst|retwis|embedded|anna|all]...",
 		Short: "Measure Virga on this machine",
 		Long: `Measure Virga on this machine: three nodes as processes of their own, started
 for the run in a temporary folder and stopped after it. Of each case it prints
@@ -82,6 +84,11 @@ node. docs/performance.md tells more.
 The suite cloudburst runs the benchmarks of the original, and tells what they
 tell. It runs only when it is named, or with all.
 
+The suite retwis runs an application, a small Twitter (examples/retwis), with
+reads at eventual and at causal-session by turns, and tells how long timelines and
+posts take at each, and how many replies users saw without their original. It
+runs only when it is named, or with all.
+
 The suite anna measures what the store is for: the store alone, load over
 threads and nodes, large sets, pushes to caches, and nodes that are killed, join
 and restart. It starts nodes of its own, takes some minutes, and
@@ -92,6 +99,7 @@ It runs within a clone, since it builds a function, and needs a quiet machine.`,
   virga bench floor kv --duration 5s
   virga bench call --callers 1,64 --output json
   virga bench kv --only "get 100 B" --profile ./profiles
+  virga bench retwis --callers 1,16 --duration 10s
   virga bench anna
   virga bench anna --only "store: merge" --store-keys 10000
   virga bench anna --only "get, kill" --keys 20000 --output json`,
@@ -107,6 +115,7 @@ It runs within a clone, since it builds a function, and needs a quiet machine.`,
 	cmd.Flags().IntSliceVar(&o.callers, "callers", o.callers, "callers at once, for the cases that have several; 1 is measured in any case")
 	cmd.Flags().IntVar(&o.keys, "keys", o.keys, "keys of the data sets of meshes, in the suite anna")
 	cmd.Flags().IntVar(&o.storeKeys, "store-keys", o.storeKeys, "keys of the data sets of one store, and elements of a large set, in the suite anna")
+	cmd.Flags().IntVar(&o.users, "users", o.users, "users of the suite retwis; each follows 50 others, and there are five tweets for each")
 	cmd.Flags().StringVar(&o.profiles, "profile", "", "folder to write CPU and allocation profiles of all processes to")
 	return cmd
 }
@@ -136,6 +145,9 @@ func (o *benchOptions) validate() error {
 		if n < minBenchKeys || n > maxBenchKeys {
 			return usagef("%s %d: expected %d to %d", name, n, minBenchKeys, maxBenchKeys)
 		}
+	}
+	if o.users < minRetwisUsers || o.users > maxRetwisUsers {
+		return usagef("--users %d: expected %d to %d", o.users, minRetwisUsers, maxRetwisUsers)
 	}
 	for _, n := range o.callers {
 		if n < 1 || n > maxBenchCallers {
