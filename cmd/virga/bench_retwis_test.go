@@ -35,7 +35,7 @@ func TestUsersOfRetwisFollowOthersOnceThePopularMore(t *testing.T) {
 }
 
 func testBenchRetwis(t *testing.T, program string) {
-	report := benchReportOf(t, program, retwisSuite, "--users", "20", "--duration", "200ms")
+	report := benchReportOf(t, program, retwisSuite, "--users", "20")
 	for _, level := range retwisLevels {
 		for _, callers := range []int{1, 2} {
 			at := slices.IndexFunc(report.Rows, func(r bench.Row) bool { return r.Name == retwisReads(level) && r.Callers == callers })

@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"encoding/json"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,5 +31,26 @@ func TestARecorderSumsCallersAndStretches(t *testing.T) {
 	}
 	if empty := NewRecorder(1).Sample(); empty.N() != 0 || empty.Throughput() != 0 {
 		t.Errorf("nothing recorded gives %+v", empty)
+	}
+}
+
+func TestViolationsAreToldWhereTheyWereCounted(t *testing.T) {
+	r := NewRecorder(1)
+	r.Record(0, time.Millisecond)
+	counted, none := r.Sample(), int64(0)
+	counted.Violations = &none
+	for _, c := range []struct {
+		sample Sample
+		told   bool
+	}{{counted, true}, {r.Sample(), false}} {
+		var report Report
+		var text strings.Builder
+		if err := report.AddAlone("reads", c.sample).Write(&text); err != nil {
+			t.Fatal(err)
+		}
+		written, err := json.Marshal(&report)
+		if err != nil || strings.Contains(text.String(), "  0 violations") != c.told || strings.Contains(string(written), `"violations":0`) != c.told {
+			t.Errorf("told: %v, want %v: %s%s, %v", !c.told, c.told, text.String(), written, err)
+		}
 	}
 }
