@@ -26,6 +26,7 @@ type benchOptions struct {
 
 	keys      int // of the data sets of meshes; 0: as many as the suite has by default
 	storeKeys int // of those of one store
+	users     int // of retwis
 
 	consistencyOptions
 }
@@ -47,6 +48,7 @@ func benchSuites() []benchSuite {
 		{name: "dag", run: (*benchRun).dag, mesh: true},
 		{name: "kv", run: (*benchRun).kv, mesh: true},
 		{name: cloudburstSuite, run: (*benchRun).cloudburst, mesh: true, asked: true},
+		{name: retwisSuite, run: (*benchRun).retwis, mesh: true, asked: true},
 		{name: "embedded", run: (*benchRun).embedded},
 		{name: consistencySuite, run: (*benchRun).consistency, asked: true},
 		{name: annaSuite, run: (*benchRun).anna, asked: true},
@@ -66,10 +68,10 @@ func benchSuiteNames() []string {
 func benchCommand(a *app) *cobra.Command {
 	o := benchOptions{
 		duration: time.Second, warmup: 250 * time.Millisecond, callers: []int{1, 16, 128},
-		storeKeys: 1_000_000, consistencyOptions: defaultConsistencyOptions(),
+		storeKeys: 1_000_000, users: 1000, consistencyOptions: defaultConsistencyOptions(),
 	}
 	cmd := &cobra.Command{
-		Use:   "bench [floor|call|dag|kv|cloudburst|embedded|consistency|anna|all]...",
+		Use:   "bench [floor|call|dag|kv|cloudburst|retwis|embedded|consistency|anna|all]...",
 		Short: "Measure Virga on this machine",
 		Long: `Measure Virga on this machine: three nodes as processes of their own, started
 for the run in a temporary folder and stopped after it. Of each case it prints
@@ -84,6 +86,11 @@ node. docs/performance.md tells more.
 
 The suite cloudburst runs the benchmarks of the original, and tells what they
 tell. It runs only when it is named, or with all.
+
+The suite retwis runs an application, a small Twitter (examples/retwis), with
+reads at eventual and at causal-session by turns, and tells how long timelines and
+posts take at each, and how many replies users saw without their original. It
+runs only when it is named, or with all.
 
 The suite consistency runs random DAGs that read and write state under each
 level of consistency by turns, and compares the levels' latencies; then it
@@ -101,6 +108,7 @@ It runs within a clone, since it builds a function, and needs a quiet machine.`,
   virga bench floor kv --duration 5s
   virga bench call --callers 1,64 --output json
   virga bench kv --only "get 100 B" --profile ./profiles
+  virga bench retwis --callers 1,16 --duration 10s
   virga bench consistency
   virga bench consistency --keys 100000 --runs 500 --seed 7
   virga bench anna
@@ -118,6 +126,7 @@ It runs within a clone, since it builds a function, and needs a quiet machine.`,
 	cmd.Flags().IntSliceVar(&o.callers, "callers", o.callers, "callers at once, for the cases that have several; 1 is measured in any case")
 	cmd.Flags().IntVar(&o.keys, "keys", 0, "keys of the data sets of meshes (by default 100,000 in the suite anna, 1,000,000 in consistency)")
 	cmd.Flags().IntVar(&o.storeKeys, "store-keys", o.storeKeys, "keys of the data sets of one store, and elements of a large set, in the suite anna")
+	cmd.Flags().IntVar(&o.users, "users", o.users, "users of the suite retwis; each follows 50 others, and there are five tweets for each")
 	o.addFlags(cmd)
 	cmd.Flags().StringVar(&o.profiles, "profile", "", "folder to write CPU and allocation profiles of all processes to")
 	return cmd
@@ -154,6 +163,9 @@ func (o *benchOptions) validate() error {
 		if n < minBenchKeys || n > maxBenchKeys {
 			return usagef("%s %d: expected %d to %d", name, n, minBenchKeys, maxBenchKeys)
 		}
+	}
+	if o.users < minRetwisUsers || o.users > maxRetwisUsers {
+		return usagef("--users %d: expected %d to %d", o.users, minRetwisUsers, maxRetwisUsers)
 	}
 	for _, n := range o.callers {
 		if n < 1 || n > maxBenchCallers {

@@ -13,6 +13,9 @@ func (b *benchRun) goals() []bench.Goal {
 	if b.runs(cloudburstSuite) {
 		goals = append(goals, b.cloudburstGoals()...)
 	}
+	if b.runs(retwisSuite) {
+		goals = append(goals, b.retwisGoals()...)
+	}
 	if b.runs(annaSuite) {
 		goals = append(goals, b.annaGoals()...)
 	}

@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/virga-mesh/virga/examples/retwis/tweets"
 	"github.com/virga-mesh/virga/internal/localmesh"
+	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/node"
 	"github.com/virga-mesh/virga/sdk/fn"
 )
@@ -65,7 +67,7 @@ const (
 )
 
 func benchNatives() []node.Option {
-	return []node.Option{
+	natives := []node.Option{
 		node.Handle(nativeEcho, func(_ context.Context, in []byte) ([]byte, error) { return in, nil }),
 		node.Handle(nativeIncr, func(_ context.Context, n int) (int, error) { return n + 1, nil }),
 		node.Handle(nativeSum, func(_ context.Context, in fn.Args2[int, int]) (int, error) { return in.A + in.B, nil }),
@@ -77,6 +79,10 @@ func benchNatives() []node.Option {
 		node.Handle(nativeWeave, weave),
 		node.Handle(nativeWitness, witness),
 	}
+	for _, f := range tweets.Functions() {
+		natives = append(natives, node.HandleRaw(benchFunc(f.Name), f.Raw, mesh.Limits{}))
+	}
+	return natives
 }
 
 // total adds what its parents give.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/virga-mesh/virga/internal/bench"
 	"github.com/virga-mesh/virga/internal/exitcode"
+	"github.com/virga-mesh/virga/internal/golden"
 	"github.com/virga-mesh/virga/mesh"
 )
 
@@ -22,13 +23,14 @@ func TestBenchOptions(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"nosuch"}, "expected some of all, floor, call, dag, kv, cloudburst, embedded, consistency, anna"},
+		{[]string{"nosuch"}, "expected some of all, floor, call, dag, kv, cloudburst, retwis, embedded, consistency, anna"},
 		{[]string{"--duration", "0s"}, "positive"},
 		{[]string{"--duration", "2h"}, "up to 1m0s"},
 		{[]string{"--warmup", "-1s"}, "--warmup"},
 		{[]string{"--callers", "1,0"}, "1 to 1024"},
 		{[]string{"anna", "--keys", "10"}, "--keys 10: expected 100 to 10000000"},
 		{[]string{"anna", "--store-keys", "0"}, "--store-keys 0"},
+		{[]string{"retwis", "--users", "3"}, "--users 3: expected 4 to 100000"},
 		{[]string{"--callers", "many"}, "invalid"},
 		{[]string{"consistency", "--runs", "0"}, "--runs 0: expected 1 to 1000000"},
 		{[]string{"consistency", "--run-callers", "0"}, "--run-callers 0"},
@@ -50,10 +52,10 @@ func TestBenchChoosesSuites(t *testing.T) {
 		{nil, []string{"floor", "call", "dag", "kv", "embedded"}},
 		{[]string{"kv", "call"}, []string{"floor", "call", "kv"}},
 		{[]string{"floor"}, []string{"floor"}},
-		{[]string{"embedded", "all"}, []string{"floor", "call", "dag", "kv", "cloudburst", "embedded", "consistency", "anna"}},
+		{[]string{"embedded", "all"}, []string{"floor", "call", "dag", "kv", "cloudburst", "retwis", "embedded", "consistency", "anna"}},
 		{[]string{"anna"}, []string{"floor", "anna"}},
 	} {
-		o := benchOptions{suites: c.asked, duration: time.Second, callers: []int{16, 8, 16}, keys: 100, storeKeys: 100, consistencyOptions: defaultConsistencyOptions()}
+		o := benchOptions{suites: c.asked, duration: time.Second, callers: []int{16, 8, 16}, keys: 100, storeKeys: 100, users: 10, consistencyOptions: defaultConsistencyOptions()}
 		if err := o.validate(); err != nil {
 			t.Fatal(err)
 		}
@@ -65,6 +67,14 @@ func TestBenchChoosesSuites(t *testing.T) {
 			t.Errorf("%v gave %v with %v callers, want %v", c.asked, got, o.callers, c.want)
 		}
 	}
+}
+
+func TestHelpOfBench(t *testing.T) {
+	got := virga(t, unasked(t), "", "bench", "--help")
+	if got.code != 0 {
+		t.Fatalf("got %+v", got)
+	}
+	golden.Text(t, "help/bench.txt", got.stdout)
 }
 
 func TestChainsHaveOneHopMoreForEachStage(t *testing.T) {
@@ -99,6 +109,7 @@ func TestBench(t *testing.T) {
 	t.Run("everyday", func(t *testing.T) { testBenchEveryday(t, program) })
 	t.Run("cloudburst", func(t *testing.T) { testBenchCloudburst(t, program) })
 	t.Run("consistency", func(t *testing.T) { testBenchConsistency(t, program) })
+	t.Run("retwis", func(t *testing.T) { testBenchRetwis(t, program) })
 	t.Run("anna", func(t *testing.T) { testBenchAnna(t, program) })
 	for _, suite := range [][]string{{"kv"}, {annaSuite, "--only", joinCase, "--keys", "1000"}} {
 		t.Run(suite[0]+" interrupted", func(t *testing.T) { testBenchInterrupted(t, program, suite...) })

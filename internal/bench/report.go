@@ -34,6 +34,8 @@ type Row struct {
 	// Failures are the attempts that failed and were made again; their time is
 	// part of the latencies.
 	Failures int64 `json:"failures,omitempty"`
+	// Violations are how often operations saw what they were never to see, where that was counted.
+	Violations *int64 `json:"violations,omitempty"`
 }
 
 // Report collects rows, and compares each with a floor measured in the same run.
@@ -88,7 +90,7 @@ func newRow(name string, s Sample) Row {
 		P1US: micros(s.Percentile(1)), P5US: micros(s.Percentile(5)), P25US: micros(s.Percentile(25)), P75US: micros(s.Percentile(75)),
 		P95US: micros(s.Percentile(95)), P99US: micros(s.Percentile(99)), MaxUS: micros(s.Max()),
 	}
-	row.Failures = s.Failures
+	row.Failures, row.Violations = s.Failures, s.Violations
 	if s.Counted {
 		row.Allocs = &s.Allocs
 	}
@@ -118,6 +120,9 @@ func (r Row) Write(w io.Writer) error {
 	}
 	if r.Failures > 0 {
 		note += fmt.Sprintf("  %d failed attempts", r.Failures)
+	}
+	if r.Violations != nil {
+		note += fmt.Sprintf("  %d violations", *r.Violations)
 	}
 	_, err := fmt.Fprintf(w, rowFormat, r.Name, r.Callers, r.N, r.PerSec, short(r.P50US), short(r.P95US), short(r.P99US),
 		ratio(r.P50Ratio), ratio(r.RateRatio), note)

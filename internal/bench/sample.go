@@ -16,6 +16,8 @@ type Sample struct {
 	Allocs  float64
 	// Failures are the attempts that failed and were made again.
 	Failures int64
+	// Violations are how often operations saw what they were never to see, where that was counted; nil: it was not.
+	Violations *int64
 
 	latencies *hdrhistogram.Histogram
 }
