@@ -99,7 +99,7 @@ func (m *machine) Has(need lattice.Past) (yes bool, ask []mesh.NodeID) {
 			yes = yes && m.isPast(time)
 		case !p.audited || p.last.UpTo < time:
 			yes = false
-			if p.vouched {
+			if p.vouched && p.last.UpTo < time {
 				ask = append(ask, p.id)
 			}
 		}

@@ -17,7 +17,7 @@ const (
 	callsInAll  = 20
 	quickJobs   = 5
 	quickCalls  = 200
-	mostSlow    = 400 * time.Millisecond // of what one node sends another
+	mostSlow    = 150 * time.Millisecond // of what one node sends another
 	mostSkew    = 25 * time.Second       // of a clock: any two are to differ by less than a minute
 	mostFaults  = 3
 	lasting     = 10 * time.Second // until the last call
