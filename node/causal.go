@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -41,11 +42,28 @@ func (c causal) Read(ctx context.Context, key mesh.Key, need lattice.Past) (sess
 // to be had: so what a node shows of its own copies is a cut.
 func (c causal) shown(ctx context.Context, owns bool, read replica.Reading) session.CausalRead {
 	holds := owns && read.Here
-	if holds && !read.Needs.IsZero() {
-		c.rooms.cut.Has(ctx, read.Needs)
+	if holds {
+		c.settle(ctx, read)
 	}
 	return session.CausalRead{
 		Value: read.Value, Found: read.Found, Here: read.Here, Holds: holds, Needs: read.Needs, Made: read.Made,
+	}
+}
+
+// settleTimeout bounds how long what was read is held back.
+const settleTimeout = time.Second
+
+// settle waits until what was read here is no more than what others can have
+// seen: until this node has what it depends on, and until what this node has
+// just written is acknowledged, or will not be.
+func (c causal) settle(ctx context.Context, read replica.Reading) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	if own := read.Made.Of(string(c.rooms.self)); own > 0 {
+		c.rooms.replica.Decided(ctx, own)
+	}
+	if !read.Needs.IsZero() {
+		c.rooms.cut.Has(ctx, read.Needs)
 	}
 }
 

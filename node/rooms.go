@@ -59,7 +59,7 @@ type rooms struct {
 	runs      *run.Runs
 	sessions  *session.Sessions // of runs
 	inSession *inSession
-	cut       *cut.Cut // what it has of other nodes' writes
+	cut       *cut.Cut       // what it has of other nodes' writes
 	ring      *watch.Ring    // of the changes of this node's copies
 	watches   *watch.Watches // for clients
 

@@ -49,6 +49,17 @@ func (c *Client) TTL(ctx context.Context, name string) (ttl time.Duration, expir
 	return time.Duration(reply.TtlMs) * time.Millisecond, reply.TtlMs > 0, nil
 }
 
+// CausesSize is how many bytes a key holds beside its value to order the reads
+// of runs at causal levels: some 12 for each node on whose writes it depends, 0 if
+// no run at such a level has written it. A missing key is NotFound.
+func (c *Client) CausesSize(ctx context.Context, name string) (int, error) {
+	reply, err := c.getDetails(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	return int(reply.CausesBytes), nil
+}
+
 // getDetails reads a key with what there is beside its value.
 func (c *Client) getDetails(ctx context.Context, name string) (*pb.GetReply, error) {
 	key, err := c.key(name)

@@ -203,6 +203,7 @@ type benchRun struct {
 	allFigures  bool // are written of each row
 	annaFigures      // those that are no row
 	audits      []audit
+	metadata    []int // bytes that keys hold for the causal levels, in order
 
 	startup time.Duration // of the mesh, to the first call answered
 	idle    uint64        // resident bytes of a node without load

@@ -3,7 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -134,7 +134,7 @@ func (b *benchRun) weaveAll(ctx context.Context, m *benchMesh, w *weaving) error
 			return err
 		}
 	}
-	return b.tellMetadata(ctx, m)
+	return b.measureMetadata(ctx, m, w)
 }
 
 func (b *benchRun) wantedLevels() (levels []mesh.Consistency) {
@@ -207,24 +207,28 @@ func weavePutting(name, text string) sdk.Putting {
 	return sdk.Putting{Name: name, Kind: kind, Op: op}
 }
 
-// tellMetadata prints what the levels have the nodes hold beside the values.
-func (b *benchRun) tellMetadata(ctx context.Context, m *benchMesh) (err error) {
-	for i := range m.nodes {
-		client, err := m.dial(ctx, i)
+// metadataKeys is how many keys are asked for their metadata.
+const metadataKeys = 2000
+
+// measureMetadata asks keys what they hold beside their values for the causal levels.
+func (b *benchRun) measureMetadata(ctx context.Context, m *benchMesh, w *weaving) error {
+	asked := map[uint32]bool{}
+	for _, number := range w.draws {
+		if len(asked) == metadataKeys {
+			break
+		}
+		if asked[number] {
+			continue
+		}
+		asked[number] = true
+		size, err := m.client.CausesSize(ctx, annaKey(int(number)))
 		if err != nil {
 			return err
 		}
-		stats, err := client.Stats(ctx, 0)
-		if err := errors.Join(err, client.Close()); err != nil {
-			return err
-		}
-		if perKey, told := metadataPerKey(stats); told {
-			b.remark("metadata of each key at node %d: %.1f B", i+1, perKey)
+		if size > 0 {
+			b.metadata = append(b.metadata, size)
 		}
 	}
+	slices.Sort(b.metadata)
 	return nil
 }
-
-// metadataPerKey gives what a node holds for the causal levels for each key, in bytes.
-// Nodes do not tell it yet.
-func metadataPerKey(sdk.NodeStats) (bytes float64, told bool) { return 0, false }

@@ -24,6 +24,18 @@ func (b *benchRun) consistencyGoals() (goals []bench.Goal) {
 				b.levelRatio(level, "p99", levelTailLimit, func(r bench.Row) float64 { return r.P99US }))
 		}
 	}
+	for _, quantile := range []struct {
+		name  string
+		at    int // of a hundred
+		limit float64
+	}{{"median", 50, 100}, {"p99", 99, 1024}} {
+		goal := bench.Goal{What: "causal metadata of a key that causal runs wrote, " + quantile.name, Unit: "B", Limit: quantile.limit, Measured: len(b.metadata) > 0}
+		if goal.Measured {
+			goal.Value = float64(b.metadata[(len(b.metadata)-1)*quantile.at/100])
+			goal.Note = fmt.Sprintf("of %d keys", len(b.metadata))
+		}
+		goals = append(goals, goal)
+	}
 	barred := 0
 	for _, a := range b.audits {
 		for _, kind := range check.Forbidden(a.level) {

@@ -121,6 +121,7 @@ func (e *Endpoint) stand(c *Conn) error {
 		e.mu.Unlock()
 		return errDuplicate
 	}
+	c.stood = true
 	if !c.dialled {
 		e.peers.hellos++
 		c.sendHello(e.peers.hellos)
@@ -128,7 +129,11 @@ func (e *Endpoint) stand(c *Conn) error {
 	waiting := e.peers.attempts[c.peer.ID]
 	e.mu.Unlock()
 
-	if replaced != nil {
+	switch {
+	case replaced == nil:
+	case replaced.greeting.instance == c.greeting.instance:
+		replaced.retire()
+	default: // its peer is no more
 		replaced.CloseWithReason(errDuplicate)
 	}
 	if e.config.Observer != nil {
@@ -155,8 +160,9 @@ func (e *Endpoint) roomFor(c *Conn) error {
 func (e *Endpoint) drop(c *Conn) {
 	e.mu.Lock()
 	e.peers.remove(c)
+	stood := c.stood
 	e.mu.Unlock()
-	if e.config.Observer != nil {
+	if e.config.Observer != nil && stood {
 		e.config.Observer.ConnDown(c, c.Err())
 	}
 }

@@ -12,7 +12,9 @@ import (
 // yet to answer. So it can tell when a node has all of them (package cut).
 type flights struct {
 	mu       sync.Mutex
-	applying wave // writes that have begun, and are not in this node's store yet
+	applying wave   // writes that have begun, and are not in this node's store yet
+	deciding wave   // and those of which it is not known yet whether enough owners hold them
+	decided  uint64 // up to which lattice.Stamp.Time they are known to have been waited for
 	to       map[mesh.NodeID]*course
 	lost     uint64 // how often it was not known who had to be sent a write
 }
@@ -66,6 +68,7 @@ func (w *wave) turn() []*pass {
 // flight is one write on its way to the other owners.
 type flight struct {
 	applying *pass
+	deciding *pass
 	bound    []bound
 }
 
@@ -79,7 +82,7 @@ type bound struct {
 func (f *flights) depart(to, known []mesh.NodeID, self mesh.NodeID) *flight {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	w := &flight{applying: f.applying.enter(), bound: make([]bound, 0, len(to))}
+	w := &flight{applying: f.applying.enter(), deciding: f.deciding.enter(), bound: make([]bound, 0, len(to))}
 	for _, node := range to {
 		w.bound = append(w.bound, bound{node, f.course(node).enter()})
 	}
@@ -114,6 +117,16 @@ func (f *flights) applied(w *flight) {
 	}
 }
 
+// conclude says that it is known whether enough owners hold the write.
+func (f *flights) conclude(w *flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if w != nil && w.deciding != nil {
+		f.deciding.leave(w.deciding)
+		w.deciding = nil
+	}
+}
+
 // landed says that a node has answered, or that it will not: then it may have missed the write.
 func (f *flights) landed(w *flight, node mesh.NodeID, has bool) {
 	if w == nil {
@@ -137,6 +150,7 @@ func (f *flights) landed(w *flight, node mesh.NodeID, has bool) {
 // have, been made here: then all have missed it.
 func (f *flights) crash(w *flight, made bool) {
 	f.applied(w)
+	f.conclude(w)
 	for len(w.bound) > 0 {
 		f.landed(w, w.bound[0].node, !made)
 	}
@@ -157,14 +171,40 @@ func (r *Replica) Flush(ctx context.Context, to mesh.NodeID) (unsure uint64, err
 	f.mu.Lock()
 	waits := append(f.applying.turn(), f.course(to).turn()...)
 	f.mu.Unlock()
-	for _, p := range waits {
-		select {
-		case <-p.ended:
-		case <-ctx.Done():
-			return 0, mesh.AsError("flush", ctx.Err())
-		}
+	if err := endOf(ctx, waits); err != nil {
+		return 0, mesh.AsError("flush", err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.lost + f.course(to).lost, nil
+}
+
+func endOf(ctx context.Context, waits []*pass) error {
+	for _, p := range waits {
+		select {
+		case <-p.ended:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Decided returns when it is known, of all writes that this node made up to a
+// time, whether enough owners hold them: until then a copy shows what may be
+// lost with this node. It gives up with the context.
+func (r *Replica) Decided(ctx context.Context, time uint64) {
+	f := &r.flights
+	f.mu.Lock()
+	if time <= f.decided {
+		f.mu.Unlock()
+		return
+	}
+	waits := f.deciding.turn()
+	f.mu.Unlock()
+	if endOf(ctx, waits) == nil {
+		f.mu.Lock()
+		f.decided = max(f.decided, time)
+		f.mu.Unlock()
+	}
 }

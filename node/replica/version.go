@@ -32,6 +32,7 @@ func detail(reply *pb.GetReply, cell lattice.Cell) {
 	if v, _ := cell.Value(); swappable(v.Kind()) {
 		reply.Version = versionOf(cell)
 	}
+	reply.CausesBytes = uint32(cell.CausesSize())
 	if until, ok := cell.ExpiresAt(); ok {
 		reply.TtlMs = toMillis(max(time.Until(until), time.Millisecond))
 	}

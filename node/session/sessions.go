@@ -51,7 +51,7 @@ type Sessions struct {
 	stop context.CancelFunc
 	work sync.WaitGroup
 
-	mu     sync.Mutex
+	mu      sync.Mutex
 	closed  bool
 	open    map[mesh.RunID]*pins
 	threads map[mesh.RunID]*thread // of sessions at causal levels

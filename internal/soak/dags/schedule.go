@@ -17,6 +17,7 @@ const (
 	callsInAll  = 20
 	quickJobs   = 5
 	quickCalls  = 200
+	burst       = 3 * time.Second        // in which these begin
 	mostSlow    = 150 * time.Millisecond // of what one node sends another
 	mostSkew    = 25 * time.Second       // of a clock: any two are to differ by less than a minute
 	mostFaults  = 3
@@ -76,8 +77,14 @@ const (
 	Cut  Verb = "cut"  // they do not hear the others, nor the others them
 )
 
-// Generate gives the schedule of a seed.
+// Generate gives the schedule of a seed: levels take turns.
 func Generate(seed uint64) Schedule {
+	levels := mesh.Levels()[1:]
+	return GenerateAt(seed, levels[seed%uint64(len(levels))])
+}
+
+// GenerateAt gives the schedule of a seed, with runs at a level.
+func GenerateAt(seed uint64, level mesh.Consistency) Schedule {
 	chance := rand.New(rand.NewPCG(seed, 7))
 	s := Schedule{Seed: seed, Nodes: fewestNodes + chance.IntN(mostNodes-fewestNodes+1)}
 	for i := range callsInAll {
@@ -88,7 +95,7 @@ func Generate(seed uint64) Schedule {
 		})
 	}
 	reads := rand.New(rand.NewPCG(seed, 8))
-	s.Level = mesh.Levels()[1+reads.IntN(len(mesh.Levels())-1)]
+	s.Level = level
 	for i := range s.Calls {
 		// A named call may be begun again, with reads of its own.
 		if c := &s.Calls[i]; !c.Named && reads.IntN(3) > 0 {
@@ -124,7 +131,7 @@ func (s *Schedule) addCausal(chance *rand.Rand) {
 	}
 	for range quickCalls {
 		s.Calls = append(s.Calls, Call{
-			At: millis(chance, lasting), Node: chance.IntN(s.Nodes), Policy: []string{"random", "round-robin"}[chance.IntN(2)],
+			At: millis(chance, burst), Node: chance.IntN(s.Nodes), Policy: []string{"random", "round-robin"}[chance.IntN(2)],
 			Reads: true, job: jobs[chance.IntN(len(jobs))],
 		})
 	}

@@ -37,6 +37,7 @@ type state struct {
 	events []check.Event
 	by     []execution // of events
 	last   int         // version written
+	clock  time.Duration
 }
 
 // execution is one of a stage of a job.
@@ -85,13 +86,18 @@ func (r *run) readingStage(j job, isAny bool) func(context.Context, fn.Variadic[
 	return func(ctx context.Context, args fn.Variadic[string]) (string, error) {
 		by := execution{j, fn.ID(ctx)}
 		chance := rand.New(rand.NewPCG(r.schedule.Seed, uint64(len(by.id.Stage))+uint64(time.Now().UnixNano())))
-		r.readState(ctx, by, key(chance))
-		if chance.IntN(3) == 0 {
+		read := key(chance)
+		r.readState(ctx, by, read)
+		switch chance.IntN(4) {
+		case 0:
+			r.writeState(ctx, by, read) // so that versions of a key come after one another
+		case 1:
 			r.writeState(ctx, by, key(chance))
 		}
 		result, err := r.stage(ctx, isAny, j.quick, args)
-		r.readState(ctx, by, key(chance))
-		r.readState(ctx, by, key(chance))
+		for range 1 + chance.IntN(keys) {
+			r.readState(ctx, by, key(chance))
+		}
 		return result, err
 	}
 }
@@ -102,21 +108,21 @@ func key(chance *rand.Rand) string { return fmt.Sprint("k", chance.IntN(keys)) }
 func (r *run) readState(ctx context.Context, by execution, key string) {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
-	e := check.Event{Run: by.id.Run.String(), Stage: by.id.Stage, Key: key, Began: r.now()}
+	e := check.Event{Run: by.id.Run.String(), Stage: by.id.Stage, Key: key, Began: r.state.tick()}
 	version, err := fn.Get[string](ctx, key)
 	if err != nil && !errors.Is(err, mesh.NotFound) {
 		return
 	}
-	e.Version, e.Ended = version, r.now()
+	e.Version, e.Ended = version, r.state.tick()
 	r.state.note(by, e)
 }
 
 func (r *run) writeState(ctx context.Context, by execution, key string) {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
-	e := check.Event{Run: by.id.Run.String(), Stage: by.id.Stage, Key: key, Writes: true, Began: r.now(), Version: r.state.next()}
+	e := check.Event{Run: by.id.Run.String(), Stage: by.id.Stage, Key: key, Writes: true, Began: r.state.tick(), Version: r.state.next()}
 	if err := fn.Put(ctx, key, e.Version); err == nil {
-		e.Ended, e.Acked = r.now(), true
+		e.Ended, e.Acked = r.state.tick(), true
 	}
 	r.state.note(by, e)
 }
@@ -125,16 +131,27 @@ func (r *run) writeState(ctx context.Context, by execution, key string) {
 // other. It writes at no level: no write knows of another.
 func (r *run) writeBeside(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
-		e := check.Event{Session: fmt.Sprint("writer ", i), Key: fmt.Sprint("k", i%keys), Writes: true, Began: r.now(), Version: r.state.next()}
+		e := check.Event{Session: fmt.Sprint("writer ", i), Key: fmt.Sprint("k", i%keys), Writes: true, Began: r.state.tick(), Version: r.state.next()}
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), stateTimeout)
 		err := sdk.Register[string](sdk.Attach(r.node(i%r.schedule.Nodes)), e.Key).Put(within, e.Version)
 		cancel()
 		if err == nil {
-			e.Ended, e.Acked = r.now(), true
+			e.Ended, e.Acked = r.state.tick(), true
 		}
 		r.state.note(execution{}, e)
+		if r.schedule.Level.Causal() { // what is written outside of all runs comes after nothing
+			time.Sleep(10 * writeInterval)
+		}
 		time.Sleep(writeInterval)
 	}
+}
+
+// tick is a moment after all before it: virtual time stands still.
+func (s *state) tick() time.Duration {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	s.clock++
+	return s.clock
 }
 
 func (s *state) next() string {

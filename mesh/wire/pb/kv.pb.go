@@ -108,12 +108,13 @@ func (x *Get) GetSession() *RunSession {
 
 type GetReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Value         []byte                 `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`                // lattice.Value
-	Owners        [][]byte               `protobuf:"bytes,2,rep,name=owners,proto3" json:"owners,omitempty"`              // told when the answering node is not one
-	Readers       [][]byte               `protobuf:"bytes,25,rep,name=readers,proto3" json:"readers,omitempty"`           // of a hot key: nodes that answer gets without a quorum as well as owners do
-	Version       string                 `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`           // of a register, with details: for CompareAndSet
-	TtlMs         uint64                 `protobuf:"varint,11,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // with details: how long the key is kept from now on; 0: for ever
-	Cell          []byte                 `protobuf:"bytes,30,opt,name=cell,proto3" json:"cell,omitempty"`                 // to a Get with cell: lattice.Cell, in place of the value
+	Value         []byte                 `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`                                  // lattice.Value
+	Owners        [][]byte               `protobuf:"bytes,2,rep,name=owners,proto3" json:"owners,omitempty"`                                // told when the answering node is not one
+	Readers       [][]byte               `protobuf:"bytes,25,rep,name=readers,proto3" json:"readers,omitempty"`                             // of a hot key: nodes that answer gets without a quorum as well as owners do
+	Version       string                 `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`                             // of a register, with details: for CompareAndSet
+	TtlMs         uint64                 `protobuf:"varint,11,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"`                   // with details: how long the key is kept from now on; 0: for ever
+	Cell          []byte                 `protobuf:"bytes,30,opt,name=cell,proto3" json:"cell,omitempty"`                                   // to a Get with cell: lattice.Cell, in place of the value
+	CausesBytes   uint32                 `protobuf:"varint,41,opt,name=causes_bytes,json=causesBytes,proto3" json:"causes_bytes,omitempty"` // with details: how much the key holds of what its causal writes had seen
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -188,6 +189,13 @@ func (x *GetReply) GetCell() []byte {
 		return x.Cell
 	}
 	return nil
+}
+
+func (x *GetReply) GetCausesBytes() uint32 {
+	if x != nil {
+		return x.CausesBytes
+	}
+	return 0
 }
 
 // Put asks any node to apply an operation to a key.
@@ -1381,7 +1389,7 @@ const file_kv_proto_rawDesc = "" +
 	" \x01(\bR\adetails\x12\x12\n" +
 	"\x04cell\x18\x1e \x01(\bR\x04cell\x12\x18\n" +
 	"\aconfirm\x18\x1f \x01(\bR\aconfirm\x12.\n" +
-	"\asession\x18( \x01(\v2\x14.virga.v1.RunSessionR\asession\"\x97\x01\n" +
+	"\asession\x18( \x01(\v2\x14.virga.v1.RunSessionR\asession\"\xba\x01\n" +
 	"\bGetReply\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\x12\x16\n" +
 	"\x06owners\x18\x02 \x03(\fR\x06owners\x12\x18\n" +
@@ -1389,7 +1397,8 @@ const file_kv_proto_rawDesc = "" +
 	"\aversion\x18\n" +
 	" \x01(\tR\aversion\x12\x15\n" +
 	"\x06ttl_ms\x18\v \x01(\x04R\x05ttlMs\x12\x12\n" +
-	"\x04cell\x18\x1e \x01(\fR\x04cell\"\xdb\x03\n" +
+	"\x04cell\x18\x1e \x01(\fR\x04cell\x12!\n" +
+	"\fcauses_bytes\x18) \x01(\rR\vcausesBytes\"\xdb\x03\n" +
 	"\x03Put\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +
