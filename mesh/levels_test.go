@@ -16,3 +16,24 @@ func TestLevelsAreReadAsTheyAreWritten(t *testing.T) {
 		t.Errorf("what is no level is taken for one: %v", err)
 	}
 }
+
+func TestTwoLevelsTogether(t *testing.T) {
+	for _, c := range []struct {
+		a, b, want Consistency
+	}{
+		{Eventual, Repeatable, Repeatable}, {Eventual, CausalCut, CausalCut}, {Repeatable, Repeatable, Repeatable},
+		{CausalKey, CausalCut, CausalSession}, {CausalKey, CausalSession, CausalSession}, {CausalKey, CausalKey, CausalKey},
+	} {
+		for range 2 {
+			if got, err := c.a.With(c.b); err != nil || got != c.want {
+				t.Errorf("%v with %v is %v, %v: want %v", c.a, c.b, got, err, c.want)
+			}
+			c.a, c.b = c.b, c.a
+		}
+	}
+	for _, causal := range []Consistency{CausalKey, CausalCut, CausalSession} {
+		if got, err := causal.With(Repeatable); KindOf(err) != Invalid {
+			t.Errorf("%v with repeatable is %v, %v: want Invalid", causal, got, err)
+		}
+	}
+}

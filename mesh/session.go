@@ -54,6 +54,19 @@ func (c Consistency) String() string {
 	return fmt.Sprintf("consistency(%d)", uint8(c))
 }
 
+// With is the weakest level that promises what both do. There is none for
+// Repeatable and a causal level: that is Invalid.
+func (c Consistency) With(other Consistency) (Consistency, error) {
+	weaker, stronger := min(c, other), max(c, other)
+	switch {
+	case weaker == stronger || weaker == Eventual:
+		return stronger, nil
+	case weaker.Causal():
+		return CausalSession, nil // of two that differ
+	}
+	return 0, Errorf(Invalid, "consistency", "%s and %s: expected one of them, for no level promises both", weaker, stronger)
+}
+
 // Causal reports whether reads and writes are ordered by cause.
 func (c Consistency) Causal() bool { return c >= CausalKey && c <= CausalSession }
 

@@ -16,37 +16,44 @@ type causal struct{ rooms *rooms }
 
 var _ session.Causal = causal{}
 
-// Owns implements session.Causal.
-func (c causal) Owns(key mesh.Key) bool { return c.rooms.dht.Owns(key, c.rooms.cfg.Replicas) }
+// View implements session.Causal.
+func (c causal) View() mesh.ID { return c.rooms.dht.Sight().Digest }
+
+// IsOwn implements session.Causal.
+func (c causal) IsOwn(made lattice.Past) bool {
+	return made.Len() == 1 && made.Of(string(c.rooms.self)) > 0
+}
 
 // Read implements session.Causal. Where this node owns the key, and has all
 // that is needed, it reads its own copy; else it asks so many owners that one
 // has what was acknowledged.
 func (c causal) Read(ctx context.Context, key mesh.Key, need lattice.Past) (session.CausalRead, error) {
 	r := c.rooms
-	owns, view, has := c.Owns(key), mesh.ID{}, need.IsZero()
+	view := c.View()
+	owns, has := r.dht.Owns(key, r.cfg.Replicas), need.IsZero()
 	if owns && !has {
-		view, has = r.cut.Has(ctx, need)
+		has = r.cut.Has(ctx, need)
 	}
 	if has {
 		read, err := r.replica.Read(ctx, key, 0)
-		if err != nil || need.IsZero() || r.cut.StillHas(view) {
-			return c.shown(ctx, owns, read), err
+		same := c.View() == view // else what was read may be of a key that others own
+		if err != nil || need.IsZero() || same {
+			return c.shown(ctx, read, owns && same, view), err
 		}
 	}
 	read, err := r.replica.ReadConsistent(ctx, key)
-	return c.shown(ctx, false, read), err
+	return c.shown(ctx, read, false, view), err
 }
 
 // shown is what was read, once this node also has what that needs, if that is
 // to be had: so what a node shows of its own copies is a cut.
-func (c causal) shown(ctx context.Context, owns bool, read replica.Reading) session.CausalRead {
+func (c causal) shown(ctx context.Context, read replica.Reading, owns bool, view mesh.ID) session.CausalRead {
 	holds := owns && read.Here
 	if holds {
 		c.settle(ctx, read)
 	}
 	return session.CausalRead{
-		Value: read.Value, Found: read.Found, Here: read.Here, Holds: holds, Needs: read.Needs, Made: read.Made,
+		Value: read.Value, Found: read.Found, Here: read.Here, Holds: holds, View: view, Needs: read.Needs, Made: read.Made,
 	}
 }
 

@@ -157,7 +157,7 @@ func TestWrongDAGFilesSayTheLineAndWhatWasExpected(t *testing.T) {
 		{"name: d\nname: e", `f:2: Invalid: field "name" of the DAG is there twice, first in line 1`},
 		{"name: [d]", "f:1: Invalid: name is a list: expected a text"},
 		{"name: d", "f:1: Invalid: has no stages"},
-		{"name: d\nconsistency: strong\nstages: [a]", `f:2: Invalid: "strong": expected eventual or repeatable`},
+		{"name: d\nconsistency: strong\nstages: [a]", `f:2: Invalid: "strong": expected one of eventual, repeatable, causal-key, causal-cut, causal-session`},
 		{"name: a b\nstages: [a]", `Invalid: dag name "a b"`},
 		{"name: d\nstages:\n  - nome: x", `f:3: Invalid: unknown field "nome" of a stage`},
 		{"name: d\nstages:\n  - function: x", "f:3: Invalid: a stage without a name"},

@@ -87,39 +87,35 @@ func (c *Cut) Close() {
 }
 
 // Has reports whether this node has all of a past, as far as it owns what was
-// written, and, for StillHas, as which view it sees the mesh. Nodes whose word
-// is too old are asked once. False says that it cannot be told now.
-func (c *Cut) Has(ctx context.Context, need lattice.Past) (view mesh.ID, yes bool) {
+// written, in the view as it is now. Nodes whose word is too old are asked
+// once. False says that it cannot be told now.
+func (c *Cut) Has(ctx context.Context, need lattice.Past) bool {
 	for round := range 2 {
-		view, yes, waits := c.look(need, round == 0)
+		yes, waits := c.look(need, round == 0)
 		if yes || len(waits) == 0 {
-			return view, yes
+			return yes
 		}
 		for _, q := range waits {
 			select {
 			case <-q.answered:
 			case <-ctx.Done():
-				return view, false
+				return false
 			}
 		}
 	}
-	view, yes, _ = c.look(need, false)
-	return view, yes
+	yes, _ := c.look(need, false)
+	return yes
 }
 
-// StillHas reports whether the node sees the mesh as it did when Has answered:
-// if not, what was read since then may be of keys that others own.
-func (c *Cut) StillHas(view mesh.ID) bool { return c.View().Digest == view }
-
 // look asks the machine, and, if it may, the nodes that can help.
-func (c *Cut) look(need lattice.Past, mayAsk bool) (view mesh.ID, yes bool, waits []*question) {
+func (c *Cut) look(need lattice.Past, mayAsk bool) (yes bool, waits []*question) {
 	seen := c.View()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.machine.See(seen)
 	yes, ask := c.machine.Has(need)
 	if yes || c.closed {
-		return seen.Digest, yes, nil
+		return yes, nil
 	}
 	for _, id := range ask {
 		if q := c.asking[id]; q != nil {
@@ -128,7 +124,7 @@ func (c *Cut) look(need lattice.Past, mayAsk bool) (view mesh.ID, yes bool, wait
 			waits = append(waits, c.ask(id, need.Of(string(id))))
 		}
 	}
-	return seen.Digest, false, waits
+	return false, waits
 }
 
 // ask has a node vouch. c.mu is held.

@@ -68,7 +68,7 @@ var metrics = []metric{
 	gauge("virga_processors_utilisation_ratio", "Part of the machine's processor time that the node took.", func(f *Figures) float64 { return f.Load.Processors }),
 	gauge("virga_requests_p99_seconds", "99th percentile of the time of requests for state; 0 without nodes_latency.", func(f *Figures) float64 { return f.Load.Latency.Seconds() }),
 
-	gauge("virga_run_sessions", "Sessions of runs that see one version of each key, with something on this node.", func(f *Figures) float64 { return float64(f.Sessions) }),
+	gauge("virga_run_sessions", "Runs that read state at a level above eventual, with something on this node.", func(f *Figures) float64 { return float64(f.Sessions) }),
 	gauge("virga_runs", "Runs under way that this node coordinates.", func(f *Figures) float64 { return float64(f.Runs) }),
 	gauge("virga_invocations", "Invocations of functions under way on this node.", func(f *Figures) float64 { return float64(f.Invocations) }),
 	gauge("virga_invocations_waiting", "Invocations that wait for a place on this node.", func(f *Figures) float64 { return float64(f.Load.Waiting) }),

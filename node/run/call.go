@@ -152,9 +152,11 @@ func (r *Runs) callDAG(ctx context.Context, q *Request) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	if dag.Consistency > q.Consistency {
+	if dag.Consistency != mesh.Eventual {
 		asked := *q
-		asked.Consistency = dag.Consistency
+		if asked.Consistency, err = q.Consistency.With(dag.Consistency); err != nil {
+			return Reply{}, err
+		}
 		q = &asked
 	}
 	args := make([][]Arg, len(g.stages))

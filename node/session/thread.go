@@ -14,8 +14,10 @@ type Causal interface {
 	// Read reads a key so that all that need names of it is seen. A missing
 	// key is none of its errors.
 	Read(ctx context.Context, key mesh.Key, need lattice.Past) (CausalRead, error)
-	// Owns reports whether writes of a key that are made here are kept here.
-	Owns(key mesh.Key) bool
+	// View tells views of the mesh apart: who owns what is the same in one.
+	View() mesh.ID
+	// IsOwn reports whether a write was made by this node, which so owned the key.
+	IsOwn(made lattice.Past) bool
 }
 
 // CausalRead is what Causal gives of a key.
@@ -23,7 +25,8 @@ type CausalRead struct {
 	Value lattice.Value
 	Found bool
 	Here  bool         // it was at hand
-	Holds bool         // and will be: this node owns it
+	Holds bool         // and will be in the view: this node owns it
+	View  mesh.ID      // in which it was read
 	Needs lattice.Past // what has to be seen by who sees the value
 	Made  lattice.Past // what the value is made of
 }
@@ -35,8 +38,9 @@ type thread struct {
 
 	mu     sync.Mutex
 	need   lattice.Past // has to be seen by reads on this node
-	holds  lattice.Past // was seen here, and is kept here
-	deeper uint64       // how often a read has added to need
+	holds  lattice.Past // was seen here, and is kept here in the view
+	view   mesh.ID
+	deeper uint64 // how often a read has added to need
 }
 
 // Retain keeps what this node knows of a session until as many calls of
@@ -132,9 +136,7 @@ func (s *Sessions) getCausal(ctx context.Context, of mesh.Session, key mesh.Key)
 	if t == nil {
 		return lattice.Value{}, false, errOver()
 	}
-	t.mu.Lock()
-	need := t.need
-	t.mu.Unlock()
+	need := t.needed(s.cfg.Causal.View())
 	read, err := s.cfg.Causal.Read(ctx, key, need)
 	if err != nil {
 		return lattice.Value{}, false, err
@@ -146,6 +148,17 @@ func (s *Sessions) getCausal(ctx context.Context, of mesh.Session, key mesh.Key)
 	return read.Value, read.Here, nil
 }
 
+// needed is what a read has to see. Once the view has changed that is also what
+// this node held before.
+func (t *thread) needed(view mesh.ID) lattice.Past {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if view != t.view {
+		t.need, t.holds, t.view = t.need.Join(t.holds), lattice.Past{}, view
+	}
+	return t.need
+}
+
 func (t *thread) saw(level mesh.Consistency, read *CausalRead) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -153,12 +166,12 @@ func (t *thread) saw(level mesh.Consistency, read *CausalRead) {
 		t.need = t.need.Join(read.Needs)
 		t.deeper++
 	}
-	t.keep(read.Made, read.Holds)
+	t.keep(read.Made, read.Holds, read.View)
 }
 
-// keep adds what was read or written. With t.mu held.
-func (t *thread) keep(made lattice.Past, here bool) {
-	if here {
+// keep adds what was read or written, and is kept here or not in a view. With t.mu held.
+func (t *thread) keep(made lattice.Past, here bool, view mesh.ID) {
+	if here && view == t.view {
 		t.holds = t.holds.Join(made)
 	} else {
 		t.need = t.need.Join(made)
@@ -166,11 +179,13 @@ func (t *thread) keep(made lattice.Past, here bool) {
 }
 
 // writeCausal is Put and Delete at a causal level.
-func (s *Sessions) writeCausal(of mesh.Session, key mesh.Key, write func(*Causes) error) error {
+func (s *Sessions) writeCausal(of mesh.Session, write func(*Causes) error) error {
 	t := s.thread(of)
 	if t == nil {
 		return errOver()
 	}
+	view := s.cfg.Causal.View()
+	t.needed(view)
 	causes := &Causes{}
 	if of.Level != mesh.CausalKey {
 		t.mu.Lock()
@@ -180,8 +195,9 @@ func (s *Sessions) writeCausal(of mesh.Session, key mesh.Key, write func(*Causes
 	if err := write(causes); err != nil {
 		return err
 	}
+	here := s.cfg.Causal.IsOwn(causes.Wrote) && s.cfg.Causal.View() == view
 	t.mu.Lock()
-	t.keep(causes.Wrote, s.cfg.Causal.Owns(key))
+	t.keep(causes.Wrote, here, view)
 	t.mu.Unlock()
 	return nil
 }

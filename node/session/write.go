@@ -34,7 +34,7 @@ type Write struct {
 // made without the session seeing it.
 func (s *Sessions) Put(ctx context.Context, of mesh.Session, w Write, put func(*Causes) error) error {
 	if of.Level.Causal() {
-		return s.writeCausal(of, w.Key, put)
+		return s.writeCausal(of, put)
 	}
 	base, blind := seen{missing: true}, w.Kind == lattice.LWWKind
 	if !blind {
@@ -58,7 +58,7 @@ func (s *Sessions) Put(ctx context.Context, of mesh.Session, w Write, put func(*
 // Delete makes a delete for a session, which sees no such key from then on.
 func (s *Sessions) Delete(ctx context.Context, of mesh.Session, key mesh.Key, del func(*Causes) error) error {
 	if of.Level.Causal() {
-		return s.writeCausal(of, key, del)
+		return s.writeCausal(of, del)
 	}
 	if err := del(nil); err != nil {
 		return err
