@@ -13,11 +13,11 @@ import (
 )
 
 // Runs whose stages tell what they read and wrote, at each level that promises
-// something. Callers of a level make some runs at once and then rest, so that
-// runs meet each other though they are few.
+// something. The levels take turns: all callers of one make some runs, and
+// rest while it is the others' turn. So runs meet each other though they are few.
 const (
-	burst      = 4   // runs of a caller
-	windowRate = 100 // calls of another client while a caller makes one burst
+	burst = 4   // runs of a caller
+	turn  = 100 // calls of another client that a turn takes at the least
 )
 
 // shapes are the DAGs of these runs: chains and joins.
@@ -53,18 +53,24 @@ func newHistories() (all []*history) {
 	return all
 }
 
-// witness makes runs of a level until ctx ends, or the history is full.
-// Window is the time from one burst to the next.
-func (l *load) witness(ctx context.Context, c *sdk.Client, h *history, lax bool, window time.Duration, chance *rand.Rand) {
+// witness makes runs of a level until ctx ends, or the history is full. Each
+// level has a turn so long.
+func (l *load) witness(ctx context.Context, c *sdk.Client, level int, lax bool, turn time.Duration, chance *rand.Rand) {
+	h := l.histories[level]
 	for ctx.Err() == nil {
-		now := time.Since(h.began)
-		rest(ctx, now.Truncate(window)+window-now) // when all callers do
+		rest(ctx, untilTurn(time.Since(h.began), turn, level, len(l.histories)))
 		for range burst {
 			if ctx.Err() == nil && !l.witnessOnce(ctx, c, h, lax, chance) {
 				return
 			}
 		}
 	}
+}
+
+// untilTurn is how long a level waits for its next turn, of those of so many levels.
+func untilTurn(now, turn time.Duration, level, of int) time.Duration {
+	round := turn * time.Duration(of)
+	return round - (now+round-turn*time.Duration(level))%round
 }
 
 // witnessOnce makes a run, and reports whether there was room for it. Half of

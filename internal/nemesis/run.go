@@ -147,7 +147,7 @@ func faultsUnderLoad(ctx context.Context, a *arena, o Options, report *Report) (
 			case caller < 0:
 				l.run(working, c, pause, chance)
 			default:
-				l.witness(working, c, l.histories[caller%len(l.histories)], o.Lax, windowRate*pause, chance)
+				l.witness(working, c, caller%len(l.histories), o.Lax, turn*pause, chance)
 			}
 		})
 	}
