@@ -10,7 +10,9 @@
 // nothing may be counted twice, however often it was attempted. Beside those who
 // read and write, some may run a DAG (Options.Runners) of which each stage counts, by an id under
 // which they call it again until it has its result: the counters hold exactly
-// what the runs counted.
+// what the runs counted. Others run DAGs at each level of consistency but eventual (Options.Callers) whose
+// stages tell what they read and wrote: that is held against the level by package check, which knows
+// nothing of the mesh. A run without a result tells nothing; what it wrote is known when it is read, by the version.
 //
 // Nodes hear each other through a Proxy, which can cut one off without rights
 // on the machine, while clients reach it still. As root the program has a

@@ -30,10 +30,18 @@ type load struct {
 	reads  atomic.Int64
 	unseen atomic.Int64 // quorum reads that missed what the same client had written
 
+	histories []*history // of runs that tell what they read and wrote
+
 	lock   sync.Mutex
 	odd    []string // errors that no fault explains, up to mostOdd
 	missed []string // what quorum reads did not see, up to mostOdd
-	fault  string   // the last that was made, and how far it has come
+	faults []moment // how far each has come
+}
+
+// moment is when a fault came so far.
+type moment struct {
+	at    time.Time
+	fault string
 }
 
 // mostOdd bounds what is told of each kind.
@@ -145,7 +153,7 @@ func (l *load) miss(key Key, seen content) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	if len(l.missed) < mostOdd {
-		l.missed = append(l.missed, fmt.Sprintf("%s showed %v: expected %s; %s", key.Name, seen.values, wanted, l.fault))
+		l.missed = append(l.missed, fmt.Sprintf("%s showed %v: expected %s; %s", key.Name, seen.values, wanted, l.last()))
 	}
 }
 
@@ -153,7 +161,27 @@ func (l *load) miss(key Key, seen content) {
 func (l *load) suffers(format string, args ...any) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
-	l.fault = fmt.Sprintf(format, args...)
+	l.faults = append(l.faults, moment{time.Now(), fmt.Sprintf(format, args...)})
+}
+
+// last is the last fault, and how far it has come. The lock is held.
+func (l *load) last() string {
+	if len(l.faults) == 0 {
+		return ""
+	}
+	return l.faults[len(l.faults)-1].fault
+}
+
+// faultAt is last as it was at a time.
+func (l *load) faultAt(t time.Time) (fault string) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	for _, m := range l.faults {
+		if !m.at.After(t) {
+			fault = m.fault
+		}
+	}
+	return fault
 }
 
 func write(ctx context.Context, c *sdk.Client, key Key, value int) error {

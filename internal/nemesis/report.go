@@ -25,11 +25,13 @@ type Report struct {
 	Missed  []string  `json:"missed,omitempty"` // what these were, and during which fault
 	Lost    int       `json:"lost"`
 	// Twice is how many increments were counted twice at least.
-	Twice     int      `json:"double_counted"`
-	Unwritten int      `json:"never_written"` // values that nobody wrote
-	EqualMS   int64    `json:"equal_ms"`      // from the end of the load until all nodes show the same
-	Odd       []string `json:"unexpected_errors,omitempty"`
-	Failures  []string `json:"failures,omitempty"` // what kept the run from its end
+	Twice     int `json:"double_counted"`
+	Unwritten int `json:"never_written"` // values that nobody wrote
+	// Levels are what runs at each level of consistency saw.
+	Levels   []LevelReport `json:"levels,omitempty"`
+	EqualMS  int64         `json:"equal_ms"` // from the end of the load until all nodes show the same
+	Odd      []string      `json:"unexpected_errors,omitempty"`
+	Failures []string      `json:"failures,omitempty"` // what kept the run from its end
 }
 
 // Strike is one fault that was made.
@@ -49,8 +51,35 @@ type Skipped struct {
 	Why   string `json:"why"`
 }
 
+// LevelReport is what runs at a level of consistency read and wrote, held
+// against the level.
+type LevelReport struct {
+	Level      string `json:"level"`
+	Runs       int    `json:"runs"`       // that gave their result, and so are recorded
+	Unanswered int    `json:"unanswered"` // that did not
+	Reads      int    `json:"reads"`
+	Writes     int    `json:"writes"`
+	// Unheard is how many other writes were read: of runs that did not give their
+	// result, or of executions that others took the place of.
+	Unheard    int         `json:"unheard_writes"`
+	Full       bool        `json:"full,omitempty"` // there is no room for more: runs ended early
+	Violations int         `json:"violations"`
+	Told       []Violation `json:"told,omitempty"` // of these up to 20
+}
+
+// Violation is what the level forbids and was seen.
+type Violation struct {
+	Anomaly string   `json:"anomaly"`
+	Events  []string `json:"events"` // that have part in it; the last should not be
+}
+
 // Failed reports whether something happened that must never happen.
 func (r *Report) Failed() bool {
+	for _, level := range r.Levels {
+		if level.Violations > 0 {
+			return true
+		}
+	}
 	return r.Lost > 0 || r.Twice > 0 || r.Unwritten > 0 || r.Unseen > 0 || len(r.Odd) > 0 || len(r.Failures) > 0
 }
 
@@ -84,11 +113,29 @@ func (r *Report) Table(w io.Writer) error {
 	for _, missed := range r.Missed {
 		fmt.Fprintf(w, "unseen by a quorum: %s\n", missed)
 	}
+	for _, level := range r.Levels {
+		level.table(w)
+	}
 	for _, failure := range r.Failures {
 		fmt.Fprintf(w, "FAILED: %s\n", failure)
 	}
 	_, err := fmt.Fprintf(w, "lost: %d   double counted: %d   never written: %d   unseen by a quorum: %d\n", r.Lost, r.Twice, r.Unwritten, r.Unseen)
 	return err
+}
+
+// table writes a line, and what was found.
+func (r *LevelReport) table(w io.Writer) {
+	fmt.Fprintf(w, "%s: %d runs of DAGs with a result, and %d without; %d reads and %d writes recorded, %d other writes seen; violations: %d\n",
+		r.Level, r.Runs, r.Unanswered, r.Reads, r.Writes, r.Unheard, r.Violations)
+	if r.Full {
+		fmt.Fprintf(w, "%s: no more runs were made before the end: a history has room for so many reads and writes\n", r.Level)
+	}
+	for _, v := range r.Told {
+		fmt.Fprintf(w, "%s: %s:\n", r.Level, v.Anomaly)
+		for _, e := range v.Events {
+			fmt.Fprintf(w, "    %s\n", e)
+		}
+	}
 }
 
 func ms(n int64) string { return (time.Duration(n) * time.Millisecond).String() }

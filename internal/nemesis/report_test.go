@@ -15,6 +15,7 @@ func TestTheReportFailsOnWhatMustNeverHappen(t *testing.T) {
 		"a blind quorum":      {Unseen: 1},
 		"an unexpected error": {Odd: []string{"Internal: a defect"}},
 		"no end":              {Failures: []string{"n1 is not ready"}},
+		"a violation":         {Levels: []LevelReport{{Level: "causal-key"}, {Level: "causal-cut", Violations: 1}}},
 	} {
 		if !r.Failed() {
 			t.Errorf("%s does not fail", name)
@@ -28,15 +29,20 @@ func TestTheReportFailsOnWhatMustNeverHappen(t *testing.T) {
 func TestTheReportIsATableAndAnObject(t *testing.T) {
 	r := Report{
 		Seed: 7, Nodes: 5, Clients: 8, Seconds: 61.2, Acked: 1234,
-		Faults:  []Strike{{Fault: "kill -9", Node: "n3", LastedMS: 1500, OwnedMS: 900, OtherMS: 40, HealedMS: 700}},
-		Missed:  []string{"k showed [7]: expected 8, acknowledged; pause of n2, healed"},
+		Faults: []Strike{{Fault: "kill -9", Node: "n3", LastedMS: 1500, OwnedMS: 900, OtherMS: 40, HealedMS: 700}},
+		Missed: []string{"k showed [7]: expected 8, acknowledged; pause of n2, healed"},
+		Levels: []LevelReport{{
+			Level: "causal-key", Runs: 40, Unanswered: 2, Reads: 300, Writes: 90, Full: true, Violations: 1,
+			Told: []Violation{{Anomaly: "unwritten read", Events: []string{"7/s1 reads k = v"}}},
+		}},
 		Skipped: []Skipped{{Fault: "fill the disk", Why: "a small disk needs root"}},
 	}
 	var table, object bytes.Buffer
 	if err := r.Table(&table); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"kill -9", "n3", "1.5s", "900ms", "skipped: fill the disk: a small disk needs root", "seed 7", "k showed [7]: expected 8", "1234 writes", "lost: 0"} {
+	for _, want := range []string{"kill -9", "n3", "1.5s", "900ms", "skipped: fill the disk: a small disk needs root", "seed 7", "k showed [7]: expected 8", "1234 writes", "lost: 0",
+		"causal-key: 40 runs of DAGs with a result, and 2 without; 300 reads and 90 writes recorded", "no more runs", "unwritten read", "7/s1 reads k = v"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("the table does not say %q:\n%s", want, &table)
 		}

@@ -14,14 +14,20 @@ import (
 
 // Options say what to run. Zero fields mean the defaults.
 type Options struct {
-	Home    string        // folder of the mesh; required, and empty or missing
-	Nodes   int           // default 5, so that a node does not own every key
-	Clients int           // default 8
-	Runners int           // clients beside those that run DAGs; default none
-	Time    time.Duration // for which faults are made; default one minute
-	Rate    int           // most calls a second of one client; default 100
-	Seed    uint64        // of what befalls whom when
-	Faults  []string      // names; default: all
+	Home    string // folder of the mesh; required, and empty or missing
+	Nodes   int    // default 5, so that a node does not own every key
+	Clients int    // default 8
+	Runners int    // clients beside those that run DAGs; default none
+	// Callers is how many more clients at each level of consistency run DAGs
+	// that tell what they read and wrote; default none.
+	Callers int
+	// Lax has these runs ask for no level, and holds them against it all the
+	// same: to see that the checker finds something.
+	Lax    bool
+	Time   time.Duration // for which faults are made; default one minute
+	Rate   int           // most calls a second of one client; default 100
+	Seed   uint64        // of what befalls whom when
+	Faults []string      // names; default: all
 	// Adds, if not 0, replaces the load by so many additions to sets, and the
 	// faults by Kills of nodes, evenly spread over them.
 	Adds, Kills int
@@ -68,6 +74,8 @@ func (o Options) validate() error {
 		return invalid("%d clients: expected 1 to %d", o.Clients, mostClients)
 	case o.Runners < 0 || o.Runners > mostClients:
 		return invalid("%d runners: expected up to %d", o.Runners, mostClients)
+	case o.Callers < 0 || o.Callers > mostClients:
+		return invalid("%d callers: expected up to %d", o.Callers, mostClients)
 	case o.Time < 0 || o.Rate < 1 || o.Adds < 0 || o.Kills < 0:
 		return invalid("time %v, rate %d, %d adds, %d kills: expected none below 0, and a rate of at least 1", o.Time, o.Rate, o.Adds, o.Kills)
 	}
@@ -112,17 +120,20 @@ func faultsUnderLoad(ctx context.Context, a *arena, o Options, report *Report) (
 		return nil, err
 	}
 	report.Skipped = skipped
-	clients, err := a.dialAll(ctx, o.Clients+o.Runners)
+	l := newLoad(a.ids)
+	if o.Callers > 0 {
+		l.histories = newHistories()
+	}
+	clients, err := a.dialAll(ctx, o.Clients+o.Runners+o.Callers*len(l.histories))
 	if err != nil {
 		return nil, err
 	}
 	defer closeAll(clients)
-	if o.Runners > 0 {
-		if err := deployDiamond(ctx, clients[0], o.Nodes); err != nil {
+	if o.Runners+o.Callers > 0 {
+		if err := deployRuns(ctx, clients[0], o.Nodes); err != nil {
 			return nil, err
 		}
 	}
-	l := newLoad(a.ids)
 	began := time.Now()
 	working, finish := context.WithCancel(ctx)
 	var load sync.WaitGroup
@@ -130,10 +141,13 @@ func faultsUnderLoad(ctx context.Context, a *arena, o Options, report *Report) (
 		chance := rand.New(rand.NewPCG(o.Seed, uint64(number+1)))
 		pause := time.Second / time.Duration(o.Rate)
 		load.Go(func() {
-			if number < o.Clients {
+			switch caller := number - o.Clients - o.Runners; {
+			case number < o.Clients:
 				l.client(working, c, number, o.Clients, pause, chance)
-			} else {
+			case caller < 0:
 				l.run(working, c, pause, chance)
+			default:
+				l.witness(working, c, caller%len(l.histories), o.Lax, turn*pause, chance)
 			}
 		})
 	}
@@ -188,6 +202,7 @@ func (l *load) conclude(ctx context.Context, a *arena, report *Report) {
 		report.Failures = append(report.Failures, err.Error())
 	}
 	report.EqualMS = took.Milliseconds()
+	l.concludeLevels(ctx, a, report)
 	report.Lost, report.Twice, report.Unwritten = sum.lost, sum.twice, sum.unwritten
 	report.Acked, report.Unknown = l.ledger.acked, l.ledger.unknown
 	report.Runs = l.runs.Load()

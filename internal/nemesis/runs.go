@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,10 +38,10 @@ func diamondDAG() *mesh.DAG {
 // diamondOf is what the diamond gives for n.
 func diamondOf(n int) int { return 2*(n+2) + 1 }
 
-// deployDiamond builds and deploys the functions, creates the DAG, and has
-// the nodes run it until each has compiled the module: what faults do to runs
+// deployRuns builds and deploys the functions, creates the DAGs, and has the
+// nodes run one until each has compiled the module: what faults do to runs
 // would not be seen while the first ones wait for compilers.
-func deployDiamond(ctx context.Context, c *sdk.Client, nodes int) error {
+func deployRuns(ctx context.Context, c *sdk.Client, nodes int) error {
 	dir, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", "github.com/virga-mesh/virga/internal/nemesis/tally").Output()
 	if err != nil {
 		return mesh.Errorf(mesh.Unavailable, "chaos", "the functions of the runs are not found: expected to run within a clone: %w", err)
@@ -49,13 +50,15 @@ func deployDiamond(ctx context.Context, c *sdk.Client, nodes int) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"tally", "tally-both"} {
+	for _, name := range []string{"tally", "tally-both", "witness"} {
 		if _, err := c.Deploy(ctx, name, module, sdk.DeployOptions{Export: name}); err != nil {
 			return err
 		}
 	}
-	if err := c.CreateDAG(ctx, diamondDAG()); err != nil {
-		return err
+	for _, d := range slices.Concat(shapes, []*mesh.DAG{diamondDAG()}) {
+		if err := c.CreateDAG(ctx, d); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, compileTimeout)
 	defer cancel()

@@ -1,7 +1,7 @@
 // Command chaos torments a mesh of virgad processes and tells what it cost:
 // see package nemesis. It fails when something acknowledged was lost or not
-// seen, something was counted twice or is there that was never written, or the
-// mesh did not come back.
+// seen, something was counted twice or is there that was never written, a run
+// saw what its level of consistency forbids, or the mesh did not come back.
 package main
 
 import (
@@ -78,6 +78,8 @@ func parse(args []string) (o options, err error) {
 	flags.IntVar(&o.Nodes, "nodes", 5, "nodes of the mesh")
 	flags.IntVar(&o.Clients, "clients", 8, "clients that read and write")
 	flags.IntVar(&o.Runners, "runners", 2, "clients beside those that run DAGs whose stages count; needs Go and a clone, unless 0")
+	flags.IntVar(&o.Callers, "callers", 3, "clients beside those at each level of consistency, that run DAGs whose stages tell what they read and wrote; needs Go and a clone, unless 0")
+	flags.BoolVar(&o.Lax, "lax", false, "have these runs ask for no level, and fail by what the level forbids all the same")
 	flags.IntVar(&o.Rate, "rate", 100, "most calls a second of one client")
 	flags.StringArrayVar(&o.Faults, "fault", nil, "make this fault; may be given again (default all)")
 	flags.IntVar(&o.Adds, "adds", 0, "add so many elements to sets instead, while nodes are killed")

@@ -1,11 +1,12 @@
-// Command tally is the functions of the runs that package nemesis makes: each
-// counts on a counter of the store, so that an execution that was one too many
-// or too few shows.
+// Command tally is the functions of the runs that package nemesis makes. Two
+// count on a counter of the store, so that an execution that was one too many
+// or too few shows; one tells what it read and wrote.
 package main
 
 import (
 	"context"
 
+	"github.com/virga-mesh/virga/internal/nemesis/witness"
 	"github.com/virga-mesh/virga/sdk/fn"
 	"github.com/virga-mesh/virga/sdk/worker"
 )
@@ -13,6 +14,7 @@ import (
 var (
 	_ = fn.Export("tally", tally)
 	_ = fn.Export("tally-both", tallyBoth)
+	_ = fn.Export("witness", witness.Do)
 )
 
 // tally counts one on the counter, and gives the number after n.
