@@ -132,7 +132,7 @@ func (p Past) AppendBinary(dst []byte) []byte {
 	if len(p.upTo) == 0 {
 		return dst
 	}
-	latest := p.latest()
+	latest := p.Latest()
 	dst = appendUvarint(dst, latest)
 	for _, m := range p.upTo {
 		dst = appendUvarint(binary.BigEndian.AppendUint64(dst, m.node), latest-m.time)
@@ -140,7 +140,8 @@ func (p Past) AppendBinary(dst []byte) []byte {
 	return dst
 }
 
-func (p Past) latest() (time uint64) {
+// Latest is the latest time in it; 0: it says nothing.
+func (p Past) Latest() (time uint64) {
 	for _, m := range p.upTo {
 		time = max(time, m.time)
 	}
@@ -172,7 +173,7 @@ func (d *decoder) past() Past {
 		}
 		p.upTo = append(p.upTo, mark{node, latest - before})
 	}
-	if p.latest() != latest {
+	if p.Latest() != latest {
 		d.fail("no node has the latest time %d", latest)
 	}
 	return p

@@ -139,3 +139,40 @@ func slow(m *simmesh.Mesh, by time.Duration) {
 		m.Slow(0, other, by)
 	}
 }
+
+// A write of a run wins over what the run had read, also where the node that
+// makes it has a clock that is behind, and has not heard of that yet.
+func TestWritesComeAfterWhatTheirRunHasSeen(t *testing.T) {
+	options := simmesh.Options{Nodes: 3, Provide: func(int) []node.Option { return []node.Option{node.Handle("steps", steps)} }}
+	options.Configure = func(i int, cfg *node.Config) {
+		by := []time.Duration{20 * time.Second, -20 * time.Second, 0}[i]
+		cfg.Now = func() time.Time { return time.Now().Add(by) }
+	}
+	simulate(t, options, func(t *testing.T, m *simmesh.Mesh) {
+		for stages := range 3 {
+			create(t, at(m, 0), chainOf(1+stages))
+		}
+		for _, level := range mesh.Levels() {
+			if level == mesh.Repeatable {
+				continue // promises nothing of what others see
+			}
+			key := level.String()
+			does(t, m, level, doing{1, key + "=old"}, doing{0, key}, doing{2, key})
+			time.Sleep(5 * time.Second)
+			m.Slow(0, 1, 300*time.Millisecond)
+			does(t, m, level, doing{0, key + "=first"})
+			does(t, m, level, doing{2, key}, doing{1, key + "=second"})
+			m.Slow(0, 1, 0)
+			time.Sleep(5 * time.Second)
+			want := "second"
+			if level == mesh.Eventual || level == mesh.CausalCut { // the stage that writes has read nothing
+				want = "first"
+			}
+			for i := range 3 {
+				if got := does(t, m, mesh.Eventual, doing{i, key}); got != want {
+					t.Errorf("%v: node %d reads %s, want %s", level, i, got, want)
+				}
+			}
+		}
+	})
+}

@@ -73,7 +73,7 @@ func (r *rooms) put(ctx context.Context, m *pb.Put) (reply *pb.PutReply, err err
 	}
 	write := session.Write{Key: key, Kind: lattice.Kind(m.Kind), Op: op, ID: string(m.WriteId)}
 	err = r.sessions.Put(ctx, in, write, func(causes *session.Causes) (err error) {
-		m.Causes = encodeSeen(causes)
+		m.Causes, m.CausesUntold = encodeSeen(causes)
 		if reply, err = r.replica.HandlePut(ctx, m); err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (r *rooms) delete(ctx context.Context, m *pb.Delete) (reply *pb.PutReply, e
 		return nil, err
 	}
 	err = r.sessions.Delete(ctx, in, key, func(causes *session.Causes) (err error) {
-		m.Causes = encodeSeen(causes)
+		m.Causes, m.CausesUntold = encodeSeen(causes)
 		if reply, err = r.replica.HandleDelete(ctx, m); err != nil {
 			return err
 		}
@@ -101,11 +101,11 @@ func (r *rooms) delete(ctx context.Context, m *pb.Delete) (reply *pb.PutReply, e
 }
 
 // encodeSeen is what a write that tells its causes has in its message.
-func encodeSeen(causes *session.Causes) []byte {
+func encodeSeen(causes *session.Causes) (seen []byte, untold bool) {
 	if causes == nil {
-		return nil
+		return nil, false
 	}
-	return causes.Seen.AppendBinary(nil)
+	return causes.Seen.AppendBinary(nil), causes.Untold
 }
 
 // heed takes which write was made out of the reply, which is for a worker.

@@ -105,7 +105,7 @@ func caused(causes *session.Causes, o replica.WriteOptions, write func(replica.W
 	if causes == nil {
 		return write(o)
 	}
-	o.Causes, o.Wrote = &causes.Seen, &replica.Wrote{}
+	o.Causes, o.Untold, o.Wrote = &causes.Seen, causes.Untold, &replica.Wrote{}
 	err := write(o)
 	causes.Wrote = o.Wrote.Made()
 	return err

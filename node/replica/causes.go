@@ -57,6 +57,23 @@ func (r *Replica) ReadConsistent(ctx context.Context, key mesh.Key) (Reading, er
 	return r.Read(ctx, key, max(known, min(2, len(r.owners(key)))))
 }
 
+// told are the causes that the key is to tell of a change; nil: none, not even
+// that it was made.
+func (c change) told() *lattice.Past {
+	if c.causes != nil && c.untold {
+		return &lattice.Past{}
+	}
+	return c.causes
+}
+
+// followCauses sees to it that a change gets a later stamp than all that it comes after.
+func (r *Replica) followCauses(c change) error {
+	if c.causes == nil || r.Observe == nil {
+		return nil
+	}
+	return r.Observe(lattice.Stamp{Time: c.causes.Latest()})
+}
+
 // depart begins a change that is to be sent to the owners of a quorum.
 func (r *Replica) depart(c change, q quorum) *flight {
 	f := r.flights.depart(r.others(q.owners), q.known, r.Self)

@@ -105,6 +105,9 @@ func (r *Replica) applyNew(ctx context.Context, c change, q quorum, w *recentWri
 	if err := r.reach(ctx, c, others); err != nil {
 		return err
 	}
+	if err := r.followCauses(c); err != nil {
+		return err
+	}
 	var merged mesh.Merged
 	switch {
 	case c.deletes:

@@ -64,14 +64,14 @@ func (r *Replica) divided(ctx context.Context, c change, q quorum) ([]change, er
 	}
 	var changes []change
 	if base.anyHeld {
-		changes = append(changes, putting(change{key: c.key, kind: c.kind, op: base.held, ttl: c.ttl, causes: c.causes, wrote: c.wrote}))
+		changes = append(changes, putting(change{key: c.key, kind: c.kind, op: base.held, ttl: c.ttl, causes: c.causes, untold: c.untold, wrote: c.wrote}))
 	} else if c.ttl > 0 {
 		changes = append(changes, touching(change{key: c.key, ttl: c.ttl}))
 	}
 	if base.anyOther {
 		byPart, _ := base.others.Divide(mesh.PartOf)
 		for part, op := range byPart {
-			changes = append(changes, change{key: c.key.Part(part), whole: &c.key, kind: c.kind, op: op, causes: c.causes, wrote: c.wrote})
+			changes = append(changes, change{key: c.key.Part(part), whole: &c.key, kind: c.kind, op: op, causes: c.causes, untold: c.untold, wrote: c.wrote})
 		}
 	}
 	return changes, nil
@@ -207,7 +207,7 @@ func (r *Replica) deleteLocal(ctx context.Context, c change) (lattice.Cell, mesh
 		return lattice.Cell{}, mesh.Merged{}, err
 	}
 	delta, merged, err := r.Local.Change(ctx, c.key, mesh.Memory, func(_ lattice.Cell, at lattice.Write) (lattice.Cell, error) {
-		at.Causes = c.causes
+		at.Causes = c.told()
 		return lattice.NewCell(at.Stamp, lattice.Value{}).Caused(at), nil
 	})
 	if err == nil && divided {

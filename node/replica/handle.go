@@ -76,7 +76,7 @@ func changeOf(m *pb.Put) (c change, o WriteOptions, err error) {
 	}
 	made, tells := making(m.TellBytes)
 	o = WriteOptions{
-		Causes: causes, Wrote: wrote,
+		Causes: causes, Untold: m.CausesUntold, Wrote: wrote,
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), TTL: fromMillis(m.TtlMs), Behind: m.Behind, Forwarded: m.Forwarded,
 		RetryAge: time.Duration(min(m.RetryAgeMs, maxRetryAge)) * time.Millisecond, Insist: m.Insist,
 		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells,
@@ -124,7 +124,7 @@ func (r *Replica) HandleDelete(ctx context.Context, m *pb.Delete) (*pb.PutReply,
 	made, tells := making(m.TellBytes)
 	o := WriteOptions{
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Behind: m.Behind, Forwarded: m.Forwarded,
-		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells, Causes: causes, Wrote: wrote,
+		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells, Causes: causes, Untold: m.CausesUntold, Wrote: wrote,
 	}
 	ack, err := r.Delete(ctx, key, o)
 	if err != nil {

@@ -186,6 +186,9 @@ type Options struct {
 	Local     Local
 	Placement Placement
 	Peers     Peers
+	// Observe has later stamps follow one that was told; the clock is Local's. Nil:
+	// no write has causes.
+	Observe func(lattice.Stamp) error
 	// Cache may be nil: then every read at a non-owner goes to an owner.
 	Cache Cache
 	// Subscriptions may be nil: then nobody is told of changes.

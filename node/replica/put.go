@@ -50,9 +50,11 @@ type WriteOptions struct {
 	// those that are away included, hold the write.
 	Made      *lattice.Cell
 	TellBytes int
-	// Causes, unless it is nil, is what the writer had seen: the key tells its
-	// readers (lattice.Write.Causes).
+	// Causes, unless it is nil, is what the writer had seen: the write gets a
+	// later stamp, and the key tells its readers (lattice.Write.Causes), unless
+	// that is Untold.
 	Causes *lattice.Past
+	Untold bool
 	// Wrote, if it is not nil, takes which write has been made.
 	Wrote *Wrote
 	// TTL is how long the key is kept from the write on, up to MaxTTL; 0: a
@@ -84,7 +86,7 @@ func (r *Replica) Delete(ctx context.Context, key mesh.Key, o WriteOptions) (mes
 
 // on adds to a change what concerns the session that it is made for.
 func (o WriteOptions) on(c change) change {
-	c.after, c.most, c.made, c.tells, c.causes, c.wrote = o.After, o.AfterMost, o.Made, o.TellBytes, o.Causes, o.Wrote
+	c.after, c.most, c.made, c.tells, c.causes, c.untold, c.wrote = o.After, o.AfterMost, o.Made, o.TellBytes, o.Causes, o.Untold, o.Wrote
 	return c
 }
 
@@ -126,6 +128,7 @@ type change struct {
 	made    *lattice.Cell // WriteOptions.Made
 	tells   int           // WriteOptions.TellBytes
 	causes  *lattice.Past // WriteOptions.Causes
+	untold  bool          // WriteOptions.Untold
 	wrote   *Wrote        // WriteOptions.Wrote
 	by      time.Time     // mesh.BeginBy
 }
@@ -158,7 +161,7 @@ func (c change) message(o WriteOptions) wire.Message {
 		return &pb.Delete{
 			Key: wire.FromKey(c.key), WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability),
 			WriteId: []byte(o.ID), Forwarded: true, After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
-			Causes: encodeCauses(o.Causes),
+			Causes: encodeCauses(o.Causes), CausesUntold: o.Untold,
 		}
 	}
 	if c.touches {
@@ -171,7 +174,8 @@ func (c change) message(o WriteOptions) wire.Message {
 		Key: wire.FromKey(c.key), Kind: uint32(c.kind), Op: c.op.AppendBinary(nil), TtlMs: toMillis(c.ttl),
 		WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability), WriteId: []byte(o.ID), Forwarded: true,
 		RetryAgeMs: uint64((o.RetryAge + time.Millisecond - 1) / time.Millisecond), Insist: o.Insist,
-		After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes), Causes: encodeCauses(o.Causes),
+		After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
+		Causes: encodeCauses(o.Causes), CausesUntold: o.Untold,
 	}
 }
 

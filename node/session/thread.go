@@ -186,12 +186,10 @@ func (s *Sessions) writeCausal(of mesh.Session, write func(*Causes) error) error
 	}
 	view := s.cfg.Causal.View()
 	t.needed(view)
-	causes := &Causes{}
-	if of.Level != mesh.CausalKey {
-		t.mu.Lock()
-		causes.Seen = t.need.Join(t.holds)
-		t.mu.Unlock()
-	}
+	causes := &Causes{Untold: of.Level == mesh.CausalKey}
+	t.mu.Lock()
+	causes.Seen = t.need.Join(t.holds)
+	t.mu.Unlock()
 	if err := write(causes); err != nil {
 		return err
 	}
@@ -204,6 +202,7 @@ func (s *Sessions) writeCausal(of mesh.Session, write func(*Causes) error) error
 
 // Causes are what a write at a causal level tells, and is told.
 type Causes struct {
-	Seen  lattice.Past // by the run before
-	Wrote lattice.Past // to be filled in: which write it is
+	Seen   lattice.Past // by the run before: the write is to be later
+	Untold bool         // who reads what is written need not see it
+	Wrote  lattice.Past // to be filled in: which write it is
 }

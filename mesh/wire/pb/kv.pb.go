@@ -202,21 +202,22 @@ func (x *GetReply) GetCausesBytes() uint32 {
 type Put struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	Kind          uint32                 `protobuf:"varint,2,opt,name=kind,proto3" json:"kind,omitempty"`                                  // lattice.Kind, fixed by the first put of the key
-	Op            []byte                 `protobuf:"bytes,3,opt,name=op,proto3" json:"op,omitempty"`                                       // lattice.Op
-	WriteQuorum   uint32                 `protobuf:"varint,4,opt,name=write_quorum,json=writeQuorum,proto3" json:"write_quorum,omitempty"` // owners that must hold it; 0: the node's default
-	Durability    uint32                 `protobuf:"varint,5,opt,name=durability,proto3" json:"durability,omitempty"`                      // mesh.Durability
-	WriteId       []byte                 `protobuf:"bytes,6,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"`              // drawn by the client, up to 64 bytes; a retry carries the same
-	Forwarded     bool                   `protobuf:"varint,7,opt,name=forwarded,proto3" json:"forwarded,omitempty"`                        // by a node that is no owner; never forwarded again
-	RetryAgeMs    uint64                 `protobuf:"varint,30,opt,name=retry_age_ms,json=retryAgeMs,proto3" json:"retry_age_ms,omitempty"` // of a retry: how long ago the write was first attempted, rounded up; 0: it never was
-	Behind        bool                   `protobuf:"varint,36,opt,name=behind,proto3" json:"behind,omitempty"`                             // answer when the asked node has taken the write, and make it then
-	TtlMs         uint64                 `protobuf:"varint,10,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"`                  // how long the key is kept from now on; 0: a register for ever, all else as before
-	After         []byte                 `protobuf:"bytes,31,opt,name=after,proto3" json:"after,omitempty"`                                // lattice.Cell: whoever has the write must have this, too
-	TellBytes     uint32                 `protobuf:"varint,32,opt,name=tell_bytes,json=tellBytes,proto3" json:"tell_bytes,omitempty"`      // tell the write's delta if it is no longer than that
-	AfterMost     bool                   `protobuf:"varint,33,opt,name=after_most,json=afterMost,proto3" json:"after_most,omitempty"`      // whoever has the write must have what most owners had, too
-	Insist        bool                   `protobuf:"varint,37,opt,name=insist,proto3" json:"insist,omitempty"`                             // with retry_age_ms: make the write where it is not remembered whether it was made
-	Session       *RunSession            `protobuf:"bytes,40,opt,name=session,proto3" json:"session,omitempty"`                            // of the function that writes, in a worker
-	Causes        []byte                 `protobuf:"bytes,41,opt,name=causes,proto3,oneof" json:"causes,omitempty"`                        // lattice.Past: what the writer had seen, for who reads the key; without it that is not kept
+	Kind          uint32                 `protobuf:"varint,2,opt,name=kind,proto3" json:"kind,omitempty"`                                      // lattice.Kind, fixed by the first put of the key
+	Op            []byte                 `protobuf:"bytes,3,opt,name=op,proto3" json:"op,omitempty"`                                           // lattice.Op
+	WriteQuorum   uint32                 `protobuf:"varint,4,opt,name=write_quorum,json=writeQuorum,proto3" json:"write_quorum,omitempty"`     // owners that must hold it; 0: the node's default
+	Durability    uint32                 `protobuf:"varint,5,opt,name=durability,proto3" json:"durability,omitempty"`                          // mesh.Durability
+	WriteId       []byte                 `protobuf:"bytes,6,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"`                  // drawn by the client, up to 64 bytes; a retry carries the same
+	Forwarded     bool                   `protobuf:"varint,7,opt,name=forwarded,proto3" json:"forwarded,omitempty"`                            // by a node that is no owner; never forwarded again
+	RetryAgeMs    uint64                 `protobuf:"varint,30,opt,name=retry_age_ms,json=retryAgeMs,proto3" json:"retry_age_ms,omitempty"`     // of a retry: how long ago the write was first attempted, rounded up; 0: it never was
+	Behind        bool                   `protobuf:"varint,36,opt,name=behind,proto3" json:"behind,omitempty"`                                 // answer when the asked node has taken the write, and make it then
+	TtlMs         uint64                 `protobuf:"varint,10,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"`                      // how long the key is kept from now on; 0: a register for ever, all else as before
+	After         []byte                 `protobuf:"bytes,31,opt,name=after,proto3" json:"after,omitempty"`                                    // lattice.Cell: whoever has the write must have this, too
+	TellBytes     uint32                 `protobuf:"varint,32,opt,name=tell_bytes,json=tellBytes,proto3" json:"tell_bytes,omitempty"`          // tell the write's delta if it is no longer than that
+	AfterMost     bool                   `protobuf:"varint,33,opt,name=after_most,json=afterMost,proto3" json:"after_most,omitempty"`          // whoever has the write must have what most owners had, too
+	Insist        bool                   `protobuf:"varint,37,opt,name=insist,proto3" json:"insist,omitempty"`                                 // with retry_age_ms: make the write where it is not remembered whether it was made
+	Session       *RunSession            `protobuf:"bytes,40,opt,name=session,proto3" json:"session,omitempty"`                                // of the function that writes, in a worker
+	Causes        []byte                 `protobuf:"bytes,41,opt,name=causes,proto3,oneof" json:"causes,omitempty"`                            // lattice.Past: what the writer had seen, for who reads the key; without it that is not kept
+	CausesUntold  bool                   `protobuf:"varint,42,opt,name=causes_untold,json=causesUntold,proto3" json:"causes_untold,omitempty"` // the causes count for the write's stamp, and are not kept
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -363,6 +364,13 @@ func (x *Put) GetCauses() []byte {
 	return nil
 }
 
+func (x *Put) GetCausesUntold() bool {
+	if x != nil {
+		return x.CausesUntold
+	}
+	return false
+}
+
 type PutReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replicas      uint32                 `protobuf:"varint,1,opt,name=replicas,proto3" json:"replicas,omitempty"`
@@ -460,14 +468,15 @@ type Delete struct {
 	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	WriteQuorum   uint32                 `protobuf:"varint,2,opt,name=write_quorum,json=writeQuorum,proto3" json:"write_quorum,omitempty"`
 	Durability    uint32                 `protobuf:"varint,3,opt,name=durability,proto3" json:"durability,omitempty"`
-	Forwarded     bool                   `protobuf:"varint,4,opt,name=forwarded,proto3" json:"forwarded,omitempty"`                   // by a node that is no owner; never forwarded again
-	WriteId       []byte                 `protobuf:"bytes,10,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"`        // as in Put
-	Behind        bool                   `protobuf:"varint,36,opt,name=behind,proto3" json:"behind,omitempty"`                        // as in Put
-	After         []byte                 `protobuf:"bytes,31,opt,name=after,proto3" json:"after,omitempty"`                           // as in Put
-	TellBytes     uint32                 `protobuf:"varint,32,opt,name=tell_bytes,json=tellBytes,proto3" json:"tell_bytes,omitempty"` // as in Put
-	AfterMost     bool                   `protobuf:"varint,33,opt,name=after_most,json=afterMost,proto3" json:"after_most,omitempty"` // as in Put
-	Session       *RunSession            `protobuf:"bytes,40,opt,name=session,proto3" json:"session,omitempty"`                       // as in Put
-	Causes        []byte                 `protobuf:"bytes,41,opt,name=causes,proto3,oneof" json:"causes,omitempty"`                   // as in Put
+	Forwarded     bool                   `protobuf:"varint,4,opt,name=forwarded,proto3" json:"forwarded,omitempty"`                            // by a node that is no owner; never forwarded again
+	WriteId       []byte                 `protobuf:"bytes,10,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"`                 // as in Put
+	Behind        bool                   `protobuf:"varint,36,opt,name=behind,proto3" json:"behind,omitempty"`                                 // as in Put
+	After         []byte                 `protobuf:"bytes,31,opt,name=after,proto3" json:"after,omitempty"`                                    // as in Put
+	TellBytes     uint32                 `protobuf:"varint,32,opt,name=tell_bytes,json=tellBytes,proto3" json:"tell_bytes,omitempty"`          // as in Put
+	AfterMost     bool                   `protobuf:"varint,33,opt,name=after_most,json=afterMost,proto3" json:"after_most,omitempty"`          // as in Put
+	Session       *RunSession            `protobuf:"bytes,40,opt,name=session,proto3" json:"session,omitempty"`                                // as in Put
+	Causes        []byte                 `protobuf:"bytes,41,opt,name=causes,proto3,oneof" json:"causes,omitempty"`                            // as in Put
+	CausesUntold  bool                   `protobuf:"varint,42,opt,name=causes_untold,json=causesUntold,proto3" json:"causes_untold,omitempty"` // as in Put
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -577,6 +586,13 @@ func (x *Delete) GetCauses() []byte {
 		return x.Causes
 	}
 	return nil
+}
+
+func (x *Delete) GetCausesUntold() bool {
+	if x != nil {
+		return x.CausesUntold
+	}
+	return false
 }
 
 // List asks for the names of keys in a namespace, in order.
@@ -1398,7 +1414,7 @@ const file_kv_proto_rawDesc = "" +
 	" \x01(\tR\aversion\x12\x15\n" +
 	"\x06ttl_ms\x18\v \x01(\x04R\x05ttlMs\x12\x12\n" +
 	"\x04cell\x18\x1e \x01(\fR\x04cell\x12!\n" +
-	"\fcauses_bytes\x18) \x01(\rR\vcausesBytes\"\xdb\x03\n" +
+	"\fcauses_bytes\x18) \x01(\rR\vcausesBytes\"\x80\x04\n" +
 	"\x03Put\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +
@@ -1421,7 +1437,8 @@ const file_kv_proto_rawDesc = "" +
 	"after_most\x18! \x01(\bR\tafterMost\x12\x16\n" +
 	"\x06insist\x18% \x01(\bR\x06insist\x12.\n" +
 	"\asession\x18( \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x1b\n" +
-	"\x06causes\x18) \x01(\fH\x00R\x06causes\x88\x01\x01B\t\n" +
+	"\x06causes\x18) \x01(\fH\x00R\x06causes\x88\x01\x01\x12#\n" +
+	"\rcauses_untold\x18* \x01(\bR\fcausesUntoldB\t\n" +
 	"\a_causes\"\xbe\x01\n" +
 	"\bPutReply\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1e\n" +
@@ -1433,7 +1450,7 @@ const file_kv_proto_rawDesc = "" +
 	" \x01(\tR\aversion\x12\x1a\n" +
 	"\bconflict\x18\v \x01(\bR\bconflict\x12\x12\n" +
 	"\x04cell\x18\x1e \x01(\fR\x04cell\x12\x14\n" +
-	"\x05wrote\x18) \x01(\fR\x05wrote\"\xe9\x02\n" +
+	"\x05wrote\x18) \x01(\fR\x05wrote\"\x8e\x03\n" +
 	"\x06Delete\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12!\n" +
 	"\fwrite_quorum\x18\x02 \x01(\rR\vwriteQuorum\x12\x1e\n" +
@@ -1450,7 +1467,8 @@ const file_kv_proto_rawDesc = "" +
 	"\n" +
 	"after_most\x18! \x01(\bR\tafterMost\x12.\n" +
 	"\asession\x18( \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x1b\n" +
-	"\x06causes\x18) \x01(\fH\x00R\x06causes\x88\x01\x01B\t\n" +
+	"\x06causes\x18) \x01(\fH\x00R\x06causes\x88\x01\x01\x12#\n" +
+	"\rcauses_untold\x18* \x01(\bR\fcausesUntoldB\t\n" +
 	"\a_causes\"~\n" +
 	"\x04List\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
