@@ -26,7 +26,8 @@ func (c causal) IsOwn(made lattice.Past) bool {
 
 // Read implements session.Causal. Where this node owns the key, and has all
 // that is needed, it reads its own copy; else it asks so many owners that one
-// has what was acknowledged.
+// has what was acknowledged. A cache is of no use: what the node that makes a
+// write has told it may not be acknowledged yet.
 func (c causal) Read(ctx context.Context, key mesh.Key, need lattice.Past) (session.CausalRead, error) {
 	r := c.rooms
 	view := c.View()
@@ -34,14 +35,14 @@ func (c causal) Read(ctx context.Context, key mesh.Key, need lattice.Past) (sess
 	if owns && !has {
 		has = r.cut.Has(ctx, need)
 	}
-	if has {
-		read, err := r.replica.Read(ctx, key, 0)
+	if owns && has {
+		read, err := r.replica.Read(ctx, key)
 		same := c.View() == view // else what was read may be of a key that others own
-		if err != nil || need.IsZero() || same {
-			return c.shown(ctx, read, owns && same, view), err
+		if err != nil || same {
+			return c.shown(ctx, read, true, view), err
 		}
 	}
-	read, err := r.replica.ReadConsistent(ctx, key)
+	read, err := r.replica.ReadConfirmed(ctx, key)
 	return c.shown(ctx, read, false, view), err
 }
 

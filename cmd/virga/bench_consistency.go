@@ -40,7 +40,7 @@ type consistencyOptions struct {
 }
 
 func defaultConsistencyOptions() consistencyOptions {
-	return consistencyOptions{levelRuns: 4000, runCallers: 1, auditRuns: 1000, auditKeys: 20, replicas: 1, seed: 1}
+	return consistencyOptions{levelRuns: 4000, runCallers: 1, auditRuns: 1000, auditKeys: 20, replicas: 3, seed: 1}
 }
 
 func (o *consistencyOptions) addFlags(cmd *cobra.Command) {

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -22,23 +21,42 @@ type Reading struct {
 	Here bool
 }
 
-// Read reads like GetHere, and tells where what was read comes from. A key
-// that is missing or deleted is read, too, without an error.
-func (r *Replica) Read(ctx context.Context, key mesh.Key, quorum int) (Reading, error) {
-	op := "get " + key.String()
+// Read reads this node's own copy of a key, or, where it has none, what
+// another owner holds, and tells where that comes from. A key that is missing
+// or deleted is read, too, without an error.
+func (r *Replica) Read(ctx context.Context, key mesh.Key) (Reading, error) {
+	if err := r.mayRead(ctx, key); err != nil {
+		return Reading{}, err
+	}
+	cell, _, here, err := r.readHere(ctx, key, 1)
+	return r.reading(ctx, key, cell, here, 1, err)
+}
+
+// ReadConfirmed is Read from most owners, those that are away included, and
+// answers once they all hold what it gives: whoever asks most owners
+// afterwards sees it.
+func (r *Replica) ReadConfirmed(ctx context.Context, key mesh.Key) (Reading, error) {
+	if err := r.mayRead(ctx, key); err != nil {
+		return Reading{}, err
+	}
+	cell, quorum, err := r.readConfirmed(ctx, key, 0)
+	return r.reading(ctx, key, cell, false, quorum, err)
+}
+
+func (r *Replica) mayRead(ctx context.Context, key mesh.Key) error {
 	if err := key.Validate(); err != nil {
-		return Reading{}, err
+		return err
 	}
-	if err := r.home(op); err != nil {
-		return Reading{}, err
+	if err := r.home("get " + key.String()); err != nil {
+		return err
 	}
-	if err := r.caughtUp(ctx, key); err != nil {
-		return Reading{}, err
-	}
-	quorum = cmp.Or(quorum, r.ReadQuorum)
-	cell, _, here, err := r.readHere(ctx, key, quorum)
+	return r.caughtUp(ctx, key)
+}
+
+// reading is what a cell says, with the parts of a divided collection.
+func (r *Replica) reading(ctx context.Context, key mesh.Key, cell lattice.Cell, here bool, quorum int, err error) (Reading, error) {
 	if err != nil {
-		return Reading{}, mesh.AsError(op, err)
+		return Reading{}, mesh.AsError("get "+key.String(), err)
 	}
 	value, _ := cell.Value()
 	if value.Divided() && exists(cell) {
@@ -48,13 +66,6 @@ func (r *Replica) Read(ctx context.Context, key mesh.Key, quorum int) (Reading, 
 		}
 	}
 	return Reading{Value: value, Found: exists(cell), Needs: cell.Needs(), Made: cell.Made(), Here: here}, nil
-}
-
-// ReadConsistent is Read from so many owners that what was acknowledged with
-// the default quorum is seen.
-func (r *Replica) ReadConsistent(ctx context.Context, key mesh.Key) (Reading, error) {
-	known := r.lookQuorum(len(r.knownOwners(key)))
-	return r.Read(ctx, key, max(known, min(2, len(r.owners(key)))))
 }
 
 // told are the causes that the key is to tell of a change; nil: none, not even

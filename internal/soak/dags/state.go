@@ -228,6 +228,20 @@ func (j job) earlier(stage string) (sure []string) {
 	return sure
 }
 
+// story tells what else the runs of a violation did, where, and in which order.
+func (r *run) story(v check.Violation) string {
+	r.state.lock.Lock()
+	defer r.state.lock.Unlock()
+	var b strings.Builder
+	for i, e := range r.state.events {
+		if e.Run == "" || !slices.ContainsFunc(v.Events, func(other check.Event) bool { return other.Run == e.Run }) {
+			continue
+		}
+		fmt.Fprintf(&b, "\n    %v to %v at %s, acknowledged %v: %v", e.Began.Nanoseconds(), e.Ended.Nanoseconds(), r.state.by[i].id.Node.Short(), e.Acked, e)
+	}
+	return b.String()
+}
+
 // checkState holds what runs saw against the level that they asked for.
 func (r *run) checkState() error {
 	events := r.history()
@@ -238,7 +252,7 @@ func (r *run) checkState() error {
 	}
 	var told []string
 	for _, v := range found {
-		told = append(told, v.String())
+		told = append(told, v.String()+r.story(v))
 	}
 	r.lock.Lock()
 	defer r.lock.Unlock()
