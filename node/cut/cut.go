@@ -59,10 +59,7 @@ type Cut struct {
 }
 
 // question is one that a node is being asked. All who want to know wait for it.
-type question struct {
-	time     uint64 // up to which it is to vouch, at least
-	answered chan struct{}
-}
+type question struct{ answered chan struct{} }
 
 // New starts nothing. Close ends what calls start.
 func New(o Options) *Cut {
@@ -127,9 +124,9 @@ func (c *Cut) look(need lattice.Past, mayAsk bool) (yes bool, waits []*question)
 	return false, waits
 }
 
-// ask has a node vouch. c.mu is held.
+// ask has a node vouch, up to a time at least. c.mu is held.
 func (c *Cut) ask(id mesh.NodeID, time uint64) *question {
-	q := &question{time: time, answered: make(chan struct{})}
+	q := &question{make(chan struct{})}
 	c.asking[id] = q
 	c.work.Go(func() {
 		v, err := c.vouched(id, time)

@@ -250,6 +250,8 @@ func (r *Replica) coordinateOnce(ctx context.Context, c change, q quorum, o Writ
 			return mesh.Ack{}, err
 		}
 		defer r.settle(w)
+	} else if r.recognise(c, w, o) {
+		w.applied = true
 	}
 	return r.coordinate(ctx, c, q, o.Durability, w)
 }
@@ -259,7 +261,7 @@ func (r *Replica) coordinateOnce(ctx context.Context, c change, q quorum, o Writ
 // whom nothing is heard are waited for at last, and so are those that say that
 // it came too late.
 func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o WriteOptions) (mesh.Ack, error) {
-	if o.ID == "" && c.accumulates() {
+	if o.ID == "" {
 		o.ID = rand.Text()
 	}
 	var last error

@@ -50,6 +50,23 @@ func (r *Replica) begin(ctx context.Context, c change, w *recentWrite, o WriteOp
 	return err
 }
 
+// recognise reports whether a write that another node passes on, and that need
+// not be counted, was made by another owner, whose answer was slow, and came
+// here. Made once more, with a later stamp, it would win over what was written
+// since by who had seen it. Else it enters the write into the memory, so that
+// others recognise it.
+func (r *Replica) recognise(c change, w *recentWrite, o WriteOptions) bool {
+	if w.applied || !o.Forwarded || c.accumulates() || c.touches || c.expires || c.whole != nil {
+		return false
+	}
+	w.id = writeID{o.ID, c.key}
+	if r.memory.Holds(w.id) {
+		return true
+	}
+	w.begun = r.memory.First(w.id)
+	return false
+}
+
 // beginFirst is begin for a write that nobody here has heard of. It reports
 // whether it is one.
 func (r *Replica) beginFirst(c change, w *recentWrite, o WriteOptions) bool {

@@ -1,17 +1,21 @@
-// Package session lets the reads of a run see one version of each key,
-// wherever its stages are executed: what the run wrote last, else what it read
-// first (mesh.Repeatable).
+// Package session keeps what the reads and writes of a run have in common,
+// wherever its stages are executed.
 //
-// A session has a home, the node that coordinates the run. A node that reads a
-// key for a session reads it as ever, keeps what it read, and tells the home
-// its version. The home has the last word: where another node was first, it
-// says which version the session sees and who holds it. So values move only
-// where two nodes have read different versions, parallel stages agree without
-// a rule for merging what they saw, and nothing travels with the hops. A write
-// replaces the version, once all nodes that hold the one before have
+// At mesh.Repeatable the run sees one version of each key: what it wrote last,
+// else what it read first. The session has a home, the node that coordinates the
+// run. A node that reads a key for it reads it as ever, keeps what it read, and
+// tells the home its version. The home has the last word: where another node
+// was first, it says which version the session sees and who holds it. So values
+// move only where two nodes have read different versions, parallel stages agree
+// without a rule for merging what they saw, and nothing travels with the hops. A
+// write replaces the version, once all nodes that hold the one before have
 // forgotten it.
+//
+// At the causal levels each node that executes something of the run has a
+// thread: what has to be seen by what is read there, a lattice.Past. It grows by
+// what is read, and travels with hops and results (Past, Learn). Nobody is asked.
 //
 // What is held dies with the session, that is with its run; on other nodes
 // than the home by word of the home, with the home, or at the deadline of the
-// run, whichever comes first.
+// run, whichever comes first; a thread when the node has no part in the run any more.
 package session

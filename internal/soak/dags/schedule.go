@@ -17,9 +17,9 @@ const (
 	callsInAll  = 20
 	quickJobs   = 5
 	quickCalls  = 200
-	burst       = 3 * time.Second        // in which these begin
-	mostSlow    = 150 * time.Millisecond // of what one node sends another
-	mostSkew    = 25 * time.Second       // of a clock: any two are to differ by less than a minute
+	burst       = 3 * time.Second       // in which these begin
+	mostSlow    = 40 * time.Millisecond // of what one node sends another: a round trip stays below what counts as silence
+	mostSkew    = 25 * time.Second      // of a clock: any two are to differ by less than a minute
 	mostFaults  = 3
 	lasting     = 10 * time.Second // until the last call
 )
