@@ -25,7 +25,7 @@ const (
 	weaveBlock      = 50          // runs of a level before it is the next one's turn
 	weaveExponent   = 1           // of the Zipf distribution of keys
 	weaveFillLimit  = time.Minute // beside fillPerKey for each key
-	fillPerKey      = 200 * time.Microsecond
+	fillPerKey      = 600 * time.Microsecond
 	weaveRunTimeout = 10 * time.Second // of one run, with all attempts
 )
 
