@@ -95,7 +95,7 @@ runs only when it is named, or with all.
 The suite consistency runs random DAGs that read and write state under each
 level of consistency by turns, and compares the levels' latencies; then it
 records what runs under each level read and wrote, counts the anomalies, and
-fails if there is one that the level forbids. It takes two to three minutes, and
+fails if there is one that the level forbids. It takes some six minutes, and
 runs only when it is named, or with all.
 
 The suite anna measures what the store is for: the store alone, load over

@@ -27,7 +27,7 @@ func testBenchConsistency(t *testing.T, program string) {
 			t.Errorf("%s was not measured", level)
 		}
 	}
-	if len(report.Notes) != 1 || !strings.Contains(report.Notes[0], "200 keys of 8 B with 1 owner(s)") || !strings.Contains(report.Notes[0], "of seed 1") {
+	if len(report.Notes) != 1 || !strings.Contains(report.Notes[0], "200 keys of 8 B with 3 owner(s)") || !strings.Contains(report.Notes[0], "of seed 1") {
 		t.Errorf("the notes are %q", report.Notes)
 	}
 	for _, goal := range report.Goals {
