@@ -38,8 +38,9 @@ func (c Cell) Made() Past {
 	return made
 }
 
-// causing is the cell, which has just been made by a write, with what that tells.
-func (c Cell) causing(at Write) Cell {
+// Caused is a cell that a write has just made, Apply or a Reset, with what the
+// write tells of its causes.
+func (c Cell) Caused(at Write) Cell {
 	if at.Causes == nil {
 		return c
 	}
@@ -49,10 +50,6 @@ func (c Cell) causing(at Write) Cell {
 	}
 	return c.withCauses(has)
 }
-
-// Caused is a cell that a write has made without Apply, such as a Reset, with
-// what the write tells of its causes.
-func (c Cell) Caused(at Write) Cell { return c.causing(at) }
 
 // withCauses is the cell with causes in the place of its own; nil or empty: without.
 func (c Cell) withCauses(has *causes) Cell {

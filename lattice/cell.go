@@ -105,7 +105,7 @@ func (c Cell) Apply(kind Kind, op Op, at Write) (delta Cell, err error) {
 	if expiry := c.expiryOf(op, at); expiry != c.expiry() {
 		delta = newCell(c.reset(), value, expiry)
 	}
-	return delta.causing(at), nil
+	return delta.Caused(at), nil
 }
 
 // Dominates reports whether delta was made before the cell's last reset, so that merging it changes nothing.

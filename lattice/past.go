@@ -101,15 +101,6 @@ func (p Past) find(node uint64) (int, bool) {
 	return slices.BinarySearchFunc(p.upTo, node, func(m mark, node uint64) int { return cmp.Compare(m.node, node) })
 }
 
-// Without is p without what a function names. It is given the mark of a node,
-// as Marked tells, and the time.
-func (p Past) Without(drop func(node, time uint64) bool) Past {
-	if !slices.ContainsFunc(p.upTo, func(m mark) bool { return drop(m.node, m.time) }) {
-		return p
-	}
-	return Past{slices.DeleteFunc(slices.Clone(p.upTo), func(m mark) bool { return drop(m.node, m.time) })}
-}
-
 // Marked is what stands for a node in a Past.
 func Marked(node string) uint64 { return nodeMark(node) }
 
