@@ -38,7 +38,6 @@ type Conn struct {
 	ctx    context.Context // ends with the connection
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when the connection is out of the endpoint's table
-	stood  bool          // the observer knows of it
 
 	lookMu sync.Mutex // held by look
 	quiet  silence    // for look
@@ -96,16 +95,6 @@ func (c *Conn) CloseWithReason(reason error) {
 	c.said.CompareAndSwap(nil, &reason)
 	code, text := closeWith(reason)
 	c.quic.CloseWithError(code, text)
-}
-
-// retirement is how long a connection that another one has replaced goes on:
-// what either side sent before it knew arrives, and is answered.
-const retirement = 2 * time.Second
-
-// retire has the connection end, unless it does before, once what is on its
-// way has arrived. Nobody finds it any more.
-func (c *Conn) retire() {
-	time.AfterFunc(retirement, func() { c.CloseWithReason(errDuplicate) })
 }
 
 // spawn starts f as a goroutine of the connection, unless that has ended.

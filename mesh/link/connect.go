@@ -182,10 +182,6 @@ func (e *Endpoint) dial(ctx context.Context, id mesh.NodeID, address string) (*C
 	if err == nil {
 		standing, err = e.offerHello(ctx, c)
 	}
-	if errors.Is(err, errDuplicate) && c.greeting.instance != 0 && e.spawn(c.run) {
-		c.retire() // for the peer it stood, and may have been used
-		return nil, e.dialFailed(address, err)
-	}
 	if err != nil {
 		c.abort(err)
 		if standing != nil {

@@ -121,7 +121,6 @@ func (e *Endpoint) stand(c *Conn) error {
 		e.mu.Unlock()
 		return errDuplicate
 	}
-	c.stood = true
 	if !c.dialled {
 		e.peers.hellos++
 		c.sendHello(e.peers.hellos)
@@ -129,11 +128,7 @@ func (e *Endpoint) stand(c *Conn) error {
 	waiting := e.peers.attempts[c.peer.ID]
 	e.mu.Unlock()
 
-	switch {
-	case replaced == nil:
-	case replaced.greeting.instance == c.greeting.instance:
-		replaced.retire()
-	default: // its peer is no more
+	if replaced != nil {
 		replaced.CloseWithReason(errDuplicate)
 	}
 	if e.config.Observer != nil {
@@ -160,9 +155,8 @@ func (e *Endpoint) roomFor(c *Conn) error {
 func (e *Endpoint) drop(c *Conn) {
 	e.mu.Lock()
 	e.peers.remove(c)
-	stood := c.stood
 	e.mu.Unlock()
-	if e.config.Observer != nil && stood {
+	if e.config.Observer != nil {
 		e.config.Observer.ConnDown(c, c.Err())
 	}
 }
