@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -58,15 +57,11 @@ func (c causal) shown(ctx context.Context, read replica.Reading, owns bool, view
 	}
 }
 
-// settleTimeout bounds how long what was read is held back.
-const settleTimeout = time.Second
-
 // settle waits until what was read here is no more than what others can have
 // seen: until this node has what it depends on, and until what this node has
-// just written is acknowledged, or will not be.
+// just written is acknowledged, or will not be. Both end with the attempts that
+// they wait for.
 func (c causal) settle(ctx context.Context, read replica.Reading) {
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
 	if own := read.Made.Of(string(c.rooms.self)); own > 0 {
 		c.rooms.replica.Decided(ctx, own)
 	}
