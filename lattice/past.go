@@ -21,13 +21,13 @@ type Past struct {
 
 // mark is up to when writes of one node are meant.
 type mark struct {
-	node uint64 // nodeMark
+	node uint64 // Marked
 	time uint64 // Stamp.Time, above 0
 }
 
-// nodeMark stands for a node's name, which is longer. Of a mesh of a thousand
-// nodes two have one mark with a probability of 3e-14.
-func nodeMark(node string) uint64 {
+// Marked is what stands for a node's name in a Past, which is longer. Of a mesh of
+// a thousand nodes two have one mark with a probability of 3e-14.
+func Marked(node string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(node)) // never fails
 	return h.Sum64()
@@ -38,7 +38,7 @@ func PastOf(s Stamp) Past {
 	if s.Time == 0 {
 		return Past{}
 	}
-	return Past{[]mark{{nodeMark(s.Node), s.Time}}}
+	return Past{[]mark{{Marked(s.Node), s.Time}}}
 }
 
 // IsZero reports whether p says nothing.
@@ -90,19 +90,12 @@ func (p Past) Compare(q Past) Order { return orderOf(q.Covers(p), p.Covers(q)) }
 
 // Of is up to which time writes of a node are in it; 0: none.
 func (p Past) Of(node string) uint64 {
-	at, found := p.find(nodeMark(node))
+	at, found := slices.BinarySearchFunc(p.upTo, Marked(node), func(m mark, node uint64) int { return cmp.Compare(m.node, node) })
 	if !found {
 		return 0
 	}
 	return p.upTo[at].time
 }
-
-func (p Past) find(node uint64) (int, bool) {
-	return slices.BinarySearchFunc(p.upTo, node, func(m mark, node uint64) int { return cmp.Compare(m.node, node) })
-}
-
-// Marked is what stands for a node in a Past.
-func Marked(node string) uint64 { return nodeMark(node) }
 
 // All gives the marks of nodes, ascending, and their times.
 func (p Past) All() iter.Seq2[uint64, uint64] {

@@ -80,6 +80,10 @@ func TestANodeThatHasNotJoinedLivesAndIsNotReady(t *testing.T) {
 		}
 		return err == nil
 	})
+	until(t, 10*time.Second, "the node looks for its mesh", func() bool {
+		_, text := fetch(t, "http://"+cfg.AdminAddr+"/readyz")
+		return !strings.Contains(text, "starting")
+	})
 	if status, text := fetch(t, "http://"+cfg.AdminAddr+"/livez"); status != 200 {
 		t.Errorf("/livez gave %d %q", status, text)
 	}

@@ -112,10 +112,7 @@ func caused(causes *session.Causes, o replica.WriteOptions, write func(replica.W
 }
 
 // Delete implements catalog.State.
-func (s *state) Delete(ctx context.Context, key mesh.Key) error {
-	_, err := s.replica.Delete(ctx, key, replica.WriteOptions{})
-	return err
-}
+func (s *state) Delete(ctx context.Context, key mesh.Key) error { return s.DeleteFor(ctx, key, nil) }
 
 // List implements catalog.State.
 func (s *state) List(ctx context.Context, prefix, after string, limit int) ([]string, bool, error) {

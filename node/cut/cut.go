@@ -35,11 +35,12 @@ type Options struct {
 	Log     *slog.Logger
 }
 
-// Bounds of audits: one at a time, and each so long.
+// Bounds: of audits, one at a time, and of asking.
 const (
 	auditTimeout  = 30 * time.Second
 	defaultVouch  = 250 * time.Millisecond
 	pauseOfAudits = 250 * time.Millisecond // after one that failed
+	pauseOfNodes  = 100 * time.Millisecond // that did not vouch, before they are asked again
 )
 
 // Cut tells whether this node has all of a past. It is safe for concurrent use.
@@ -55,6 +56,7 @@ type Cut struct {
 	closed   bool
 	machine  *machine
 	asking   map[mesh.NodeID]*question
+	refused  map[mesh.NodeID]time.Time // when nodes last did not vouch
 	auditing bool
 }
 
@@ -69,7 +71,7 @@ func New(o Options) *Cut {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	c := &Cut{Options: o, life: rand.Uint64(), machine: newMachine(o.Self), asking: map[mesh.NodeID]*question{}}
+	c := &Cut{Options: o, life: rand.Uint64(), machine: newMachine(o.Self), asking: map[mesh.NodeID]*question{}, refused: map[mesh.NodeID]time.Time{}}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c
 }
@@ -115,9 +117,12 @@ func (c *Cut) look(need lattice.Past, mayAsk bool) (yes bool, waits []*question)
 		return yes, nil
 	}
 	for _, id := range ask {
-		if q := c.asking[id]; q != nil {
+		switch q := c.asking[id]; {
+		case time.Since(c.refused[id]) < pauseOfNodes: // nor would it now: who reads need not wait for it
+			return false, nil
+		case q != nil:
 			waits = append(waits, q)
-		} else if mayAsk {
+		case mayAsk:
 			waits = append(waits, c.ask(id, need.Of(string(id))))
 		}
 	}
@@ -125,15 +130,20 @@ func (c *Cut) look(need lattice.Past, mayAsk bool) (yes bool, waits []*question)
 }
 
 // ask has a node vouch, up to a time at least. c.mu is held.
-func (c *Cut) ask(id mesh.NodeID, time uint64) *question {
+func (c *Cut) ask(id mesh.NodeID, upTo uint64) *question {
 	q := &question{make(chan struct{})}
 	c.asking[id] = q
 	c.work.Go(func() {
-		v, err := c.vouched(id, time)
+		v, err := c.vouched(id, upTo)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.asking, id)
 		close(q.answered)
+		if err != nil || v.View != c.machine.view.Digest {
+			c.refused[id] = time.Now()
+		} else {
+			delete(c.refused, id)
+		}
 		if err != nil {
 			c.Log.Debug("a node does not vouch", "node", id.Short(), "err", err)
 			return
@@ -144,10 +154,10 @@ func (c *Cut) ask(id mesh.NodeID, time uint64) *question {
 	return q
 }
 
-func (c *Cut) vouched(id mesh.NodeID, time uint64) (Voucher, error) {
+func (c *Cut) vouched(id mesh.NodeID, upTo uint64) (Voucher, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, c.Timeout)
 	defer cancel()
-	m, err := c.Peers.Call(ctx, id, &pb.Vouch{Time: time})
+	m, err := c.Peers.Call(ctx, id, &pb.Vouch{Time: upTo})
 	if err != nil {
 		return Voucher{}, err
 	}

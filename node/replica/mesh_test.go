@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
@@ -187,39 +185,6 @@ func (n *testNode) notice(seen bool) {
 	}
 }
 
-// Owns is Placement's.
-func (n *testNode) Owns(key mesh.Key, count int) bool {
-	return slices.Contains(n.Owners(key, count), n.id)
-}
-
-// Owners is Placement's.
-func (n *testNode) Owners(key mesh.Key, count int) []mesh.NodeID {
-	return closest(n.Live(), key.Partition(), count)
-}
-
-// PartitionOwners is Placement's.
-func (n *testNode) PartitionOwners(p mesh.Partition, count int) []mesh.NodeID {
-	return closest(n.Live(), p, count)
-}
-
-// KnownOwners is Placement's.
-func (n *testNode) KnownOwners(p mesh.Partition, count int) []mesh.NodeID {
-	return closest(n.Members(), p, count)
-}
-
-// Members is Placement's.
-func (n *testNode) Members() []mesh.NodeID {
-	n.mesh.mu.Lock()
-	defer n.mesh.mu.Unlock()
-	var known []mesh.NodeID
-	for _, other := range n.mesh.nodes {
-		if other.seen || !other.forgotten {
-			known = append(known, other.id)
-		}
-	}
-	return known
-}
-
 // Keep is Aside's.
 func (n *testNode) Keep(record mesh.Record) error {
 	n.aside = append(n.aside, record)
@@ -231,25 +196,6 @@ func (n *testNode) Finish() (string, error) { return "memory", nil }
 
 // Abandon is Aside's.
 func (n *testNode) Abandon() { n.aside = nil }
-
-// closest sorts nodes by their distance to a partition and gives the first.
-func closest(nodes []mesh.NodeID, p mesh.Partition, count int) []mesh.NodeID {
-	slices.SortFunc(nodes, func(a, b mesh.NodeID) int { return mesh.CompareDistance(p.ID(), a.ID(), b.ID()) })
-	return nodes[:min(count, len(nodes))]
-}
-
-// Live is Placement's.
-func (n *testNode) Live() []mesh.NodeID {
-	n.mesh.mu.Lock()
-	defer n.mesh.mu.Unlock()
-	var live []mesh.NodeID
-	for _, other := range n.mesh.nodes {
-		if other.seen || other == n {
-			live = append(live, other.id)
-		}
-	}
-	return live
-}
 
 // Call is Peers'.
 func (n *testNode) Call(ctx context.Context, to mesh.NodeID, req wire.Message) (wire.Message, error) {
@@ -422,90 +368,4 @@ func (m *testMesh) becomes(nodes []*testNode, k mesh.Key, want string) {
 	for _, n := range nodes {
 		m.eventually(fmt.Sprintf("%s holds %q of %v", n.id, want, k), func() bool { return n.holds(k) == want })
 	}
-}
-
-func key(name string) mesh.Key { return mesh.Key{Namespace: "default", Name: name} }
-
-// holds is what a node's own copy holds, for people.
-func (n *testNode) holds(k mesh.Key) string {
-	cell, found, err := n.store.Get(k)
-	switch {
-	case err != nil:
-		return err.Error()
-	case !found:
-		return "nothing"
-	}
-	return describe(cell)
-}
-
-func describe(cell lattice.Cell) string {
-	v, ok := cell.Value()
-	if !ok {
-		return "deleted"
-	}
-	return describeValue(v)
-}
-
-func describeValue(v lattice.Value) string {
-	switch v.Kind() {
-	case lattice.LWWKind:
-		payload, _ := v.Payload()
-		return string(payload)
-	case lattice.GCounterKind:
-		n, _ := v.Count()
-		return fmt.Sprint(n)
-	}
-	return strings.Join(slices.Sorted(v.Elements()), " ")
-}
-
-func (n *testNode) set(k mesh.Key, value string, o WriteOptions) (mesh.Ack, error) {
-	return n.put(k, lattice.LWWKind, lattice.SetOp([]byte(value)), o)
-}
-
-// put puts, by turns, as a client does whose put needs to wait for nothing but
-// other nodes and the log, if it is one, and as any other.
-func (n *testNode) put(k mesh.Key, kind lattice.Kind, op lattice.Op, o WriteOptions) (mesh.Ack, error) {
-	if n.turns.Add(1)%2 == 0 && o.Made == nil {
-		if told := n.begin(putMessage(k, kind, op, o)); told != nil {
-			answer := <-told
-			return mesh.Ack{Replicas: int(answer.reply.GetReplicas()), Durability: mesh.Durability(answer.reply.GetDurability())}, answer.err
-		}
-	}
-	return n.Put(context.Background(), k, kind, op, o)
-}
-
-// putMessage is a put as a client sends it.
-func putMessage(k mesh.Key, kind lattice.Kind, op lattice.Op, o WriteOptions) *pb.Put {
-	m := o.put(k, kind, op).message(o).(*pb.Put)
-	m.Forwarded, m.Behind = o.Forwarded, o.Behind
-	return m
-}
-
-// begin begins a put that departs at once, and gives where its answer will be;
-// nil if it has to wait for more.
-func (n *testNode) begin(m *pb.Put) <-chan putAnswer {
-	asker := newPutAsker()
-	replica := n.now()
-	if !replica.BeginPut(m, asker) {
-		return nil
-	}
-	replica.Depart()
-	return asker.told
-}
-
-func (n *testNode) add(k mesh.Key, element string, o WriteOptions) (mesh.Ack, error) {
-	return n.Put(context.Background(), k, lattice.SetKind, lattice.AddOp(element), o)
-}
-
-func (n *testNode) inc(k mesh.Key, o WriteOptions) (mesh.Ack, error) {
-	return n.put(k, lattice.GCounterKind, lattice.IncOp(1), o)
-}
-
-// get is what a read of the key gives, for people.
-func (n *testNode) get(k mesh.Key, quorum int) string {
-	v, err := n.Get(context.Background(), k, quorum)
-	if err != nil {
-		return mesh.KindOf(err).String()
-	}
-	return describeValue(v)
 }
