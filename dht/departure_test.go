@@ -97,7 +97,6 @@ func TestARestartAtAnotherPortTakesThePlaceOfTheOldNode(t *testing.T) {
 			simulated(t, lan, func(t *testing.T, m *testMesh) {
 				nodes := m.startMany(4)
 				old := nodes[3]
-				<-time.After(2 * simultaneous)
 				if crash {
 					old.kill(t)
 				} else {

@@ -117,20 +117,15 @@ func (r *roster) absentOwners() []mesh.NodeID {
 	return absent
 }
 
-// simultaneous is how far apart the connections of two nodes that dial each
-// other at once may be. A later one says that the node started anew.
-const simultaneous = time.Second
-
-// up notes a new connection.
+// up notes a new connection. Beside one that stands it says that the node
+// started anew, or gave that one up, and with it what was on its way there.
 func (r *roster) up(id mesh.NodeID, conn *link.Conn, addrs []string, now time.Time) {
 	if id == r.self {
 		return
 	}
 	n := r.record(id, now)
-	if !n.connected() || now.Sub(n.since) > simultaneous {
-		r.connections++
-		n.connection = r.connections
-	}
+	r.connections++
+	n.connection = r.connections
 	n.conns = append(n.conns, conn)
 	r.viewChanged = true
 	n.vouched = true

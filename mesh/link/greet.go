@@ -81,11 +81,9 @@ func (e *Endpoint) offerHello(ctx context.Context, c *Conn) (standing *Conn, err
 	if err := c.openRequests(ctx); err != nil {
 		return nil, err
 	}
-	e.mu.Lock()
-	sequence, standing := e.peers.greet(c.peer.ID)
-	e.mu.Unlock()
-	if standing != nil {
-		return standing, errDuplicate
+	sequence, standing, err := e.mayGreet(ctx, c)
+	if err != nil {
+		return standing, err
 	}
 	c.sendHello(sequence)
 	err = c.awaitHello(ctx)
@@ -96,6 +94,30 @@ func (e *Endpoint) offerHello(ctx context.Context, c *Conn) (standing *Conn, err
 	e.peers.ungreet(c.peer.ID)
 	e.mu.Unlock()
 	return nil, err
+}
+
+// mayGreet gives the number of the Hello on a connection that was dialled, as
+// soon as no other one to that peer is being begun. When one stands it gives
+// that, and errDuplicate.
+func (e *Endpoint) mayGreet(ctx context.Context, c *Conn) (sequence uint64, standing *Conn, err error) {
+	for {
+		e.mu.Lock()
+		sequence, standing, wait := e.peers.greet(c.peer.ID)
+		e.mu.Unlock()
+		switch {
+		case standing != nil:
+			return 0, standing, errDuplicate
+		case wait == nil:
+			return sequence, nil, nil
+		}
+		select {
+		case <-wait:
+		case <-c.quic.Context().Done():
+			return 0, nil, reasonOf(context.Cause(c.quic.Context()), c.peer.ID)
+		case <-ctx.Done():
+			return 0, nil, reasonOf(ctx.Err(), c.peer.ID)
+		}
+	}
 }
 
 // memberOn reads the peer's membership off a connection whose handshake verified it.

@@ -8,35 +8,40 @@ import (
 // lock. docs/wire.md, "One connection", tells the rule.
 type peerTable struct {
 	self     mesh.NodeID
-	hellos   uint64                   // sent, ever
-	standing map[mesh.NodeID]*Conn    // both Hellos were exchanged
-	greeted  map[mesh.NodeID]int      // dialled connections on which our Hello waits for the peer's
-	attempts map[mesh.NodeID]*attempt // to connect, under way
+	hellos   uint64                        // sent, ever
+	standing map[mesh.NodeID]*Conn         // both Hellos were exchanged
+	greeted  map[mesh.NodeID]chan struct{} // our Hello on a dialled connection waits for the peer's; closed when it does no more
+	attempts map[mesh.NodeID]*attempt      // to connect, under way
 }
 
 func newPeerTable(self mesh.NodeID) peerTable {
 	return peerTable{
 		self: self, standing: make(map[mesh.NodeID]*Conn),
-		greeted: make(map[mesh.NodeID]int), attempts: make(map[mesh.NodeID]*attempt),
+		greeted: make(map[mesh.NodeID]chan struct{}), attempts: make(map[mesh.NodeID]*attempt),
 	}
 }
 
 // greet gives the number of the Hello with which to begin on a connection
-// that was dialled, or else the connection that makes it unnecessary.
-func (t *peerTable) greet(peer mesh.NodeID) (sequence uint64, standing *Conn) {
+// that was dialled, or else the connection that makes it unnecessary, or what
+// to wait for before asking again: another connection to the peer is being
+// begun. The peer would take a second Hello for a sign that the first
+// connection was given up, and requests may be on their way there.
+func (t *peerTable) greet(peer mesh.NodeID) (sequence uint64, standing *Conn, wait <-chan struct{}) {
 	if c := t.alive(peer); c != nil {
-		return 0, c
+		return 0, c, nil
 	}
-	t.greeted[peer]++
+	if other := t.greeted[peer]; other != nil {
+		return 0, nil, other
+	}
+	t.greeted[peer] = make(chan struct{})
 	t.hellos++
-	return t.hellos, nil
+	return t.hellos, nil, nil
 }
 
 // ungreet takes back what greet noted.
 func (t *peerTable) ungreet(peer mesh.NodeID) {
-	if t.greeted[peer]--; t.greeted[peer] == 0 {
-		delete(t.greeted, peer)
-	}
+	close(t.greeted[peer])
+	delete(t.greeted, peer)
 }
 
 func (t *peerTable) alive(peer mesh.NodeID) *Conn {
@@ -59,7 +64,7 @@ func (t *peerTable) admit(c *Conn) (replaced *Conn, ok bool) {
 	switch {
 	case old != nil && old.greeting.instance == c.greeting.instance && c.greeting.sequence < old.greeting.sequence:
 		return nil, false
-	case old == nil && !c.dialled && t.greeted[c.peer.ID] > 0 && t.self < c.peer.ID:
+	case old == nil && !c.dialled && t.greeted[c.peer.ID] != nil && t.self < c.peer.ID:
 		return nil, false
 	}
 	t.standing[c.peer.ID] = c

@@ -46,8 +46,8 @@ func TestWhichConnectionStands(t *testing.T) {
 				old.cancel(nil)
 			}
 			if test.greeted {
-				if _, c := table.greet("m"); c != nil {
-					t.Fatal("greet gave a connection")
+				if _, c, wait := table.greet("m"); c != nil || wait != nil {
+					t.Fatal("nothing stands, and greet does not let us begin")
 				}
 			}
 			arrived := conn(test.arrived, test.dialled)
@@ -64,20 +64,29 @@ func TestWhichConnectionStands(t *testing.T) {
 
 func TestHellosAreNumberedAndSpared(t *testing.T) {
 	table := newPeerTable("a")
-	first, _ := table.greet("m")
-	second, _ := table.greet("m")
+	first, _, _ := table.greet("m")
+	_, c, wait := table.greet("m")
+	if c != nil || wait == nil {
+		t.Fatal("two connections to one peer are begun at once")
+	}
+	table.ungreet("m")
+	select {
+	case <-wait:
+	default:
+		t.Error("the second is not told that the first is no longer being begun")
+	}
+	second, _, _ := table.greet("m")
 	if second <= first {
 		t.Errorf("numbers %d, %d: expected that they grow", first, second)
 	}
 	table.ungreet("m")
-	table.ungreet("m")
 	if len(table.greeted) != 0 {
 		t.Errorf("%v is left", table.greeted)
 	}
-	c := &Conn{peer: admission.Member{ID: "m"}}
+	c = &Conn{peer: admission.Member{ID: "m"}}
 	c.ctx, c.cancel = context.WithCancelCause(t.Context())
 	table.admit(c)
-	if _, standing := table.greet("m"); standing != c {
+	if _, standing, _ := table.greet("m"); standing != c {
 		t.Error("greet does not give the standing connection")
 	}
 	table.remove(&Conn{peer: admission.Member{ID: "m"}})
