@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -103,7 +104,7 @@ func (c *coordination) amend(l loss) error {
 		c.tellAmended(l.spec, l) // for sinks whose results were lost on their way
 		return nil
 	}
-	places, err := c.placeAnew(l.spec, anew, l.lost)
+	places, err := c.placeAnew(l.spec, anew)
 	if err != nil {
 		return err
 	}
@@ -128,8 +129,12 @@ func (c *coordination) amend(l loss) error {
 	return nil
 }
 
-// placeAnew plans the stages that run again, beside those that stay where they are.
-func (c *coordination) placeAnew(sp *spec, anew []int, lost []mesh.NodeID) ([]Placement, error) {
+// placeAnew plans the stages that run again, beside those that stay where they
+// are, at no node that has been lost by now.
+func (c *coordination) placeAnew(sp *spec, anew []int) ([]Placement, error) {
+	c.mu.Lock()
+	lost := slices.Clone(c.tracker.lost)
+	c.mu.Unlock()
 	at := make([]mesh.NodeID, len(sp.stages))
 	for i := range at {
 		at[i] = sp.places[i].Node

@@ -168,7 +168,8 @@ func (t *tracker) injured() effect {
 	return effect{replan: true}
 }
 
-// amend goes on with another attempt, in which some stages run again.
+// amend goes on with another attempt, in which some stages run again. Where
+// one of them was placed at a node that was lost meanwhile, the run is injured anew.
 func (t *tracker) amend(s *spec) effect {
 	if t.phase != running {
 		return effect{}
@@ -179,6 +180,11 @@ func (t *tracker) amend(s *spec) effect {
 	t.past = t.members()
 	t.spec = s
 	t.tried++
+	for i := range s.stages {
+		if s.placed(i) == s.attempt && slices.Contains(t.lost, s.places[i].Node) {
+			return t.injured()
+		}
+	}
 	return effect{}
 }
 
