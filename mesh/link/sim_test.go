@@ -197,6 +197,41 @@ func wantOneConnection(t *testing.T, a, b *Endpoint) {
 	}
 }
 
+// One looks for the peer itself, the other for whoever is at its address.
+func TestTwoDialsToOnePeerSettleOnTheFirstConnection(t *testing.T) {
+	for seed := range uint64(20) {
+		chance, lock := rand.New(rand.NewPCG(seed, 0)), sync.Mutex{}
+		jitter := func() time.Duration {
+			lock.Lock()
+			defer lock.Unlock()
+			return time.Duration(chance.Int64N(int64(40 * time.Millisecond)))
+		}
+		simulate(t, jitter, func(t *testing.T, s *simulation) {
+			observed := newUpsAndDowns()
+			a, _ := s.node()
+			b, _ := s.node(func(c *Config) { c.Observer = observed })
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			conns := make([]*Conn, 2)
+			var dialling sync.WaitGroup
+			for i, id := range []mesh.NodeID{b.ID(), ""} {
+				dialling.Go(func() {
+					var err error
+					if conns[i], err = a.Connect(ctx, id, b.Addrs()); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			dialling.Wait()
+			time.Sleep(time.Second) // for what is under way
+			if conns[0] != conns[1] || conns[0].Err() != nil {
+				t.Errorf("seed %d: two connections, the first ended with %v", seed, conns[0].Err())
+			}
+			observed.await(t, "one connection", func(ups []*Conn, downs map[*Conn]error) bool { return len(ups) == 1 && len(downs) == 0 })
+		})
+	}
+}
+
 func TestRestartedPeerReplacesItsConnection(t *testing.T) {
 	simulate(t, fixed(5*time.Millisecond), func(t *testing.T, s *simulation) {
 		observed := newUpsAndDowns()
