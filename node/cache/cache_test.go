@@ -58,8 +58,13 @@ func newTestMesh() *testMesh {
 }
 
 func (m *testMesh) addOwner(t testing.TB, id mesh.NodeID, o PublisherOptions) *testOwner {
+	return m.addOwnerOf(t, id, o, map[mesh.Key]lattice.Cell{})
+}
+
+// addOwnerOf adds an owner that holds cells already.
+func (m *testMesh) addOwnerOf(t testing.TB, id mesh.NodeID, o PublisherOptions, cells map[mesh.Key]lattice.Cell) *testOwner {
 	o.Peers, o.Log = peersOf{m, id}, slog.New(slog.DiscardHandler)
-	owner := &testOwner{Publisher: NewPublisher(o), cells: map[mesh.Key]lattice.Cell{}}
+	owner := &testOwner{Publisher: NewPublisher(o), cells: cells}
 	t.Cleanup(owner.Close)
 	m.mu.Lock()
 	m.owners[id] = owner
@@ -84,6 +89,18 @@ func (o *testOwner) merge(k mesh.Key, delta lattice.Cell) {
 	o.cells[k] = cell
 	o.mu.Unlock()
 	o.Changed(k, delta)
+}
+
+// held gives what the owner holds: a request that reached it before it was
+// killed is still served from its own map.
+func (o *testOwner) held() map[mesh.Key]lattice.Cell {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	held := map[mesh.Key]lattice.Cell{}
+	for k, cell := range o.cells {
+		held[k] = cell.Clone()
+	}
+	return held
 }
 
 func (o *testOwner) fetch(from mesh.NodeID, k mesh.Key) *pb.FetchReply {
