@@ -99,7 +99,7 @@ func (e *Endpoint) offerHello(ctx context.Context, c *Conn) (standing *Conn, err
 // mayGreet gives the number of the Hello on a connection that was dialled, as
 // soon as no other one to that peer is being begun. When one stands it gives
 // that, and errDuplicate.
-func (e *Endpoint) mayGreet(ctx context.Context, c *Conn) (sequence uint64, standing *Conn, err error) {
+func (e *Endpoint) mayGreet(ctx context.Context, c *Conn) (uint64, *Conn, error) {
 	for {
 		e.mu.Lock()
 		sequence, standing, wait := e.peers.greet(c.peer.ID)

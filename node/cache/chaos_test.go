@@ -74,7 +74,7 @@ func chaos(t *testing.T, seed uint64) {
 		case n < 98:
 			c.Drop("a")
 		default: // the owner is killed and started anew: its subscriptions are gone
-			a = m.addOwnerOf(t, "a", options, a.held())
+			a = m.addOwnerOf(t, "a", options, a.copied())
 		}
 		time.Sleep(time.Duration(rng.Int64N(int64(30 * time.Millisecond))))
 	}

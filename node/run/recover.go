@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -133,7 +132,7 @@ func (c *coordination) amend(l loss) error {
 // are, at no node that has been lost by now.
 func (c *coordination) placeAnew(sp *spec, anew []int) ([]Placement, error) {
 	c.mu.Lock()
-	lost := slices.Clone(c.tracker.lost)
+	lost := c.tracker.lost
 	c.mu.Unlock()
 	at := make([]mesh.NodeID, len(sp.stages))
 	for i := range at {
