@@ -64,7 +64,7 @@ soak:
 	$(GO) test ./internal/soak -run TestSeeds -timeout 24h -seeds $(SEEDS) -first $(FIRST) -lasting $(or $(TIME),0s)
 
 # Random DAGs on simulated meshes while nodes die and are cut off: see internal/soak/dags.
-# Each schedule makes its meshes anew, so collecting garbage rarely saves a third of the time.
+# Each schedule makes its meshes anew: collecting garbage less often saves an eighth of the time.
 soak-runs:
 	GOGC=400 $(GO) test ./internal/soak/dags -run TestSeeds -timeout 24h -seeds $(SEEDS) -first $(FIRST) -lasting $(or $(TIME),0s)
 
