@@ -10,16 +10,22 @@ import (
 	"time"
 )
 
-// serveAdmin answers /livez, /readyz, /metrics and /debug/pprof until ctx ends. It
-// listens on loopback only, which the configuration's check ensures.
-func (r *rooms) serveAdmin(ctx context.Context) error {
+// listenAdmin takes the address of the admin pages, so that they answer from
+// before the node is ready; nil where it has none. It is on loopback only, which
+// the configuration's check ensures.
+func (r *rooms) listenAdmin() (net.Listener, error) {
 	if r.cfg.AdminAddr == "" {
-		return nil
+		return nil, nil
 	}
 	listener, err := net.Listen("tcp", r.cfg.AdminAddr)
 	if err != nil {
-		return fmt.Errorf("admin address: %w", err)
+		return nil, fmt.Errorf("admin address: %w", err)
 	}
+	return listener, nil
+}
+
+// serveAdmin answers /livez, /readyz, /metrics and /debug/pprof until ctx ends.
+func (r *rooms) serveAdmin(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{Handler: r.adminHandler(), ReadHeaderTimeout: 5 * time.Second}
 	stopped := context.AfterFunc(ctx, func() { server.Close() })
 	defer stopped()

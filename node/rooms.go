@@ -227,10 +227,16 @@ func (r *rooms) openState() error {
 // them. It calls ready once the node has joined.
 func (r *rooms) run(ctx context.Context, ready func()) error {
 	defer r.close()
+	admin, err := r.listenAdmin()
+	if err != nil {
+		return err
+	}
 	joined := make(chan struct{})
 	failed := make(chan error, 3)
 	r.background(func(ctx context.Context) { failed <- r.dht.Run(ctx, r.endpoint) })
-	r.background(func(ctx context.Context) { failed <- r.serveAdmin(ctx) })
+	if admin != nil {
+		r.background(func(ctx context.Context) { failed <- r.serveAdmin(ctx, admin) })
+	}
 	r.background(r.replica.Run)
 	r.background(r.mendDamage)
 	r.background(r.carryLeft)
