@@ -51,10 +51,14 @@ func (r *remote) Do(ctx context.Context, req wire.Message) (wire.Message, error)
 	repeatable, prompt, within := makeRepeatable(req), isPrompt(req), freshFor(req)
 	began := time.Now()
 	sent := req
+	var silent *link.Conn // that was found so
 	for {
 		conn, err := r.route(ctx, req)
 		if err != nil {
 			return nil, err
+		}
+		if silent != nil && silent != conn {
+			conn.TellSuspect(ctx, silent.Peer().ID)
 		}
 		reply, err := ask(ctx, conn, sent, prompt, within)
 		if err == nil {
@@ -67,6 +71,8 @@ func (r *remote) Do(ctx context.Context, req wire.Message) (wire.Message, error)
 			return reply, err
 		case late:
 			within = min(2*within, maxFresh)
+		case errors.Is(err, link.ErrSilent):
+			silent = conn
 		}
 		sent = asRetry(req, time.Since(began))
 	}

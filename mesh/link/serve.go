@@ -54,11 +54,14 @@ func (c *Conn) take(batch []byte, h wire.Header, body []byte, pauses *pauses) []
 	if err != nil {
 		return c.answer(batch, h, nil, err)
 	}
-	switch m.(type) {
+	switch m := m.(type) {
 	case *pb.Cancel:
 		c.serving.cancel(h.ID)
 		return batch
 	case *pb.Probe:
+		return c.answer(batch, h, nil, nil)
+	case *pb.Suspect:
+		c.endpoint.suspect(mesh.NodeID(m.Node))
 		return c.answer(batch, h, nil, nil)
 	}
 	if c.endpoint.config.Handler.Inline(h.Type) {

@@ -76,8 +76,46 @@ func (s *silence) Look(now time.Time, heard uint64, rtt time.Duration) (probe, c
 	return probe, changed
 }
 
+// Suspect says that somebody else finds the peer silent. It reports whether
+// that is believed: then a probe is due, and the next sign of life ends it. It
+// is not where the peer was heard too lately for that.
+func (s *silence) Suspect(now time.Time, heard uint64, rtt time.Duration) bool {
+	limit := s.after + 3*rtt
+	if s.silent || s.watching && (heard != s.heard || now.Sub(s.since) < limit/2) {
+		return false
+	}
+	*s = silence{after: s.after, watching: true, looked: now, heard: heard, since: now, probed: now, silent: true}
+	return true
+}
+
 // Rest says that the peer owes nothing.
 func (s *silence) Rest() { s.watching, s.probed = false, time.Time{} }
+
+// TellSuspect lets the peer know that a node is silent to this side, so that
+// what it would pass on to that node does not wait once more. The peer hears
+// of it before any small request that is sent later.
+func (c *Conn) TellSuspect(ctx context.Context, node mesh.NodeID) {
+	_ = c.Send(ctx, &pb.Suspect{Node: []byte(node)}) // without it the request takes longer
+}
+
+// suspect takes a node for silent that another peer hears nothing of, and
+// probes it.
+func (e *Endpoint) suspect(node mesh.NodeID) {
+	c, standing := e.Conn(node)
+	if !standing {
+		return
+	}
+	c.lookMu.Lock()
+	defer c.lookMu.Unlock()
+	if c.quiet.Suspect(time.Now(), c.heard(), c.RTT()) {
+		c.judge(true)
+		c.spawn(c.probe)
+		c.watch()
+	}
+}
+
+// heard counts what was read of the peer.
+func (c *Conn) heard() uint64 { return c.answers.reads.Load() + c.incoming.reads.Load() }
 
 // looksPerLimit is how often the connection is looked at within Limits.SilentAfter.
 const looksPerLimit = 5
@@ -121,7 +159,7 @@ func (c *Conn) look() {
 		c.quiet.Rest()
 		return
 	}
-	probe, changed := c.quiet.Look(time.Now(), c.answers.reads.Load()+c.incoming.reads.Load(), c.RTT())
+	probe, changed := c.quiet.Look(time.Now(), c.heard(), c.RTT())
 	if changed {
 		c.judge(c.quiet.silent)
 	}

@@ -42,6 +42,84 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+func TestASuspicionIsBelievedUnlessThePeerWasHeard(t *testing.T) {
+	const ms, rtt = time.Millisecond, 2 * time.Millisecond
+	start := time.Unix(0, 0)
+	watched := func() silence {
+		s := silence{after: 100 * ms}
+		s.Look(start, 7, rtt)
+		return s
+	}
+	for _, c := range []struct {
+		name  string
+		s     silence
+		after time.Duration
+		heard uint64
+		want  bool
+	}{
+		{"nobody waits for the peer", silence{after: 100 * ms}, 0, 7, true},
+		{"nothing was heard of it for long", watched(), 90 * ms, 7, true},
+		{"it was heard of late", watched(), 20 * ms, 7, false},
+		{"it was heard since the last look", watched(), 90 * ms, 8, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			at := start.Add(c.after)
+			if got := c.s.Suspect(at, c.heard, rtt); got != c.want || c.s.silent != c.want {
+				t.Fatalf("believed: %v, silent: %v; want both %v", got, c.s.silent, c.want)
+			}
+			if c.want && c.s.Suspect(at, c.heard, rtt) {
+				t.Error("who is silent is suspected once more")
+			}
+			if _, changed := c.s.Look(at.Add(20*ms), c.heard+1, rtt); changed != c.want || c.s.silent {
+				t.Error("a sign of life is not seen")
+			}
+		})
+	}
+}
+
+func TestAPeerThatAnotherOneHearsNothingOfIsNotWaitedFor(t *testing.T) {
+	simulate(t, fixed(2*time.Millisecond), func(t *testing.T, s *simulation) {
+		served := make(chan time.Duration, 1)
+		var dead *Conn
+		asks := serving(func(ctx context.Context, _ *Conn, _ wire.Message) (wire.Message, error) {
+			start := time.Now()
+			_, err := dead.CallUnlessSilent(ctx, &pb.Get{})
+			served <- time.Since(start)
+			if !errors.Is(err, ErrSilent) {
+				t.Errorf("the request that is passed on: %v, want a silent peer", err)
+			}
+			return nil, nil
+		})
+		client, _ := s.node()
+		passes, _ := s.node(asks)
+		b, cut := s.node()
+		dead = s.connect(passes, b)
+		first, second := s.connect(client, b), s.connect(client, passes)
+		cut.Store(true)
+		if _, err := first.CallUnlessSilent(t.Context(), &pb.Put{}); !errors.Is(err, ErrSilent) {
+			t.Fatal(err)
+		}
+		second.TellSuspect(t.Context(), first.Peer().ID)
+		if _, err := second.Call(t.Context(), &pb.Put{}); err != nil {
+			t.Error(err)
+		}
+		if took := <-served; took > 0 {
+			t.Errorf("who was told waits for %v", took)
+		}
+		cut.Store(false)
+		time.Sleep(2 * time.Second)
+		if dead.Silent() {
+			t.Error("the peer is heard again, and is still silent")
+		}
+		// A suspicion of a node that is well lasts for as long as its answer takes.
+		second.TellSuspect(t.Context(), first.Peer().ID)
+		time.Sleep(100 * time.Millisecond)
+		if dead.Silent() {
+			t.Error("a peer that answers is silent")
+		}
+	})
+}
+
 func TestASilentPeerIsKnownSoon(t *testing.T) {
 	simulate(t, fixed(2*time.Millisecond), func(t *testing.T, s *simulation) {
 		a, _ := s.node()

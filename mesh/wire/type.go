@@ -115,6 +115,7 @@ var prototypes = map[Type]Message{
 	115: (*pb.AskWrite)(nil),
 	116: (*pb.AskWriteReply)(nil),
 	117: (*pb.Probe)(nil),
+	118: (*pb.Suspect)(nil),
 
 	120: (*pb.GetElement)(nil),
 	121: (*pb.GetPage)(nil),

@@ -58,12 +58,60 @@ func (*Probe) Descriptor() ([]byte, []int) {
 	return file_probe_proto_rawDescGZIP(), []int{0}
 }
 
+// Suspect tells a peer that its sender hears nothing of a node any more. The
+// connection itself takes it, and answers by Done.
+type Suspect struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          []byte                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Suspect) Reset() {
+	*x = Suspect{}
+	mi := &file_probe_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Suspect) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Suspect) ProtoMessage() {}
+
+func (x *Suspect) ProtoReflect() protoreflect.Message {
+	mi := &file_probe_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Suspect.ProtoReflect.Descriptor instead.
+func (*Suspect) Descriptor() ([]byte, []int) {
+	return file_probe_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Suspect) GetNode() []byte {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
 var File_probe_proto protoreflect.FileDescriptor
 
 const file_probe_proto_rawDesc = "" +
 	"\n" +
 	"\vprobe.proto\x12\bvirga.v1\"\a\n" +
-	"\x05ProbeB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
+	"\x05Probe\"\x1d\n" +
+	"\aSuspect\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\fR\x04nodeB*Z(github.com/virga-mesh/virga/mesh/wire/pbb\x06proto3"
 
 var (
 	file_probe_proto_rawDescOnce sync.Once
@@ -77,9 +125,10 @@ func file_probe_proto_rawDescGZIP() []byte {
 	return file_probe_proto_rawDescData
 }
 
-var file_probe_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_probe_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_probe_proto_goTypes = []any{
-	(*Probe)(nil), // 0: virga.v1.Probe
+	(*Probe)(nil),   // 0: virga.v1.Probe
+	(*Suspect)(nil), // 1: virga.v1.Suspect
 }
 var file_probe_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -100,7 +149,7 @@ func file_probe_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_probe_proto_rawDesc), len(file_probe_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
