@@ -9,7 +9,8 @@ import (
 // Write says who makes a write and when. The node that takes an operation
 // fills it in.
 type Write struct {
-	// Stamp is later than every stamp that the node has given or seen.
+	// Stamp is later than every stamp that the node has given or seen, unless there
+	// is By.
 	Stamp Stamp
 	// Writer owns the dots and counter entries of the write. It is one store,
 	// which holds all its earlier writes of the key durably and applies under
@@ -28,6 +29,15 @@ type Write struct {
 	// Causes, unless it is nil, has a Cell tell what the writer had seen, and
 	// that this write was made: Cell.Needs, Cell.Made.
 	Causes *Past
+	// By, unless it is zero, says that the write is one of a transaction, which has
+	// drawn Stamp for all of its writes; By is the node's own stamp of this one, as
+	// Stamp is of others, and told by Cell.Made beside it. The write can be made
+	// again: it loses against a later reset of the cell, and if it is a delete, which
+	// Cell.Deleting makes, against a later lww. It takes Causes for Cell.Transaction
+	// to tell of it.
+	By Stamp
+	// Sealed, with By, says that Causes have all writes of the transaction.
+	Sealed bool
 
 	// ID, unless it is zero, is the same for all attempts of the write: a
 	// counter counts it once, whoever makes it how often.

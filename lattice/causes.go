@@ -7,11 +7,16 @@ package lattice
 type causes struct {
 	needs Past // what its writers had seen
 	made  Past // the writes themselves, unless the value tells: see Made
+
+	by *transaction // the latest that wrote the cell, which made tells, too; nil: none did
 }
 
-// causesMark stands where the kind of a value is expected when causes come
-// before it. No kind has the number.
-const causesMark = 254
+// One of these stands where the kind of a value is expected when causes come
+// before it: the second if they tell of a transaction. No kind has the numbers.
+const (
+	causesMark      = 254
+	transactionMark = 253
+)
 
 func (c Cell) causes() *causes {
 	if c.frame == nil {
@@ -44,9 +49,12 @@ func (c Cell) Caused(at Write) Cell {
 	if at.Causes == nil {
 		return c
 	}
-	has := &causes{needs: *at.Causes}
+	has := &causes{needs: *at.Causes, made: PastOf(at.By)}
 	if c.value.IsZero() || c.value.kind != LWWKind {
-		has.made = PastOf(at.Stamp)
+		has.made = has.made.Join(PastOf(at.Stamp))
+	}
+	if !at.By.IsZero() {
+		has.by = &transaction{at.Stamp, at.Sealed}
 	}
 	return c.withCauses(has)
 }
@@ -70,11 +78,11 @@ func (c *causes) join(other *causes) (both *causes, more bool) {
 	case c == nil:
 		return other, true
 	}
-	needs, made := c.needs.Join(other.needs), c.made.Join(other.made)
-	if c.needs.Covers(needs) && c.made.Covers(made) {
+	needs, made, by := c.needs.Join(other.needs), c.made.Join(other.made), c.by.join(other.by)
+	if c.needs.Covers(needs) && c.made.Covers(made) && by == c.by {
 		return c, false
 	}
-	return &causes{needs, made}, true
+	return &causes{needs, made, by}, true
 }
 
 func (c *causes) compare(other *causes) Order {
@@ -86,7 +94,7 @@ func (c *causes) compare(other *causes) Order {
 	case other == nil:
 		return Greater
 	}
-	return c.needs.Compare(other.needs).And(c.made.Compare(other.made))
+	return c.needs.Compare(other.needs).And(c.made.Compare(other.made)).And(Order(c.by.compare(other.by)))
 }
 
 // AddCauses adds the causes of another cell, that of a part of this one.
@@ -104,21 +112,33 @@ func (c Cell) CausesSize() int {
 	return 0
 }
 
-func (c *causes) size() int { return 48 + c.needs.size() + c.made.size() }
+func (c *causes) size() int {
+	size := 56 + c.needs.size() + c.made.size()
+	if c.by != nil {
+		size += c.by.size()
+	}
+	return size
+}
 
 func (c *causes) appendTo(dst []byte) []byte {
-	return c.made.AppendBinary(c.needs.AppendBinary(append(dst, causesMark)))
+	if c.by == nil {
+		return c.made.AppendBinary(c.needs.AppendBinary(append(dst, causesMark)))
+	}
+	return c.by.appendTo(c.made.AppendBinary(c.needs.AppendBinary(append(dst, transactionMark))))
 }
 
 // causes reads what appendTo writes, or nothing if that is not there.
 func (d *decoder) causes() *causes {
-	if len(d.in) == 0 || d.in[0] != causesMark {
+	if len(d.in) == 0 || d.in[0] != causesMark && d.in[0] != transactionMark {
 		return nil
 	}
-	d.byte()
+	marked := d.byte()
 	c := &causes{needs: d.past(), made: d.past()}
 	if d.err == nil && c.needs.IsZero() && c.made.IsZero() {
 		d.fail("causes that say nothing")
+	}
+	if marked == transactionMark {
+		c.by = d.transaction()
 	}
 	return c
 }

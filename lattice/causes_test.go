@@ -74,6 +74,9 @@ func TestLawsOfCellsWithCauses(t *testing.T) {
 			if rng.IntN(3) > 0 {
 				cell = cell.Caused(lattice.Write{Stamp: at, Causes: &needs})
 			}
+			if rng.IntN(2) == 0 {
+				cell.AddCauses(deletedBy(1+rng.Uint64N(2), rng.IntN(2) == 0))
+			}
 			samples = append(samples, &latticetest.Cell{Cell: cell})
 		}
 		latticetest.Check(t, samples, latticetest.DecodeCell)

@@ -81,11 +81,16 @@ func (c *Cell) Reset(at Stamp) (delta Cell) {
 // Apply gives the delta that op makes of the cell, which is not changed. Where
 // the cell holds nothing, the value is created with kind; where it holds
 // another kind, the error is a KindMismatchError. A cell that has expired is
-// begun anew. With a TTL the delta says when the cell expires; without one a
-// set lifts the expiry that the cell has, and other operations leave it.
+// begun anew. A write of a transaction that comes no later than the last reset
+// gives a delta without a value. With a TTL the delta says when the cell expires;
+// without one a set lifts the expiry that the cell has, and other operations
+// leave it.
 func (c Cell) Apply(kind Kind, op Op, at Write) (delta Cell, err error) {
 	if c.expiredBy(at.Now) {
 		c = c.Expire()
+	}
+	if c.outlives(at) {
+		return NewCell(c.ResetAt(), Value{}).Caused(at), nil
 	}
 	if c.value.IsZero() && c.withCauses(nil).frame == nil {
 		c.frame = at.Born.frame

@@ -79,6 +79,10 @@ func FuzzDecodeCell(f *testing.F) {
 		f.Add(cell.AppendBinary(nil), lattice.NewCell(lattice.Stamp{}, v).AppendBinary(nil))
 		expiries := sampleExpiries()
 		f.Add(cell.WithExpiry(expiries[i%len(expiries)]).AppendBinary(nil), cell.WithExpiry(expiries[1]).AppendBinary(nil))
+		written, other := cell.Clone(), cell.WithExpiry(expiries[i%len(expiries)])
+		written.AddCauses(deletedBy(1, i%3 == 0))
+		other.AddCauses(deletedBy(uint64(1+i%2), i%5 == 0))
+		f.Add(written.AppendBinary(nil), other.AppendBinary(nil))
 	}
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		first, err := lattice.DecodeCell(a)

@@ -152,6 +152,8 @@ var prototypes = map[Type]Message{
 	176: (*pb.EndSession)(nil),
 	177: (*pb.Vouch)(nil),
 	178: (*pb.VouchReply)(nil),
+	179: (*pb.AwaitCommit)(nil),
+	180: (*pb.AwaitCommitReply)(nil),
 
 	95: (*pb.Touch)(nil),
 	96: (*pb.CompareAndSet)(nil),

@@ -25,6 +25,7 @@ var numbers = map[Type]protoreflect.Name{
 	95: "Touch", 96: "CompareAndSet", 97: "GetAll", 98: "PutAll", 99: "BatchReply",
 	150: "PutTrigger", 151: "GetTrigger", 152: "GetTriggerReply", 153: "ListTriggers", 154: "ListTriggersReply", 155: "DeleteTrigger",
 	170: "PinRead", 171: "PinReply", 172: "PinWrite", 173: "ReadPinned", 174: "Seen", 175: "ForgetPinned", 176: "EndSession", 177: "Vouch", 178: "VouchReply",
+	179: "AwaitCommit", 180: "AwaitCommitReply", 118: "Suspect",
 	100: "Watch", 101: "WatchReply", 102: "Tail", 103: "TailReply", 104: "Scan", 105: "ScanReply", 106: "GetRange", 107: "GetRangeReply",
 }
 

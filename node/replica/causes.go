@@ -19,6 +19,13 @@ type Reading struct {
 	Needs, Made lattice.Past
 	// Here says that this node had it at hand.
 	Here bool
+	// Latest is the latest stamp that the key bears: of an lww, of the last delete,
+	// or of an expiry. A write of a transaction with a later one wins over what was
+	// read, unless the key expires meanwhile.
+	Latest lattice.Stamp
+	// Transaction and Sealed are as lattice.Cell.Transaction tells.
+	Transaction lattice.Stamp
+	Sealed      bool
 }
 
 // Read reads this node's own copy of a key, or, where it has none, what
@@ -65,7 +72,9 @@ func (r *Replica) reading(ctx context.Context, key mesh.Key, cell lattice.Cell, 
 			return Reading{}, err
 		}
 	}
-	return Reading{Value: value, Found: exists(cell), Needs: cell.Needs(), Made: cell.Made(), Here: here}, nil
+	read := Reading{Value: value, Found: exists(cell), Needs: cell.Needs(), Made: cell.Made(), Here: here, Latest: latest(cell)}
+	read.Transaction, read.Sealed = cell.Transaction()
+	return read, nil
 }
 
 // told are the causes that the key is to tell of a change; nil: none, not even
@@ -77,12 +86,13 @@ func (c change) told() *lattice.Past {
 	return c.causes
 }
 
-// followCauses sees to it that a change gets a later stamp than all that it comes after.
+// followCauses sees to it that a change gets a later stamp than all that it
+// comes after, and than that which a transaction has drawn for it.
 func (r *Replica) followCauses(c change) error {
 	if c.causes == nil || r.Observe == nil {
 		return nil
 	}
-	return r.Observe(lattice.Stamp{Time: c.causes.Latest()})
+	return r.Observe(lattice.Stamp{Time: max(c.causes.Latest(), c.at.Time)})
 }
 
 // depart begins a change that is to be sent to the owners of a quorum.

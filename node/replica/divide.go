@@ -206,9 +206,8 @@ func (r *Replica) deleteLocal(ctx context.Context, c change) (lattice.Cell, mesh
 	if err != nil {
 		return lattice.Cell{}, mesh.Merged{}, err
 	}
-	delta, merged, err := r.Local.Change(ctx, c.key, mesh.Memory, func(_ lattice.Cell, at lattice.Write) (lattice.Cell, error) {
-		at.Causes = c.told()
-		return lattice.NewCell(at.Stamp, lattice.Value{}).Caused(at), nil
+	delta, merged, err := r.Local.Change(ctx, c.key, mesh.Memory, func(have lattice.Cell, at lattice.Write) (lattice.Cell, error) {
+		return have.Deleting(c.stamped(at)), nil
 	})
 	if err == nil && divided {
 		err = r.sweep(ctx, c.key, delta.ResetAt())

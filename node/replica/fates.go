@@ -72,7 +72,7 @@ func (r *Replica) applying(c change, w *recentWrite) func(lattice.Cell, lattice.
 		if err := c.inTime(at.Now); err != nil {
 			return lattice.Cell{}, err
 		}
-		at.Causes = c.told()
+		at = c.stamped(at)
 		if !w.counts.IsZero() {
 			at.ID, at.Fate = w.counts, fates.Fate
 		}

@@ -74,9 +74,14 @@ func changeOf(m *pb.Put) (c change, o WriteOptions, err error) {
 	if err != nil {
 		return c, o, err
 	}
+	at, err := decodeAt(m.AtTime, m.AtNode, m.Forwarded)
+	if err != nil {
+		return c, o, err
+	}
 	made, tells := making(m.TellBytes)
 	o = WriteOptions{
 		Causes: causes, Untold: m.CausesUntold, Wrote: wrote,
+		At: at, Sealed: m.Sealed,
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), TTL: fromMillis(m.TtlMs), Behind: m.Behind, Forwarded: m.Forwarded,
 		RetryAge: time.Duration(min(m.RetryAgeMs, maxRetryAge)) * time.Millisecond, Insist: m.Insist,
 		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells,
@@ -121,10 +126,15 @@ func (r *Replica) HandleDelete(ctx context.Context, m *pb.Delete) (*pb.PutReply,
 	if err != nil {
 		return nil, err
 	}
+	at, err := decodeAt(m.AtTime, m.AtNode, m.Forwarded)
+	if err != nil {
+		return nil, err
+	}
 	made, tells := making(m.TellBytes)
 	o := WriteOptions{
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Behind: m.Behind, Forwarded: m.Forwarded,
 		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells, Causes: causes, Untold: m.CausesUntold, Wrote: wrote,
+		At: at, Sealed: m.Sealed,
 	}
 	ack, err := r.Delete(ctx, key, o)
 	if err != nil {

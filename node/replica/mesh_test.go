@@ -110,8 +110,9 @@ func (m *testMesh) lose(drops float64) {
 
 // start opens the node's store and runs its replica.
 func (n *testNode) start() {
+	clock := hlc.New(n.id, time.Now, 0)
 	s, err := store.Open(store.Options{
-		Dir: "data", FS: n.fs, Node: n.id, Clock: hlc.New(n.id, time.Now, 0), BirthAge: n.mesh.collectAfter / 2, MaxHints: n.mesh.maxHints, Log: slog.New(slog.DiscardHandler),
+		Dir: "data", FS: n.fs, Node: n.id, Clock: clock, BirthAge: n.mesh.collectAfter / 2, MaxHints: n.mesh.maxHints, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		n.mesh.t.Fatal(err)
@@ -125,7 +126,7 @@ func (n *testNode) start() {
 		Returned:   func() bool { n.mesh.mu.Lock(); defer n.mesh.mu.Unlock(); return n.returned },
 		Reconciled: func() { n.mesh.mu.Lock(); defer n.mesh.mu.Unlock(); n.returned = false },
 		OpenAside:  func() (Aside, error) { return n, nil },
-		Self:       n.id, Local: s, Placement: n, Peers: n,
+		Self:       n.id, Local: s, Placement: n, Peers: n, Observe: clock.Observe,
 		AttemptTimeout: 300 * time.Millisecond, RetryFirst: 20 * time.Millisecond, RetryLongest: 200 * time.Millisecond,
 		ExpiryGrace: time.Second, ExpiryInterval: 100 * time.Millisecond, ExpiryTakeover: 5 * time.Second,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),

@@ -55,6 +55,15 @@ type WriteOptions struct {
 	// that is Untold.
 	Causes *lattice.Past
 	Untold bool
+	// At, unless it is zero, is the stamp of the write, which a transaction has drawn
+	// for all of its writes: to make it again, through whichever owner, changes
+	// nothing but what the key tells of Causes, and it loses against what is later.
+	// It is for sets of lww registers and for deletes, with Causes that are told,
+	// without TTL and Behind; ID has no meaning. A delete ends also what was
+	// written later if the owner that makes it does not know of that: AfterMost.
+	At lattice.Stamp
+	// Sealed, with At, says that Causes have all writes of the transaction.
+	Sealed bool
 	// Wrote, if it is not nil, takes which write has been made.
 	Wrote *Wrote
 	// TTL is how long the key is kept from the write on, up to MaxTTL; 0: a
@@ -87,6 +96,7 @@ func (r *Replica) Delete(ctx context.Context, key mesh.Key, o WriteOptions) (mes
 // on adds to a change what concerns the session that it is made for.
 func (o WriteOptions) on(c change) change {
 	c.after, c.most, c.made, c.tells, c.causes, c.untold, c.wrote = o.After, o.AfterMost, o.Made, o.TellBytes, o.Causes, o.Untold, o.Wrote
+	c.at, c.sealed = o.At, o.Sealed
 	return c
 }
 
@@ -130,6 +140,8 @@ type change struct {
 	causes  *lattice.Past // WriteOptions.Causes
 	untold  bool          // WriteOptions.Untold
 	wrote   *Wrote        // WriteOptions.Wrote
+	at      lattice.Stamp // WriteOptions.At
+	sealed  bool          // WriteOptions.Sealed
 	by      time.Time     // mesh.BeginBy
 }
 
@@ -162,6 +174,7 @@ func (c change) message(o WriteOptions) wire.Message {
 			Key: wire.FromKey(c.key), WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability),
 			WriteId: []byte(o.ID), Forwarded: true, After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
 			Causes: encodeCauses(o.Causes), CausesUntold: o.Untold,
+			AtTime: o.At.Time, AtNode: []byte(o.At.Node), Sealed: o.Sealed,
 		}
 	}
 	if c.touches {
@@ -176,6 +189,7 @@ func (c change) message(o WriteOptions) wire.Message {
 		RetryAgeMs: uint64((o.RetryAge + time.Millisecond - 1) / time.Millisecond), Insist: o.Insist,
 		After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
 		Causes: encodeCauses(o.Causes), CausesUntold: o.Untold,
+		AtTime: o.At.Time, AtNode: []byte(o.At.Node), Sealed: o.Sealed,
 	}
 }
 
@@ -185,6 +199,9 @@ func (c change) validate(o WriteOptions) error {
 		return mesh.Errorf(mesh.Invalid, c.String(), "write id of %d bytes: expected at most %d", len(o.ID), MaxWriteID)
 	case c.ttl < 0 || c.ttl > MaxTTL:
 		return mesh.Errorf(mesh.Invalid, c.String(), "a time to live of %v: expected 1 ms to %v", c.ttl, MaxTTL)
+	}
+	if err := c.validateAt(o); err != nil {
+		return err
 	}
 	return c.key.Validate()
 }
@@ -228,7 +245,7 @@ func (r *Replica) mayAdd(c change) error {
 
 // coordinateChange coordinates a change of one cell.
 func (r *Replica) coordinateChange(ctx context.Context, c change, q quorum, o WriteOptions) (mesh.Ack, error) {
-	if o.ID == "" {
+	if o.ID == "" || !o.At.IsZero() {
 		return r.coordinate(ctx, c, q, o.Durability, &recentWrite{})
 	}
 	return r.coordinateOnce(ctx, c, q, o)

@@ -150,13 +150,13 @@ func (r *Replica) reached(c change) (bool, error) {
 
 // follow makes the delta of a change, which was applied, take along what the
 // change comes after. This node's copy has that. A register needs no more
-// than its stamp, which is later.
+// than its stamp, which is later, unless a transaction has drawn that.
 func (r *Replica) follow(c change, w *recentWrite) error {
 	if !c.follows() {
 		return nil
 	}
 	w.delta = w.delta.Clone()
-	if value, _ := w.delta.Value(); c.most && value.Kind() != lattice.LWWKind {
+	if value, _ := w.delta.Value(); c.most && (value.Kind() != lattice.LWWKind || !c.at.IsZero()) {
 		whole, _, err := r.Local.Get(c.key)
 		if err != nil {
 			return err

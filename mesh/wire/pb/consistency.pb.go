@@ -137,10 +137,15 @@ func (x *Seen) GetValue() []byte {
 
 // PinRead tells a session's home what a node has read of a key. Answered by PinReply.
 type PinRead struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Session       *RunSession            `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
-	Key           *Key                   `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
-	Read          *Seen                  `protobuf:"bytes,3,opt,name=read,proto3" json:"read,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Session *RunSession            `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Key     *Key                   `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	Read    *Seen                  `protobuf:"bytes,3,opt,name=read,proto3" json:"read,omitempty"`
+	// At mesh.Transactional, each a lattice.Past: what who sees it has to see, what it is made
+	// of, and a past of which it was read.
+	Needs         []byte `protobuf:"bytes,4,opt,name=needs,proto3" json:"needs,omitempty"`
+	Made          []byte `protobuf:"bytes,5,opt,name=made,proto3" json:"made,omitempty"`
+	AsOf          []byte `protobuf:"bytes,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -196,12 +201,34 @@ func (x *PinRead) GetRead() *Seen {
 	return nil
 }
 
+func (x *PinRead) GetNeeds() []byte {
+	if x != nil {
+		return x.Needs
+	}
+	return nil
+}
+
+func (x *PinRead) GetMade() []byte {
+	if x != nil {
+		return x.Made
+	}
+	return nil
+}
+
+func (x *PinRead) GetAsOf() []byte {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
 // PinReply tells which version of the key the session sees, and where it is.
 type PinReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Seen          *Seen                  `protobuf:"bytes,1,opt,name=seen,proto3" json:"seen,omitempty"`       // the value is left out where it is the one that was told
 	Holders       [][]byte               `protobuf:"bytes,2,rep,name=holders,proto3" json:"holders,omitempty"` // nodes that have it, where the home has not
 	Stale         bool                   `protobuf:"varint,3,opt,name=stale,proto3" json:"stale,omitempty"`    // to a PinWrite: the session has seen another version than the base since; nothing changed
+	Past          []byte                 `protobuf:"bytes,4,opt,name=past,proto3" json:"past,omitempty"`       // lattice.Past: what the session has seen so far, at mesh.Transactional
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -255,6 +282,13 @@ func (x *PinReply) GetStale() bool {
 		return x.Stale
 	}
 	return false
+}
+
+func (x *PinReply) GetPast() []byte {
+	if x != nil {
+		return x.Past
+	}
+	return nil
 }
 
 // PinWrite tells a session's home what the session sees of a key from now on,
@@ -631,15 +665,19 @@ const file_consistency_proto_rawDesc = "" +
 	"\x04home\x18\x03 \x01(\fR\x04home\"6\n" +
 	"\x04Seen\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x06R\aversion\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value\"~\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\"\xbd\x01\n" +
 	"\aPinRead\x12.\n" +
 	"\asession\x18\x01 \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x1f\n" +
 	"\x03key\x18\x02 \x01(\v2\r.virga.v1.KeyR\x03key\x12\"\n" +
-	"\x04read\x18\x03 \x01(\v2\x0e.virga.v1.SeenR\x04read\"^\n" +
+	"\x04read\x18\x03 \x01(\v2\x0e.virga.v1.SeenR\x04read\x12\x14\n" +
+	"\x05needs\x18\x04 \x01(\fR\x05needs\x12\x12\n" +
+	"\x04made\x18\x05 \x01(\fR\x04made\x12\x13\n" +
+	"\x05as_of\x18\x06 \x01(\fR\x04asOf\"r\n" +
 	"\bPinReply\x12\"\n" +
 	"\x04seen\x18\x01 \x01(\v2\x0e.virga.v1.SeenR\x04seen\x12\x18\n" +
 	"\aholders\x18\x02 \x03(\fR\aholders\x12\x14\n" +
-	"\x05stale\x18\x03 \x01(\bR\x05stale\"\xaf\x01\n" +
+	"\x05stale\x18\x03 \x01(\bR\x05stale\x12\x12\n" +
+	"\x04past\x18\x04 \x01(\fR\x04past\"\xaf\x01\n" +
 	"\bPinWrite\x12.\n" +
 	"\asession\x18\x01 \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x1f\n" +
 	"\x03key\x18\x02 \x01(\v2\r.virga.v1.KeyR\x03key\x12(\n" +

@@ -218,6 +218,9 @@ type Put struct {
 	Session       *RunSession            `protobuf:"bytes,40,opt,name=session,proto3" json:"session,omitempty"`                                // of the function that writes, in a worker
 	Causes        []byte                 `protobuf:"bytes,41,opt,name=causes,proto3,oneof" json:"causes,omitempty"`                            // lattice.Past: what the writer had seen, for who reads the key; without it that is not kept
 	CausesUntold  bool                   `protobuf:"varint,42,opt,name=causes_untold,json=causesUntold,proto3" json:"causes_untold,omitempty"` // the causes count for the write's stamp, and are not kept
+	AtTime        uint64                 `protobuf:"varint,43,opt,name=at_time,json=atTime,proto3" json:"at_time,omitempty"`                   // lattice.Stamp, of a set of an lww with causes: the write's, drawn for a transaction; without it the owner draws one
+	AtNode        []byte                 `protobuf:"bytes,44,opt,name=at_node,json=atNode,proto3" json:"at_node,omitempty"`
+	Sealed        bool                   `protobuf:"varint,45,opt,name=sealed,proto3" json:"sealed,omitempty"` // with at: the causes have all writes of the transaction
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -371,6 +374,27 @@ func (x *Put) GetCausesUntold() bool {
 	return false
 }
 
+func (x *Put) GetAtTime() uint64 {
+	if x != nil {
+		return x.AtTime
+	}
+	return 0
+}
+
+func (x *Put) GetAtNode() []byte {
+	if x != nil {
+		return x.AtNode
+	}
+	return nil
+}
+
+func (x *Put) GetSealed() bool {
+	if x != nil {
+		return x.Sealed
+	}
+	return false
+}
+
 type PutReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replicas      uint32                 `protobuf:"varint,1,opt,name=replicas,proto3" json:"replicas,omitempty"`
@@ -477,6 +501,9 @@ type Delete struct {
 	Session       *RunSession            `protobuf:"bytes,40,opt,name=session,proto3" json:"session,omitempty"`                                // as in Put
 	Causes        []byte                 `protobuf:"bytes,41,opt,name=causes,proto3,oneof" json:"causes,omitempty"`                            // as in Put
 	CausesUntold  bool                   `protobuf:"varint,42,opt,name=causes_untold,json=causesUntold,proto3" json:"causes_untold,omitempty"` // as in Put
+	AtTime        uint64                 `protobuf:"varint,43,opt,name=at_time,json=atTime,proto3" json:"at_time,omitempty"`                   // as in Put
+	AtNode        []byte                 `protobuf:"bytes,44,opt,name=at_node,json=atNode,proto3" json:"at_node,omitempty"`
+	Sealed        bool                   `protobuf:"varint,45,opt,name=sealed,proto3" json:"sealed,omitempty"` // as in Put
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -591,6 +618,27 @@ func (x *Delete) GetCauses() []byte {
 func (x *Delete) GetCausesUntold() bool {
 	if x != nil {
 		return x.CausesUntold
+	}
+	return false
+}
+
+func (x *Delete) GetAtTime() uint64 {
+	if x != nil {
+		return x.AtTime
+	}
+	return 0
+}
+
+func (x *Delete) GetAtNode() []byte {
+	if x != nil {
+		return x.AtNode
+	}
+	return nil
+}
+
+func (x *Delete) GetSealed() bool {
+	if x != nil {
+		return x.Sealed
 	}
 	return false
 }
@@ -1414,7 +1462,7 @@ const file_kv_proto_rawDesc = "" +
 	" \x01(\tR\aversion\x12\x15\n" +
 	"\x06ttl_ms\x18\v \x01(\x04R\x05ttlMs\x12\x12\n" +
 	"\x04cell\x18\x1e \x01(\fR\x04cell\x12!\n" +
-	"\fcauses_bytes\x18) \x01(\rR\vcausesBytes\"\x80\x04\n" +
+	"\fcauses_bytes\x18) \x01(\rR\vcausesBytes\"\xca\x04\n" +
 	"\x03Put\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +
@@ -1438,7 +1486,10 @@ const file_kv_proto_rawDesc = "" +
 	"\x06insist\x18% \x01(\bR\x06insist\x12.\n" +
 	"\asession\x18( \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x1b\n" +
 	"\x06causes\x18) \x01(\fH\x00R\x06causes\x88\x01\x01\x12#\n" +
-	"\rcauses_untold\x18* \x01(\bR\fcausesUntoldB\t\n" +
+	"\rcauses_untold\x18* \x01(\bR\fcausesUntold\x12\x17\n" +
+	"\aat_time\x18+ \x01(\x04R\x06atTime\x12\x17\n" +
+	"\aat_node\x18, \x01(\fR\x06atNode\x12\x16\n" +
+	"\x06sealed\x18- \x01(\bR\x06sealedB\t\n" +
 	"\a_causes\"\xbe\x01\n" +
 	"\bPutReply\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1e\n" +
@@ -1450,7 +1501,7 @@ const file_kv_proto_rawDesc = "" +
 	" \x01(\tR\aversion\x12\x1a\n" +
 	"\bconflict\x18\v \x01(\bR\bconflict\x12\x12\n" +
 	"\x04cell\x18\x1e \x01(\fR\x04cell\x12\x14\n" +
-	"\x05wrote\x18) \x01(\fR\x05wrote\"\x8e\x03\n" +
+	"\x05wrote\x18) \x01(\fR\x05wrote\"\xd8\x03\n" +
 	"\x06Delete\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12!\n" +
 	"\fwrite_quorum\x18\x02 \x01(\rR\vwriteQuorum\x12\x1e\n" +
@@ -1468,7 +1519,10 @@ const file_kv_proto_rawDesc = "" +
 	"after_most\x18! \x01(\bR\tafterMost\x12.\n" +
 	"\asession\x18( \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x1b\n" +
 	"\x06causes\x18) \x01(\fH\x00R\x06causes\x88\x01\x01\x12#\n" +
-	"\rcauses_untold\x18* \x01(\bR\fcausesUntoldB\t\n" +
+	"\rcauses_untold\x18* \x01(\bR\fcausesUntold\x12\x17\n" +
+	"\aat_time\x18+ \x01(\x04R\x06atTime\x12\x17\n" +
+	"\aat_node\x18, \x01(\fR\x06atNode\x12\x16\n" +
+	"\x06sealed\x18- \x01(\bR\x06sealedB\t\n" +
 	"\a_causes\"~\n" +
 	"\x04List\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +

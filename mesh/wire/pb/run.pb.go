@@ -1539,7 +1539,7 @@ func (x *PlannedStage) GetPinned() bool {
 type RunSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RunId         []byte                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	Attempt       uint32                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"` // raised when the coordinator has stages run again
+	Attempt       uint32                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"` // raised when the coordinator has stages run again; mesh.SplitAttempt
 	Coordinator   []byte                 `protobuf:"bytes,3,opt,name=coordinator,proto3" json:"coordinator,omitempty"`
 	Plan          []byte                 `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"`                               // an encoded Plan
 	Work          []byte                 `protobuf:"bytes,5,opt,name=work,proto3" json:"work,omitempty"`                               // from which the effects of the run have their ids; empty: run_id
@@ -2191,6 +2191,7 @@ type SurveyRun struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RunId         []byte                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	Lost          [][]byte               `protobuf:"bytes,2,rep,name=lost,proto3" json:"lost,omitempty"`
+	Attempt       uint32                 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"` // under way: nothing counts of one before the run began anew
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2237,6 +2238,13 @@ func (x *SurveyRun) GetLost() [][]byte {
 		return x.Lost
 	}
 	return nil
+}
+
+func (x *SurveyRun) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
 }
 
 type SurveyRunReply struct {
@@ -2983,10 +2991,11 @@ const file_run_proto_rawDesc = "" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\"/\n" +
 	"\aEndRuns\x12$\n" +
-	"\x04runs\x18\x01 \x03(\v2\x10.virga.v1.EndRunR\x04runs\"6\n" +
+	"\x04runs\x18\x01 \x03(\v2\x10.virga.v1.EndRunR\x04runs\"P\n" +
 	"\tSurveyRun\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x12\n" +
-	"\x04lost\x18\x02 \x03(\fR\x04lost\"\x7f\n" +
+	"\x04lost\x18\x02 \x03(\fR\x04lost\x12\x18\n" +
+	"\aattempt\x18\x03 \x01(\rR\aattempt\"\x7f\n" +
 	"\x0eSurveyRunReply\x12/\n" +
 	"\x06stages\x18\x01 \x03(\v2\x17.virga.v1.StageStandingR\x06stages\x12\x1c\n" +
 	"\tforgotten\x18\x03 \x01(\rR\tforgotten\x12\x18\n" +
