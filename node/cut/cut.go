@@ -106,6 +106,16 @@ func (c *Cut) Has(ctx context.Context, need lattice.Past) bool {
 	return yes
 }
 
+// Held is a past that Has says yes to, as is known without asking anybody. It
+// tells nothing of this node's own writes, which may be under way.
+func (c *Cut) Held() lattice.Past {
+	seen := c.View()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.machine.See(seen)
+	return c.machine.Held()
+}
+
 // look asks the machine, and, if it may, the nodes that can help.
 func (c *Cut) look(need lattice.Past, mayAsk bool) (yes bool, waits []*question) {
 	seen := c.View()

@@ -108,6 +108,18 @@ func (m *machine) Has(need lattice.Past) (yes bool, ask []mesh.NodeID) {
 	return yes, ask
 }
 
+// Held is a past of which this node has all, as far as it is known without
+// asking: of other nodes' writes, and only of those.
+func (m *machine) Held() (held lattice.Past) {
+	if !m.view.Whole || m.waiting > 0 {
+		return held
+	}
+	for id, p := range m.peers {
+		held = held.Join(lattice.PastOf(lattice.Stamp{Time: p.last.UpTo, Node: string(id)}))
+	}
+	return held
+}
+
 // isPast reports whether all has been compared so long after a time that what
 // a node wrote then that is no member any more is here, if it is anywhere.
 func (m *machine) isPast(time uint64) bool {

@@ -1,7 +1,9 @@
 package cut
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +21,7 @@ import (
 //	audits                               those to begin
 //	audited <node> [failed]              the one that was begun last for the node
 //	has [<node>=<time>]...               whether a has that, and whom to ask
+//	held                                 what a has, without asking
 func TestMachine(t *testing.T) {
 	golden.Words(t, "machine", func() func([]string) string {
 		s := &script{machine: newMachine("a"), begun: map[mesh.NodeID]Audit{}}
@@ -83,6 +86,15 @@ func (s *script) do(words []string) string {
 			return "yes"
 		}
 		return strings.TrimSpace(fmt.Sprint("no ", strings.Join(names(ask), " ")))
+	case "held":
+		held, told := s.Held(), []string{}
+		for id := range s.peers {
+			if at := held.Of(string(id)); at > 0 {
+				told = append(told, fmt.Sprintf("%s=%g", string(id), float64(at)/minute))
+			}
+		}
+		slices.Sort(told)
+		return cmp.Or(strings.Join(told, " "), "nothing")
 	default:
 		panic("script: " + words[0])
 	}
