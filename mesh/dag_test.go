@@ -95,6 +95,11 @@ func TestRunAndInvocationIDs(t *testing.T) {
 	if err != nil || got != id {
 		t.Errorf("%v came back as %v, %v", id, got, err)
 	}
+	for attempt, want := range map[uint32]uint32{1: 0, 1<<10 - 1: 0, 1 << 10: 1, 3<<10 + 7: 3} {
+		if got := (InvocationID{Attempt: attempt}).Generation(); got != want {
+			t.Errorf("attempt %d is of generation %d, want %d", attempt, got, want)
+		}
+	}
 	for _, bad := range []string{"", "a/b", "x/y/z/1", id.String() + "0000000000"} {
 		if _, err := ParseInvocationID(bad); !errors.Is(err, Invalid) {
 			t.Errorf("ParseInvocationID(%q) = %v, want Invalid", bad, err)

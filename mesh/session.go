@@ -30,11 +30,18 @@ const (
 	// stages have read or written, or than what that depends on (Cloudburst, PVLDB
 	// 13(11), section 5.2 and algorithm 2).
 	CausalSession Consistency = 4
+	// Transactional has all reads of a run be of one causal cut, each key in one
+	// version, and has others see its writes together, when it has succeeded, or
+	// not at all (transactional causal consistency: Wu et al., "Transactional
+	// Causal Consistency for Serverless Computing", SIGMOD 2020; read atomic:
+	// Sreekanti et al., "A Fault-Tolerance Shim for Serverless Computing", EuroSys 2020).
+	Transactional Consistency = 5
 )
 
 var levels = [...]string{
 	Eventual: "eventual", Repeatable: "repeatable",
 	CausalKey: "causal-key", CausalCut: "causal-cut", CausalSession: "causal-session",
+	Transactional: "transactional",
 }
 
 // Levels gives all levels, in the order of their numbers.
@@ -54,21 +61,23 @@ func (c Consistency) String() string {
 	return fmt.Sprintf("consistency(%d)", uint8(c))
 }
 
-// With is the weakest level that promises what both do. There is none for
-// Repeatable and a causal level: that is Invalid.
-func (c Consistency) With(other Consistency) (Consistency, error) {
+// With is the weakest level that promises what both do.
+func (c Consistency) With(other Consistency) Consistency {
 	weaker, stronger := min(c, other), max(c, other)
 	switch {
-	case weaker == stronger || weaker == Eventual:
-		return stronger, nil
+	case weaker == stronger || weaker == Eventual || stronger == Transactional:
+		return stronger
 	case weaker.Causal():
-		return CausalSession, nil // of two that differ
+		return CausalSession // of two that differ
 	}
-	return 0, Errorf(Invalid, "consistency", "%s and %s: expected one of them, for no level promises both", weaker, stronger)
+	return Transactional // of repeatable and a causal one
 }
 
 // Causal reports whether reads and writes are ordered by cause.
-func (c Consistency) Causal() bool { return c >= CausalKey && c <= CausalSession }
+func (c Consistency) Causal() bool { return c >= CausalKey && c <= Transactional }
+
+// Pinned reports whether a run sees one version of each key.
+func (c Consistency) Pinned() bool { return c == Repeatable || c == Transactional }
 
 // Validate reports a number that is no level as Invalid.
 func (c Consistency) Validate() error {

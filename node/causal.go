@@ -27,7 +27,23 @@ func (c causal) IsOwn(made lattice.Past) bool {
 // that is needed, it reads its own copy; else it asks so many owners that one
 // has what was acknowledged. A cache is of no use: what the node that makes a
 // write has told it may not be acknowledged yet.
-func (c causal) Read(ctx context.Context, key mesh.Key, need lattice.Past) (session.CausalRead, error) {
+func (c causal) Read(ctx context.Context, key mesh.Key, need lattice.Past, together bool) (session.CausalRead, error) {
+	read, at, err := c.readOnce(ctx, key, need, together)
+	if !together || err != nil || at.Time == 0 {
+		return read, err
+	}
+	read, at, err = c.confirmed(ctx, key, need) // this node's copy may only be behind
+	for err == nil && at.Time > 0 {
+		if err = c.rooms.txns.Resolve(ctx, at); err == nil {
+			read, at, err = c.confirmed(ctx, key, need) // perhaps another transaction has written it since
+		}
+	}
+	return read, err
+}
+
+// readOnce reads a key, and gives the stamp of the transaction that wrote the
+// version, if that may not have made all of its writes yet.
+func (c causal) readOnce(ctx context.Context, key mesh.Key, need lattice.Past, together bool) (session.CausalRead, lattice.Stamp, error) {
 	r := c.rooms
 	view := c.View()
 	owns, has := r.dht.Owns(key, r.cfg.Replicas), need.IsZero()
@@ -35,14 +51,37 @@ func (c causal) Read(ctx context.Context, key mesh.Key, need lattice.Past) (sess
 		has = r.cut.Has(ctx, need)
 	}
 	if owns && has {
+		var held lattice.Past
+		if together {
+			held = r.cut.Held()
+		}
 		read, err := r.replica.Read(ctx, key)
 		same := c.View() == view // else what was read may be of a key that others own
 		if err != nil || same {
-			return c.shown(ctx, read, true, view), err
+			shown := c.shown(ctx, read, true, view)
+			if shown.AsOf = need; read.Here {
+				shown.AsOf = need.Join(held)
+			}
+			return shown, unsealed(read), err
 		}
 	}
-	read, err := r.replica.ReadConfirmed(ctx, key)
-	return c.shown(ctx, read, false, view), err
+	return c.confirmed(ctx, key, need)
+}
+
+func (c causal) confirmed(ctx context.Context, key mesh.Key, need lattice.Past) (session.CausalRead, lattice.Stamp, error) {
+	read, err := c.rooms.replica.ReadConfirmed(ctx, key)
+	shown := c.shown(ctx, read, false, c.View())
+	shown.AsOf = need
+	return shown, unsealed(read), err
+}
+
+// unsealed is the stamp of a transaction that may not have made all of its
+// writes, of which this is one; else zero.
+func unsealed(read replica.Reading) lattice.Stamp {
+	if read.Sealed {
+		return lattice.Stamp{}
+	}
+	return read.Transaction
 }
 
 // shown is what was read, once this node also has what that needs, if that is

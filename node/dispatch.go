@@ -279,6 +279,8 @@ func (r *rooms) serveNode(ctx context.Context, from mesh.NodeID, req wire.Messag
 		return nil, r.sessions.HandleEndSession(from, m)
 	case *pb.Vouch:
 		return r.cut.HandleVouch(ctx, from, m)
+	case *pb.AwaitCommit:
+		return r.txns.HandleAwaitCommit(ctx, from, m)
 	case *pb.HotReport:
 		return nil, r.hot.HandleReport(from, m)
 	case *pb.HotKeys:

@@ -79,6 +79,14 @@ func (r *rooms) put(ctx context.Context, m *pb.Put) (reply *pb.PutReply, err err
 		}
 		return heed(reply, causes)
 	})
+	return replied(reply, err)
+}
+
+// replied is the answer to a write that is perhaps yet to be made.
+func replied(reply *pb.PutReply, err error) (*pb.PutReply, error) {
+	if reply == nil && err == nil {
+		reply = &pb.PutReply{}
+	}
 	return reply, err
 }
 
@@ -97,7 +105,7 @@ func (r *rooms) delete(ctx context.Context, m *pb.Delete) (reply *pb.PutReply, e
 		}
 		return heed(reply, causes)
 	})
-	return reply, err
+	return replied(reply, err)
 }
 
 // encodeSeen is what a write that tells its causes has in its message.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,7 @@ import (
 	"github.com/virga-mesh/virga/node/session"
 	"github.com/virga-mesh/virga/node/store"
 	"github.com/virga-mesh/virga/node/trigger"
+	"github.com/virga-mesh/virga/node/txn"
 	"github.com/virga-mesh/virga/node/watch"
 )
 
@@ -58,6 +60,7 @@ type rooms struct {
 	exec      *exec.Executor
 	runs      *run.Runs
 	sessions  *session.Sessions // of runs
+	txns      *txn.Txns
 	inSession *inSession
 	cut       *cut.Cut       // what it has of other nodes' writes
 	ring      *watch.Ring    // of the changes of this node's copies
@@ -206,8 +209,12 @@ func (r *rooms) openState() error {
 		Self: r.self, Peers: r.peers, View: r.sight, Now: r.clock.Now, Observe: r.clock.Observe,
 		Flush: r.replica.Flush, Audit: r.replica.Audit, Log: r.log,
 	})
+	r.txns = txn.New(txn.Options{
+		Self: r.self, Store: transactionStore{r}, Peers: r.peers, Now: r.clock.Now, Observe: r.clock.Observe,
+		Live: func(node mesh.NodeID) bool { return slices.Contains(r.live(), node) }, Log: r.log,
+	})
 	r.sessions = session.New(session.Config{
-		Self: r.self, Peers: r.peers, Causal: causal{r}, Stamp: r.clock.Now, Log: r.log,
+		Self: r.self, Peers: r.peers, Causal: causal{r}, Commit: r.commit, Stamp: r.clock.Now, Log: r.log,
 		Read: func(ctx context.Context, key mesh.Key) (lattice.Value, bool, error) {
 			return r.replica.GetHere(ctx, key, 0)
 		},
@@ -238,6 +245,7 @@ func (r *rooms) run(ctx context.Context, ready func()) error {
 		r.background(func(ctx context.Context) { failed <- r.serveAdmin(ctx, admin) })
 	}
 	r.background(r.replica.Run)
+	r.background(r.txns.Run)
 	r.background(r.mendDamage)
 	r.background(r.carryLeft)
 	r.background(r.hot.Run)
@@ -300,6 +308,7 @@ func (r *rooms) close() {
 	}
 	if r.sessions != nil {
 		r.sessions.Close()
+		r.txns.Close()
 		r.cut.Close()
 	}
 	r.endTasks()

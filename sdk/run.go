@@ -76,7 +76,8 @@ type RunStatus struct {
 	Err         error   // what it failed with
 	Stages      []StageStatus
 	Coordinator mesh.NodeID // the node that plans the run
-	Attempt     int         // how often it was started, from 1
+	Attempt     int         // how often its coordinator had stages placed, from 1: again where nodes were lost
+	Anew        int         // how often it began anew, since what it had read was no longer one moment
 	// Undelivered is why the results, which are there, were not stored or not
 	// continued with as the call asked: calling again with the run's id tries again.
 	Undelivered error
@@ -111,9 +112,10 @@ func (r *Run) Status(ctx context.Context) (RunStatus, error) {
 	if err != nil {
 		return RunStatus{}, err
 	}
+	anew, attempt := mesh.SplitAttempt(reply.Attempt)
 	status := RunStatus{
 		State: mesh.RunState(reply.State), Results: results, Stages: toStages(reply.Plan),
-		Coordinator: mesh.NodeID(reply.Coordinator), Attempt: int(reply.Attempt),
+		Coordinator: mesh.NodeID(reply.Coordinator), Attempt: int(attempt), Anew: int(anew),
 	}
 	if reply.Error != nil {
 		status.Err = wire.ToError(reply.Error)
@@ -136,8 +138,9 @@ func toStages(plan *pb.Plan) []StageStatus {
 	stages := make([]StageStatus, 0, len(plan.GetStages()))
 	for _, s := range plan.GetStages() {
 		f := s.GetFunc()
+		_, attempt := mesh.SplitAttempt(s.Attempt)
 		stages = append(stages, StageStatus{
-			Name: s.Name, Node: mesh.NodeID(s.Node), Why: s.Why, Attempt: int(s.Attempt),
+			Name: s.Name, Node: mesh.NodeID(s.Node), Why: s.Why, Attempt: int(attempt),
 			Func: mesh.FuncRef{Namespace: f.GetNamespace(), Name: f.GetName(), Version: f.GetVersion()},
 		})
 	}

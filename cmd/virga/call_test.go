@@ -133,11 +133,11 @@ func TestDAGCreateNamesStagesAfterFunctions(t *testing.T) {
 func TestRunCommands(t *testing.T) {
 	id := mesh.NewRunID()
 	reply := &pb.AwaitRunReply{
-		State: uint32(mesh.Failed), Attempt: 2, Coordinator: []byte("c"),
+		State: uint32(mesh.Failed), Attempt: 3*mesh.GenerationAttempts + 2, Coordinator: []byte("c"),
 		Error: &pb.Error{Kind: uint32(mesh.UserError), Stage: "b", Message: "no luck"},
 		Plan: &pb.Plan{Stages: []*pb.PlannedStage{
-			{Name: "b", Func: &pb.FuncRef{Name: "g"}, Node: []byte("n"), Why: "warm there", Attempt: 2},
-			{Name: "c", Func: &pb.FuncRef{Name: "g"}, Node: []byte("n"), Why: "beside b", Attempt: 1},
+			{Name: "b", Func: &pb.FuncRef{Name: "g"}, Node: []byte("n"), Why: "warm there", Attempt: 3*mesh.GenerationAttempts + 2},
+			{Name: "c", Func: &pb.FuncRef{Name: "g"}, Node: []byte("n"), Why: "beside b", Attempt: 3*mesh.GenerationAttempts + 1},
 		}},
 		Reports: []*pb.StageReport{{
 			Stage: 0, StartedUs: 1, QueuedUs: 31, TookUs: 250, ResultBytes: 9, MovedBytes: 4711, CacheHits: 2, CacheMisses: 1, Executions: 3,
@@ -148,7 +148,7 @@ func TestRunCommands(t *testing.T) {
 		t.Errorf("printed %q %q", got.stdout, got.stderr)
 	}
 	explained := virga(t, now, "", "run", "explain", id.String())
-	for _, part := range []string{"attempt 2", "warm there", "250µs", "31µs", "4711", "2 of 3", "skipped"} {
+	for _, part := range []string{"attempt 2, begun anew 3 times", "warm there", "250µs", "31µs", "4711", "2 of 3", "skipped"} {
 		if !contains(explained.stdout, part) {
 			t.Errorf("%q does not say %q", explained.stdout, part)
 		}

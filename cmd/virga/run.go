@@ -112,7 +112,7 @@ func runExplainCommand(a *app) *cobra.Command {
 				return err
 			}
 			return a.show(explanation{
-				Run: run.ID().String(), State: status.State.String(), Attempt: status.Attempt,
+				Run: run.ID().String(), State: status.State.String(), Attempt: status.Attempt, Anew: status.Anew,
 				Coordinator: status.Coordinator.String(), Stages: describeStages(status.Stages),
 			})
 		})
@@ -123,6 +123,7 @@ type explanation struct {
 	Run         string             `json:"run"`
 	State       string             `json:"state"`
 	Attempt     int                `json:"attempt"`
+	Anew        int                `json:"anew,omitempty"`
 	Coordinator string             `json:"coordinator"`
 	Stages      []stageExplanation `json:"stages"`
 }
@@ -176,12 +177,20 @@ func shortVersion(version string) string {
 }
 
 func (e explanation) text(w io.Writer) {
-	fmt.Fprintf(w, "run %s %s, attempt %d, coordinated by %s\n", e.Run, e.State, e.Attempt, e.Coordinator)
+	fmt.Fprintf(w, "run %s %s, attempt %d, %scoordinated by %s\n", e.Run, e.State, e.Attempt, e.anew(), e.Coordinator)
 	var rows [][]string
 	for _, s := range e.Stages {
 		rows = append(rows, append([]string{s.Stage, s.Function, s.node.Short(), strconv.Itoa(max(s.Attempt, 1))}, append(s.did(), s.Why)...))
 	}
 	writeTable(w, []string{"STAGE", "FUNCTION", "NODE", "ATTEMPT", "QUEUED", "TOOK", "RUNS", "MOVED", "CACHED", "WHY"}, rows)
+}
+
+// anew tells of a run that began anew.
+func (e explanation) anew() string {
+	if e.Anew == 0 {
+		return ""
+	}
+	return fmt.Sprintf("begun anew %d times, ", e.Anew)
 }
 
 // did tells what the stage did: how long it waited and ran, how often the

@@ -26,7 +26,7 @@ type Figures struct {
 	Work        Work
 }
 
-// Stages is what stages with options cost.
+// Stages is what stages with options cost, and runs that commit.
 type Stages struct {
 	Retries   uint64 // attempts after the first
 	Hedges    uint64 // second copies
@@ -34,6 +34,8 @@ type Stages struct {
 	Batches   uint64 // invocations for several calls
 	Batched   uint64 // calls in them
 	Elsewhere uint64 // elements of lists that other nodes ran for this one
+	Conflicts uint64 // commits for which what was read was no longer one moment
+	Anew      uint64 // runs that began anew for that
 }
 
 // Store is this node's own copies.

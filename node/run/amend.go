@@ -19,7 +19,7 @@ func (r *Runs) HandleSurveyRun(from mesh.NodeID, m *pb.SurveyRun) (*pb.SurveyRun
 		return nil, err
 	}
 	s, forgotten := r.find(runKey{id, from})
-	if s == nil {
+	if s == nil || isBefore(s.spec().attempt, m.Attempt) {
 		return &pb.SurveyRunReply{Forgotten: forgotten}, nil
 	}
 	standings, all := s.survey(nodesOf(m.Lost))

@@ -82,32 +82,43 @@ func (s *stage) take(o *mesh.StageOptions) error {
 func (r *Runs) callHere(ctx context.Context, q *Request, fn mesh.FuncInfo) (Reply, error) {
 	ctx, cancel := r.bounded(ctx, q.Timeout)
 	defer cancel()
-	in, end, err := r.session(q.In, q.Consistency)
-	if err != nil {
-		return Reply{}, err
-	}
-	defer end()
-	args, err := r.read(ctx, in, q.Args, nil)
+	in, own, err := r.session(q.In, q.Consistency)
 	if err != nil {
 		return Reply{}, err
 	}
 	id := mesh.InvocationID{Node: r.cfg.Self, Run: mesh.NewRunID(), Stage: fn.Ref.Name, Attempt: 1}
 	_, pinned := q.Place[fn.Ref.Name]
-	v, err := r.executeWhereRoom(ctx, &piece{id: id, fn: fn, work: q.Work.Part(fn.Ref.Name), in: in, bound: pinned}, args)
+	t := piece{id: id, fn: fn, work: q.Work.Part(fn.Ref.Name), in: in, bound: pinned}
+	if commits(own, in) {
+		return r.commitHere(ctx, q, t)
+	}
+	if own {
+		defer r.cfg.Sessions.End(in)
+	}
+	v, err := r.executeHere(ctx, q, &t)
 	if err != nil {
 		return Reply{}, err
 	}
 	return r.tell(ctx, q, Reply{ID: id.Run, Results: []StageResult{{fn.Ref.Name, v}}})
 }
 
+// executeHere executes the function of a call with what the arguments refer to.
+func (r *Runs) executeHere(ctx context.Context, q *Request, t *piece) (mesh.Value, error) {
+	args, err := r.read(ctx, t.in, q.Args, nil)
+	if err != nil {
+		return mesh.Value{}, err
+	}
+	return r.executeWhereRoom(ctx, t, args)
+}
+
 // session gives the session in which a run reads and writes: that of the
-// function which called, or one of its own until end is called.
-func (r *Runs) session(in mesh.Session, level mesh.Consistency) (_ mesh.Session, end func(), err error) {
+// function which called, or one of its own, which is the run's to end.
+func (r *Runs) session(in mesh.Session, level mesh.Consistency) (_ mesh.Session, own bool, err error) {
 	if !in.IsZero() || level == mesh.Eventual {
-		return in, func() {}, nil
+		return in, false, nil
 	}
 	in, err = r.cfg.Sessions.Begin(level)
-	return in, func() { r.cfg.Sessions.End(in) }, err
+	return in, err == nil, err
 }
 
 // tell answers with a result, after what is to be done with it.
@@ -154,9 +165,7 @@ func (r *Runs) callDAG(ctx context.Context, q *Request) (Reply, error) {
 	}
 	if dag.Consistency != mesh.Eventual {
 		asked := *q
-		if asked.Consistency, err = q.Consistency.With(dag.Consistency); err != nil {
-			return Reply{}, err
-		}
+		asked.Consistency = q.Consistency.With(dag.Consistency)
 		q = &asked
 	}
 	args := make([][]Arg, len(g.stages))

@@ -168,7 +168,7 @@ func (c *coordination) overrule(r Record) {
 func (c *coordination) beginAgain(earlier Record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.first = earlier.Attempt + MaxAttempts
+	c.first = afterAll(earlier.Attempt)
 	if !earlier.Began.IsZero() {
 		c.began = earlier.Began.Add(-clockSkew)
 	}

@@ -49,6 +49,7 @@ type cluster struct {
 	outputErr error
 	written   map[string]int                             // outputs by id
 	sendErr   func(to mesh.NodeID, m wire.Message) error // if any
+	ledger    *ledger
 	turn      uint64
 	sent      map[string]int // messages by type
 }
@@ -84,6 +85,7 @@ func newCluster(t *testing.T, nodes int, seed uint64, cfg Config) *cluster {
 		dead: map[mesh.NodeID]bool{}, seenDead: map[mesh.NodeID]bool{}, cutOff: map[mesh.NodeID]bool{}, labels: map[mesh.NodeID]map[string]string{}, full: map[mesh.NodeID]bool{},
 		functions: map[string]function{}, hosts: map[string][]mesh.NodeID{}, dags: map[string]*mesh.DAG{},
 		keys: map[mesh.Key]mesh.Value{}, records: map[mesh.RunID]savedRecord{}, sent: map[string]int{}, written: map[string]int{},
+		ledger: newLedger(0),
 	}
 	for i := range nodes {
 		c.add(mesh.NodeID(fmt.Sprintf("n%d", i+1)), cfg)
@@ -94,7 +96,7 @@ func newCluster(t *testing.T, nodes int, seed uint64, cfg Config) *cluster {
 func (c *cluster) add(id mesh.NodeID, cfg Config) *Runs {
 	m := &member{c, id}
 	cfg.Self, cfg.Catalog, cfg.Executor, cfg.Peers = id, m, m, m
-	cfg.Log = slog.New(slog.DiscardHandler)
+	cfg.Log, cfg.Sessions = slog.New(slog.DiscardHandler), sessions{c, id}
 	cfg.Placer, cfg.References, cfg.Results, cfg.Outputs = m, keyReader{c}, results{c}, keyWriter{c}
 	if c.nodes[id] == nil {
 		c.ids = append(c.ids, id)
@@ -106,6 +108,9 @@ func (c *cluster) add(id mesh.NodeID, cfg Config) *Runs {
 // close ends all nodes and sees that they hold nothing.
 func (c *cluster) close() {
 	synctest.Wait()
+	if len(c.ledger.open) != 0 {
+		c.t.Errorf("%d sessions were not ended", len(c.ledger.open))
+	}
 	for id, r := range c.nodes {
 		r.Close()
 		if held := r.held.Load(); held != 0 {

@@ -29,7 +29,7 @@ type coordination struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	again    chan struct{} // holds a token when the run is to be planned, or made up for
+	again    chan struct{} // holds a token when the run is to be planned, made up for or committed
 	accepted chan struct{} // closed once the run's id may be told
 	done     chan struct{} // closed once it is over
 	told     chan struct{} // of a kept run, closed once its result and its end are where they should be
@@ -48,16 +48,23 @@ type coordination struct {
 	charged int64
 }
 
-// execute begins the run, and has stages run again that were lost, until it is over.
+// execute begins the run, has stages run again that were lost, and commits
+// what they wrote, until it is over.
 func (c *coordination) execute() {
-	in, end, err := c.runs.session(c.in, c.level)
+	in, own, err := c.runs.session(c.in, c.level)
 	if err != nil {
 		c.fail(err)
 		<-c.done
 		return
 	}
-	defer end()
-	c.in = in
+	if c.in = in; own {
+		defer func() { c.runs.cfg.Sessions.End(c.in) }()
+	}
+	if commits(own, in) {
+		c.mu.Lock()
+		c.tracker.commits = true
+		c.mu.Unlock()
+	}
 	for {
 		c.attempt()
 		if c.isOver() {
@@ -91,12 +98,17 @@ func (c *coordination) expired() error {
 	return mesh.Errorf(mesh.Cancelled, "", "the caller of run %s gave up", c.id)
 }
 
-// attempt plans and starts the run; once it has begun, it makes up for what was lost.
+// attempt plans and starts the run; once it has begun, it makes up for what
+// was lost; once all sinks have ended, it commits.
 func (c *coordination) attempt() {
 	c.mu.Lock()
-	begun := c.share != nil
+	begun, ended := c.share != nil, c.tracker.phase == committing
 	c.mu.Unlock()
-	if begun {
+	switch {
+	case ended:
+		c.commit()
+		return
+	case begun:
 		c.recover()
 		return
 	}
@@ -121,12 +133,12 @@ func (c *coordination) place() ([]Placement, error) {
 	return c.runs.place(c.graph, nil, c.args, c.policy, c.pins, lost)
 }
 
-// begin makes a plan the first attempt. Nil: the run is over, or the plan
+// begin makes a plan the first attempt of a generation. Nil: the run is over, or the plan
 // uses a node that was lost meanwhile.
 func (c *coordination) begin(places []Placement) *share {
 	c.mu.Lock()
 	sp := &spec{
-		graph: c.graph, run: c.id, attempt: c.first + uint32(c.tracker.tried),
+		graph: c.graph, run: c.id, attempt: c.first + c.tracker.number(),
 		work: c.works(), session: c.in, coordinator: c.runs.cfg.Self, places: places,
 	}
 	e := c.tracker.begin(sp)
@@ -151,8 +163,8 @@ func (c *coordination) begin(places []Placement) *share {
 func (c *coordination) lead(sp *spec) *share {
 	ctx, cancel := c.ctx, context.CancelFunc(func() {})
 	alone := sp.stagesOn(c.runs.cfg.Self) == len(sp.stages)
-	if !alone {
-		ctx, cancel = context.WithCancel(c.ctx)
+	if !alone || c.tracker.commits {
+		ctx, cancel = context.WithCancel(c.ctx) // it may end before the run does
 	}
 	s := c.runs.newShare(ctx, cancel, sp, alone)
 	s.lead = c
@@ -222,8 +234,22 @@ func (c *coordination) sinkResult(attempt uint32, stage int, end ending, told []
 	err := c.charge()
 	c.mu.Unlock()
 	if c.do(e); err != nil {
-		c.fail(err)
+		c.broken(err)
 	}
+}
+
+func (c *coordination) broken(err error) {
+	c.mu.Lock()
+	e := c.tracker.broken(err)
+	c.mu.Unlock()
+	c.do(e)
+}
+
+func (c *coordination) committed() {
+	c.mu.Lock()
+	e := c.tracker.committed()
+	c.mu.Unlock()
+	c.do(e)
 }
 
 // charge counts the results that the tracker holds. With the lock held.
@@ -236,7 +262,10 @@ func (c *coordination) charge() error {
 }
 
 func (c *coordination) do(e effect) {
-	if e.replan {
+	if e.commit {
+		c.stop()
+	}
+	if e.replan || e.commit {
 		select {
 		case c.again <- struct{}{}:
 		default:
@@ -294,7 +323,7 @@ func (c *coordination) record() Record {
 // works gives the work of the attempt that begins: only the first attempt of
 // a run that nobody began before is the first to execute it. With the lock held.
 func (c *coordination) works() effects.Work {
-	if c.tracker.tried > 0 {
+	if c.tracker.number() > 0 {
 		return c.work.Again(c.began)
 	}
 	return c.work

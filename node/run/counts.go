@@ -2,7 +2,8 @@ package run
 
 import "sync/atomic"
 
-// Counts are what stages with options have cost since the node started.
+// Counts are what stages with options, and runs that commit, have cost since
+// the node started.
 type Counts struct {
 	Retries   uint64 // attempts after the first
 	Hedges    uint64 // second copies
@@ -10,10 +11,12 @@ type Counts struct {
 	Batches   uint64 // invocations for several calls
 	Batched   uint64 // calls in them
 	Elsewhere uint64 // elements of lists that other nodes ran for this one
+	Conflicts uint64 // commits for which what was read was no longer one moment
+	Anew      uint64 // runs that began anew for that
 }
 
 type counts struct {
-	retries, hedges, hedgesWon, batches, batched, elsewhere atomic.Uint64
+	retries, hedges, hedgesWon, batches, batched, elsewhere, conflicts, anew atomic.Uint64
 }
 
 // Counts gives the counts so far.
@@ -21,5 +24,6 @@ func (r *Runs) Counts() Counts {
 	return Counts{
 		Retries: r.counts.retries.Load(), Hedges: r.counts.hedges.Load(), HedgesWon: r.counts.hedgesWon.Load(),
 		Batches: r.counts.batches.Load(), Batched: r.counts.batched.Load(), Elsewhere: r.counts.elsewhere.Load(),
+		Conflicts: r.counts.conflicts.Load(), Anew: r.counts.anew.Load(),
 	}
 }

@@ -13,6 +13,9 @@
 // stages that it runs. What has to run again is a function of what they know
 // (loss). The rest of the package moves messages between them.
 //
+// A run at mesh.Transactional ends with a commit. Where that conflicts the run
+// begins anew as another generation, with nothing of the one before.
+//
 // The package does not know how a function executes, which node is best for
 // it, how messages travel or where results are kept: it declares what it
 // needs, and package node hands it over.

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -38,25 +39,36 @@ func (e *early) add(key runKey, hop earlyHop) {
 	e.held++
 }
 
-// take gives the hops of a run, which wait no longer.
-func (e *early) take(key runKey) []earlyHop {
-	hops := e.hops[key]
-	delete(e.hops, key)
-	e.held -= len(hops)
-	return hops
+// take gives the hops of a run up to an attempt, which wait no longer.
+func (e *early) take(key runKey, attempt uint32) (taken []earlyHop) {
+	var left []earlyHop
+	for _, hop := range e.hops[key] {
+		if hop.m.Run.Attempt <= attempt {
+			taken = append(taken, hop)
+		} else {
+			left = append(left, hop)
+		}
+	}
+	e.leave(key, left)
+	return taken
+}
+
+// leave has these hops of a run wait, and no others.
+func (e *early) leave(key runKey, hops []earlyHop) {
+	if e.held += len(hops) - len(e.hops[key]); len(hops) == 0 {
+		delete(e.hops, key)
+	} else {
+		e.hops[keyOf(hops[0].m.Run)] = hops // not key, which is on the stack of who asks
+	}
 }
 
 // remove takes one hop out. It reports whether that had still waited.
 func (e *early) remove(key runKey, m *pb.Hop) bool {
-	hops := slices.DeleteFunc(e.hops[key], func(hop earlyHop) bool { return hop.m == m })
-	if len(hops) == len(e.hops[key]) {
+	i := slices.IndexFunc(e.hops[key], func(hop earlyHop) bool { return hop.m == m })
+	if i < 0 {
 		return false
 	}
-	if e.held--; len(hops) == 0 {
-		delete(e.hops, key)
-	} else {
-		e.hops[key] = hops
-	}
+	e.leave(key, slices.Concat(e.hops[key][:i], e.hops[key][i+1:]))
 	return true
 }
 
@@ -107,17 +119,17 @@ func (r *Runs) refuseHop(key runKey, m *pb.Hop, err error) {
 
 // planCame takes the hops that have waited for the plan of a run.
 func (r *Runs) planCame(key runKey) {
-	for _, hop := range r.takeEarly(key) {
+	for _, hop := range r.takeEarly(key, math.MaxUint32) {
 		if err := r.HandleHop(hop.from, hop.m); err != nil {
 			r.cfg.Log.Warn("a hop that came before its plan was not taken", "peer", hop.from.Short(), "err", err)
 		}
 	}
 }
 
-// takeEarly gives the hops of a run that have waited for its plan.
-func (r *Runs) takeEarly(key runKey) []earlyHop {
+// takeEarly gives the hops of a run, up to an attempt, that have waited for its plan.
+func (r *Runs) takeEarly(key runKey, attempt uint32) []earlyHop {
 	r.mu.Lock()
-	hops := r.early.take(key)
+	hops := r.early.take(key, attempt)
 	r.mu.Unlock()
 	for _, hop := range hops {
 		hop.expiry.Stop()

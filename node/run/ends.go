@@ -88,7 +88,7 @@ func (r *Runs) HandleEndRun(from mesh.NodeID, m *pb.EndRun) error {
 	if s != nil && s.spec().attempt <= m.Attempt {
 		s.drop()
 	}
-	r.takeEarly(key) // those of the attempt that is over
+	r.takeEarly(key, m.Attempt)
 	return nil
 }
 

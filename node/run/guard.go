@@ -36,6 +36,13 @@ func (r *Runs) watchOver() {
 	}
 }
 
+// watchedOver ends what watchOver began.
+func (r *Runs) watchedOver() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spread--
+}
+
 // guard looks after runs until there are none that have stages elsewhere.
 func (r *Runs) guard() {
 	g := &guard{runs: r, nodes: map[mesh.NodeID]*guarded{}, looks: map[*coordination]int{}}

@@ -49,8 +49,12 @@ func (r *Runs) HandleHop(from mesh.NodeID, m *pb.Hop) error {
 	return nil
 }
 
-// portsOf lists the inputs that a hop brings: none from an execution that was given up.
+// portsOf lists the inputs that a hop brings: none from an execution that was
+// given up, or from before the run began anew.
 func (s *spec) portsOf(m *pb.Hop, from mesh.NodeID) ([]port, error) {
+	if isBefore(m.Run.Attempt, s.attempt) {
+		return nil, nil
+	}
 	ports := make([]port, 0, 1+len(m.Also))
 	ports = append(ports, port{int(m.Stage), int(m.Input)})
 	for _, at := range m.Also {

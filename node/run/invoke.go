@@ -135,8 +135,8 @@ func (r *Runs) execute(ctx context.Context, t *piece, args []mesh.Value) (mesh.V
 	return r.cfg.Executor.Invoke(ctx, Invocation{ID: t.id, Func: t.fn, Args: args, Work: t.work, In: t.in, Meter: t.meter})
 }
 
-// Executions of one stage on one node differ in the attempt of their ids, and
-// elements of a list also in the stage.
+// Executions of one stage on one node differ in the attempt of their ids,
+// above what numbers the run's own, and elements of a list also in the stage.
 const (
 	retryStep = 1 << 20 // from one execution to the next
 	hedgeStep = 1 << 31 // from a copy to the other

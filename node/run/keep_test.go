@@ -254,7 +254,7 @@ func TestFollowerTakesOver(t *testing.T) {
 			t.Errorf("%s after %d invocations", got, g.entered.Load())
 		}
 		record, err := c.nodes["n2"].Await(t.Context(), q.ID, false)
-		if err != nil || record.Coordinator != "n2" || record.Attempt != 1+MaxAttempts {
+		if err != nil || record.Coordinator != "n2" || record.Attempt != 1+takenOn {
 			t.Errorf("record %+v, %v", record, err)
 		}
 		waitForDeaths()

@@ -111,7 +111,7 @@ func (w *world) receiveResult(l letter) {
 
 func (w *world) receiveHop(l letter) {
 	n := w.join(l.to, l.spec)
-	if n == nil || slices.Contains(n.exec.lost, l.from) {
+	if n == nil || slices.Contains(n.exec.lost, l.from) || isBefore(l.spec.attempt, n.exec.spec.attempt) {
 		return
 	}
 	if sender, ok := n.exec.spec.sender(l.port); !ok || sender != l.from {

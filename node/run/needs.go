@@ -89,6 +89,15 @@ type References interface {
 type Sessions interface {
 	Begin(level mesh.Consistency) (mesh.Session, error)
 	End(mesh.Session)
+	// Commit makes what a session at mesh.Transactional has written; from its
+	// beginning on the session takes no writes. Conflict: nothing was made, for
+	// what the session has read is no longer one moment. After another error it
+	// may have been.
+	Commit(ctx context.Context, in mesh.Session) error
+	// Again ends a session, wherever it has something, and begins another one at
+	// this home, of the same level, which remembers what that one has read. It is
+	// ended also where there is no other one for want of room.
+	Again(in mesh.Session) (mesh.Session, error)
 	// Retain has this node keep what it knows of a session, until Release.
 	Retain(mesh.Session)
 	Release(mesh.Session)

@@ -15,6 +15,7 @@ import (
 type job struct {
 	dag  *mesh.DAG
 	args map[string][]Arg
+	salt string // of the generation that counts: each computes other results
 }
 
 // randomJob draws a DAG whose stages are not declared in the order in which
@@ -36,7 +37,7 @@ func randomJob(r *rand.Rand, most int) job {
 		}
 	}
 	r.Shuffle(len(edges), func(i, j int) { edges[i], edges[j] = edges[j], edges[i] })
-	j := job{dagOf(names, edges), map[string][]Arg{}}
+	j := job{dag: dagOf(names, edges), args: map[string][]Arg{}}
 	for i := range j.dag.Edges {
 		if r.IntN(3) == 0 {
 			j.dag.Edges[i].When = mesh.Condition{Path: ".", Op: mesh.Greater, JSON: fmt.Sprintf("%q", []string{"2", "6"}[r.IntN(2)])}
@@ -121,7 +122,7 @@ func (j job) outcome(stage string, eval func(string) outcome) outcome {
 	switch {
 	case j.isAny(stage):
 		for _, v := range taken {
-			if got, err := computed(stage, true, append(slices.Clone(args), v)); err == nil && got != "nothing" {
+			if got, err := computed(stage+j.salt, true, append(slices.Clone(args), v)); err == nil && got != "nothing" {
 				return outcome{value: got}
 			}
 		}
@@ -131,7 +132,7 @@ func (j job) outcome(stage string, eval func(string) outcome) outcome {
 	case parents > 0 && len(taken) == 0:
 		return outcome{skipped: true}
 	}
-	got, _ := computed(stage, false, append(args, taken...))
+	got, _ := computed(stage+j.salt, false, append(args, taken...))
 	return outcome{value: got}
 }
 
@@ -182,7 +183,7 @@ func same(a, b []StageResult) bool {
 // nodes that die: the machines answer what direct evaluation gives, or that
 // no attempts are left.
 func TestMachinesAgreeWithDirectEvaluation(t *testing.T) {
-	repaired, exhausted, failed, skipped := 0, 0, 0, 0
+	repaired, exhausted, failed, skipped, anew := 0, 0, 0, 0, 0
 	for seed := range uint64(4000) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		j := randomJob(r, 12)
@@ -191,10 +192,17 @@ func TestMachinesAgreeWithDirectEvaluation(t *testing.T) {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		w.full = func() bool { return seed%4 == 0 && r.IntN(2) == 0 }
-		w.value = func(s *stage, args []string) (string, error) { return computed(s.name, s.anyOf(), args) }
+		w.value = func(s *stage, generation uint32, args []string) (string, error) {
+			return computed(s.name+saltOf(int(generation)), s.anyOf(), args)
+		}
+		w.tracker.commits = seed%2 == 0
+		conflicts := r.IntN(4)
 		deaths := r.IntN(4)
 		w.start(randomPlaces(r, w, len(w.graph.stages)))
-		w.play(r, func() bool { return w.mishap(r, &deaths, &repaired) })
+		w.play(r, func() bool { return w.mishap(r, &deaths, &repaired, &conflicts) })
+		if j.salt = saltOf(w.tracker.generation); j.salt != "" {
+			anew++
+		}
 		want := j.direct()
 		switch {
 		case w.tracker.phase != over:
@@ -216,9 +224,17 @@ func TestMachinesAgreeWithDirectEvaluation(t *testing.T) {
 		}
 		checkNothingLeft(t, seed, w)
 	}
-	if repaired < 300 || exhausted < 5 || failed < 100 || skipped < 100 {
-		t.Errorf("%d repaired, %d exhausted, %d failed, %d with sinks skipped: the seeds try too little", repaired, exhausted, failed, skipped)
+	if repaired < 300 || exhausted < 5 || failed < 100 || skipped < 100 || anew < 500 {
+		t.Errorf("%d repaired, %d exhausted, %d failed, %d with sinks skipped, %d begun anew: the seeds try too little", repaired, exhausted, failed, skipped, anew)
 	}
+}
+
+// saltOf has each generation compute something else.
+func saltOf(generation int) string {
+	if generation == 0 {
+		return ""
+	}
+	return fmt.Sprintf("@%d", generation)
 }
 
 func (w *world) resultsIfAny() []StageResult {
@@ -231,7 +247,7 @@ func (w *world) resultsIfAny() []StageResult {
 // mishap lets a node die or forget the run now and then, and the run be repaired some time
 // later: survey and amendment each when chance says, so that anything may
 // happen before and between. It reports whether it did something.
-func (w *world) mishap(r *rand.Rand, deaths, repaired *int) bool {
+func (w *world) mishap(r *rand.Rand, deaths, repaired, conflicts *int) bool {
 	t := &w.tracker
 	if *deaths > 0 && t.phase != over && r.IntN(12) == 0 {
 		if victim := mesh.NodeID(fmt.Sprintf("n%d", 2+r.IntN(3))); r.IntN(4) > 0 {
@@ -243,6 +259,15 @@ func (w *world) mishap(r *rand.Rand, deaths, repaired *int) bool {
 	}
 	idle := len(w.running()) == 0
 	switch {
+	case t.phase == committing && r.IntN(3) > 0 && !idle:
+		return false
+	case t.phase == committing && *conflicts > 0:
+		*conflicts--
+		w.do(t.conflicted(mesh.Errorf(mesh.Conflict, "", "a key was written")))
+	case t.phase == committing:
+		w.do(t.committed())
+	case t.phase == planning && r.IntN(3) > 0 && !idle:
+		return false
 	case t.phase == planning:
 		w.start(randomPlaces(r, w, len(w.graph.stages)))
 	case t.phase == over || r.IntN(3) > 0 && !idle:

@@ -64,14 +64,14 @@ type StageReport struct {
 func (r *Record) ended() bool { return r.State == mesh.Succeeded || r.State == mesh.Failed }
 
 // conclusive reports whether a call with the run's id is answered by the record.
-// A run that failed for want of nodes, time or room is begun again instead:
-// who calls again grants it more of that.
+// A run that failed for want of nodes, time or room, or since others were in
+// its way, is begun again instead: who calls again grants it more of that.
 func (r *Record) conclusive() bool {
 	if r.State != mesh.Failed {
 		return r.State == mesh.Succeeded
 	}
 	switch mesh.KindOf(r.Err) {
-	case mesh.Unavailable, mesh.DeadlineExceeded, mesh.Overloaded:
+	case mesh.Unavailable, mesh.DeadlineExceeded, mesh.Overloaded, mesh.Conflict:
 		return false
 	}
 	return true

@@ -32,7 +32,7 @@ func (c *coordination) recover() {
 			continue // with one more node lost
 		}
 		if err := c.amend(l); err != nil {
-			c.fail(err)
+			c.broken(err)
 			return
 		}
 	}
@@ -43,7 +43,7 @@ func (c *coordination) survey(sp *spec, lost []mesh.NodeID) (l loss, complete bo
 	l = loss{spec: sp, lost: lost, standing: map[int]standing{}, forgot: map[mesh.NodeID]uint32{}}
 	ctx, cancel := context.WithTimeout(c.ctx, surveyTimeout)
 	defer cancel()
-	ask := &pb.SurveyRun{RunId: sp.run[:], Lost: bytesOf(lost)}
+	ask := &pb.SurveyRun{RunId: sp.run[:], Lost: bytesOf(lost), Attempt: sp.attempt}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	complete = true

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,7 @@ const (
 	DefaultTimeout   = 60 * time.Second
 	MaxTimeout       = 24 * time.Hour
 	DefaultAttempts  = 3
-	MaxAttempts      = 1000 // also how far apart the attempts of two coordinators of one run begin
+	MaxAttempts      = 1000 // less than mesh.GenerationAttempts
 	DefaultMaxRuns   = 16384
 	DefaultMaxBytes  = 256 << 20
 	DefaultResultTTL = 15 * time.Minute
@@ -129,7 +130,7 @@ func (r *Runs) Close() {
 	waiting := slices.Collect(maps.Keys(r.early.hops))
 	r.mu.Unlock()
 	for _, key := range waiting {
-		r.takeEarly(key)
+		r.takeEarly(key, math.MaxUint32)
 	}
 	for _, c := range coordinated {
 		c.abandon(errClosed())

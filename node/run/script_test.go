@@ -30,6 +30,8 @@ var update = flag.Bool("update", false, "write what the scripts give into their 
 //	survey                         ask how stages stand: which have to run again
 //	again STAGE=NODE...            run them again
 //	expire                         the deadline passes
+//	commits                        what the run writes is to be committed
+//	committed, conflict            how the commit ends; start begins anew
 //	play SEED                      deliver and finish what is left in a random order, with duplicates
 //	reports                        the stages that the coordinator knows to have finished
 func TestScripts(t *testing.T) {
@@ -67,6 +69,7 @@ func runScript(t *testing.T, file string) {
 
 type script struct {
 	stages, edges []string
+	commits       bool
 	dag           *mesh.DAG
 	args          map[string][]Arg
 	*world
@@ -91,11 +94,16 @@ func (s *script) do(t *testing.T, command string) string {
 		}
 		return ""
 	}
+	if words[0] == "commits" {
+		s.commits = true
+		return ""
+	}
 	if s.world == nil {
 		var err error
 		if s.world, err = newWorld(s.dag, s.args, DefaultAttempts); err != nil {
 			t.Fatal(err)
 		}
+		s.tracker.commits = s.commits
 	}
 	s.out.Reset()
 	s.step(t, words)
@@ -162,6 +170,10 @@ func (s *script) step(t *testing.T, words []string) {
 		s.amend(places)
 	case "expire":
 		s.world.do(s.tracker.fail(mesh.Errorf(mesh.DeadlineExceeded, "", "too late")))
+	case "committed":
+		s.world.do(s.tracker.committed())
+	case "conflict":
+		s.world.do(s.tracker.conflicted(mesh.Errorf(mesh.Conflict, "commit", "key k was written")))
 	case "play":
 		s.play(rand.New(rand.NewPCG(uint64(number(t, words[1])), 0)), func() bool { return false })
 	case "reports":

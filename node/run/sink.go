@@ -23,11 +23,11 @@ func (r *Runs) HandleSinkResult(from mesh.NodeID, m *pb.SinkResult) error {
 		return nil
 	}
 	stage := int(m.Stage)
-	stages, ok := c.expects(from, m.Attempt, stage)
+	stages, in, ok := c.expects(from, m.Attempt, stage)
 	if !ok {
 		return nil
 	}
-	if err := r.learn(c.in, m.Past); err != nil {
+	if err := r.learn(in, m.Past); err != nil {
 		return err
 	}
 	switch {
@@ -49,13 +49,13 @@ func (r *Runs) HandleSinkResult(from mesh.NodeID, m *pb.SinkResult) error {
 }
 
 // expects reports whether the node runs the stage, as far as the attempt goes,
-// and how many stages the run has.
-func (c *coordination) expects(from mesh.NodeID, attempt uint32, stage int) (stages int, ok bool) {
+// how many stages the run has, and in which session.
+func (c *coordination) expects(from mesh.NodeID, attempt uint32, stage int) (stages int, in mesh.Session, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := &c.tracker
 	if !t.current(attempt, stage) || slices.Contains(t.lost, from) {
-		return 0, false
+		return 0, mesh.Session{}, false
 	}
-	return len(t.spec.stages), t.spec.places[stage].Node == from
+	return len(t.spec.stages), t.spec.session, t.spec.places[stage].Node == from
 }

@@ -12,19 +12,21 @@ import (
 // input that comes too late, twice, or from an execution of a stage that was
 // given up changes nothing.
 type tracker struct {
-	bound int // attempts at most
+	bound   int  // attempts at most, not counted those that only began anew
+	commits bool // what it wrote is committed before it is over
 
-	phase   phase
-	hurt    bool  // something was lost that may have to run again
-	spec    *spec // of the current attempt
-	tried   int
-	lost    []mesh.NodeID // seen to die; nothing is placed there again
-	past    []mesh.NodeID // of the plans before, but for the coordinator's own
-	heard   []heard       // by stage
-	reports []report      // at most one of each stage
-	missing int           // sinks that have not reported
-	held    int64
-	err     *mesh.Error // why it failed, once it is over
+	phase      phase
+	hurt       bool  // something was lost that may have to run again
+	spec       *spec // of the current attempt
+	tried      int
+	generation int           // how often it began anew, for what it had read was no longer one moment
+	lost       []mesh.NodeID // seen to die; nothing is placed there again
+	past       []mesh.NodeID // of the plans before, but for the coordinator's own
+	heard      []heard       // by stage
+	reports    []report      // at most one of each stage
+	missing    int           // sinks that have not reported
+	held       int64
+	err        *mesh.Error // why it failed, once it is over
 }
 
 // heard is what has been heard of a stage.
@@ -40,6 +42,7 @@ type phase uint8
 const (
 	planning phase = iota
 	running
+	committing // all sinks have reported: what else comes of stages and nodes changes nothing
 	over
 )
 
@@ -47,10 +50,11 @@ const (
 type effect struct {
 	end    *spec // an attempt that its executors must forget
 	replan bool  // begin the run, or see what has to run again
+	commit bool
 	answer bool
 }
 
-// begin starts the first attempt. It has not started if the run ended, or a
+// begin starts the first attempt of a generation. It has not started if the run ended, or a
 // node of the plan was lost, meanwhile; ask the phase.
 func (t *tracker) begin(s *spec) effect {
 	if t.phase != planning {
@@ -99,6 +103,10 @@ func (t *tracker) sinkResult(attempt uint32, stage int, end ending, reports []re
 	t.learn(reports)
 	if t.missing--; t.missing > 0 {
 		return effect{}
+	}
+	if t.commits {
+		t.phase = committing
+		return effect{commit: true}
 	}
 	t.phase = over
 	return effect{answer: true}
@@ -194,7 +202,7 @@ func (t *tracker) fail(err error) effect {
 		return effect{}
 	}
 	e := effect{answer: true}
-	if t.phase == running {
+	if t.phase == running || t.phase == committing {
 		e.end = t.spec
 	}
 	t.phase, t.err = over, mesh.AsError("", err)

@@ -21,7 +21,7 @@ type world struct {
 	survey  *loss    // the last
 	doubted map[mesh.NodeID]bool
 	runs    int // invocations so far
-	value   func(s *stage, args []string) (string, error)
+	value   func(s *stage, generation uint32, args []string) (string, error)
 	full    func() bool // whether a node keeps no more results than it must; nil: never
 }
 
@@ -45,7 +45,7 @@ func newWorld(dag *mesh.DAG, args map[string][]Arg, attempts int) (*world, error
 		return nil, err
 	}
 	w := &world{graph: g, tracker: tracker{bound: attempts}, nodes: map[mesh.NodeID]*worldNode{}, doubted: map[mesh.NodeID]bool{}}
-	w.value = func(s *stage, args []string) (string, error) { return spelled(s.name, args), nil }
+	w.value = func(s *stage, _ uint32, args []string) (string, error) { return spelled(s.name, args), nil }
 	for i := range g.stages {
 		w.args = append(w.args, args[g.stages[i].name])
 	}
@@ -70,7 +70,7 @@ func (w *world) node(id mesh.NodeID) *worldNode {
 
 // start begins the run with a stage on each node of places.
 func (w *world) start(places []mesh.NodeID) {
-	s := &spec{graph: w.graph, attempt: uint32(w.tracker.tried) + 1, coordinator: leader, places: placesOf(places)}
+	s := &spec{graph: w.graph, attempt: w.tracker.number() + 1, coordinator: leader, places: placesOf(places)}
 	w.do(w.tracker.begin(s))
 	if w.tracker.phase != running || w.tracker.spec != s {
 		return
@@ -103,9 +103,9 @@ func (w *world) look() {
 		n := w.node(id)
 		switch {
 		case n.dead:
-		case n.exec == nil && n.ended > 0:
+		case n.ended > 0 && (n.exec == nil || isBefore(n.exec.spec.attempt, t.spec.attempt)):
 			l.forgot[id] = n.ended
-		case n.exec != nil:
+		case n.exec != nil && !isBefore(n.exec.spec.attempt, t.spec.attempt):
 			n.exec.lose(l.lost)
 			for stage, st := range n.exec.stand() {
 				l.standing[stage] = st
@@ -200,7 +200,9 @@ func (w *world) taskName(t task) string {
 
 // finish ends an invocation with the value that it computes.
 func (w *world) finish(id mesh.NodeID, t task) {
-	v, err := w.value(&w.graph.stages[t.stage], texts(w.nodes[id].running[t].args))
+	running := w.nodes[id].running[t]
+	generation, _ := mesh.SplitAttempt(running.spec.attempt)
+	v, err := w.value(&w.graph.stages[t.stage], generation, texts(running.args))
 	w.finishWith(id, t, text(v), err)
 }
 
@@ -301,9 +303,16 @@ func (w *world) drop(id mesh.NodeID) {
 }
 
 func (w *world) do(e effect) {
-	if e.replan && w.tracker.phase == planning {
+	switch {
+	case e.commit:
+		w.logf("commit")
+	case e.replan && e.end != nil:
+		w.logf("begin anew without %v", w.tracker.lostNames())
+		w.survey, w.doubted = nil, map[mesh.NodeID]bool{}
+		w.finishAttempt(e)
+	case e.replan && w.tracker.phase == planning:
 		w.logf("plan again without %v", w.tracker.lostNames())
-	} else if e.replan {
+	case e.replan:
 		w.logf("lost %v", w.tracker.lostNames())
 	}
 	if !e.answer {
@@ -316,6 +325,11 @@ func (w *world) do(e effect) {
 			w.logf("answer %s = %s", r.Stage, r.Value.Data)
 		}
 	}
+	w.finishAttempt(e)
+}
+
+// finishAttempt has all nodes forget the attempts so far.
+func (w *world) finishAttempt(e effect) {
 	nodes := w.tracker.keepers()
 	if e.end != nil {
 		nodes = w.tracker.members()

@@ -14,6 +14,7 @@ type home struct {
 	mu      sync.Mutex
 	keys    map[mesh.Key]*entry
 	members []mesh.NodeID // that ever held something
+	tx      *transaction  // at mesh.Transactional, else nil
 }
 
 // entry is a key that the session has seen. What is seen changes only in the
@@ -24,6 +25,10 @@ type entry struct {
 	known   bool
 	seen    seen // without its value where only holders have it
 	holders []mesh.NodeID
+
+	// At mesh.Transactional.
+	read    *reading // how the run first saw the key; nil: it has only written it
+	written bool     // seen is the run's own
 }
 
 // take gives the entry of a key, and the turn to change it until release.
@@ -40,10 +45,14 @@ func (h *home) take(ctx context.Context, key mesh.Key, limit int) (e *entry, rel
 	h.mu.Unlock()
 	select {
 	case e.turn <- struct{}{}:
-		return e, func() { <-e.turn }, nil
 	case <-ctx.Done():
 		return nil, nil, mesh.AsError("session", ctx.Err())
 	}
+	if h.tx.isSealed() { // perhaps while this caller waited
+		<-e.turn
+		return nil, nil, errOver()
+	}
+	return e, func() { <-e.turn }, nil
 }
 
 // hold notes that a node holds what is seen of a key.

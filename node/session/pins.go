@@ -114,15 +114,13 @@ func (p *pins) forget(key mesh.Key, version uint64) {
 	}
 }
 
-// held gives a version if it is here: while another is written, the one before.
+// held gives the version that is here, but not while another is written: stages
+// elsewhere may have seen that one already, and be those that come before who asks.
 func (p *pins) held(key mesh.Key) (seen, bool) {
 	p.mu.Lock()
-	at := p.keys[key]
 	defer p.mu.Unlock()
-	for ; at != nil; at = at.before {
-		if at.isHeld() {
-			return at.seen, true
-		}
+	if at := p.keys[key]; at != nil && at.isHeld() {
+		return at.seen, true
 	}
 	return seen{}, false
 }

@@ -22,7 +22,7 @@ const inlineBytes = 1 << 10
 // now; Unavailable where the version is gone with the nodes that held it, or
 // the session's home cannot be reached; those of the read.
 func (s *Sessions) Get(ctx context.Context, of mesh.Session, key mesh.Key) (value lattice.Value, here bool, err error) {
-	if of.Level.Causal() {
+	if !of.Level.Pinned() {
 		return s.getCausal(ctx, of, key)
 	}
 	now, here, err := s.see(ctx, of, key)
@@ -76,15 +76,8 @@ func gaveUp(err error) bool {
 // find reads a key, and asks the home whether that is what the session sees.
 // Where the key cannot be read here, the home may still know a version.
 func (s *Sessions) find(ctx context.Context, p *pins, key mesh.Key) (now seen, here bool, err error) {
-	value, here, readErr := s.cfg.Read(ctx, key)
-	read := &seen{value: value}
-	switch {
-	case readErr != nil && mesh.KindOf(readErr) == mesh.NotFound:
-		read = &seen{missing: true}
-	case readErr != nil:
-		read = nil
-	}
-	reply, err := s.tell(ctx, p, key, read)
+	read, how, here, readErr := s.readHere(ctx, p, key)
+	reply, err := s.tell(ctx, p, key, read, how)
 	switch {
 	case err != nil && readErr != nil && mesh.KindOf(err) == mesh.NotFound:
 		return seen{}, false, readErr
@@ -105,7 +98,7 @@ func (s *Sessions) obtainLast(ctx context.Context, p *pins, key mesh.Key, v verd
 		if err == nil || ctx.Err() != nil {
 			return now, err
 		}
-		reply, askErr := s.tell(ctx, p, key, nil)
+		reply, askErr := s.tell(ctx, p, key, nil, nil)
 		if askErr != nil || reply.seen.version() == v.seen.version() {
 			return now, err
 		}
@@ -122,8 +115,9 @@ type verdict struct {
 // told is what the home answers.
 type told struct {
 	verdict
-	same  bool // as what the node has read
-	stale bool // is the base of what it has written
+	same  bool         // as what the node has read
+	stale bool         // is the base of what it has written
+	past  lattice.Past // what the session has seen; of a transaction
 }
 
 // obtain gets a version from who holds it, unless it came with the verdict.
@@ -158,19 +152,39 @@ func (s *Sessions) obtain(ctx context.Context, p *pins, key mesh.Key, v verdict)
 	return seen{}, mesh.Errorf(mesh.Unavailable, "", "the version that the run has seen is gone with the nodes that held it: %v", last)
 }
 
-// tell tells the home what was read of a key; nil: nothing could be.
-func (s *Sessions) tell(ctx context.Context, p *pins, key mesh.Key, read *seen) (told, error) {
+// readHere reads a key as this node sees it. Read is nil where it cannot be
+// read; how is nil unless the run is a transaction.
+func (s *Sessions) readHere(ctx context.Context, p *pins, key mesh.Key) (read *seen, how *reading, here bool, err error) {
+	if p.of.Level == mesh.Transactional {
+		return s.readOrdered(ctx, p.of, key)
+	}
+	value, here, err := s.cfg.Read(ctx, key)
+	switch {
+	case err != nil && mesh.KindOf(err) == mesh.NotFound:
+		return &seen{missing: true}, nil, here, err
+	case err != nil:
+		return nil, nil, here, err
+	}
+	return &seen{value: value}, nil, here, nil
+}
+
+// tell tells the home what was read of a key, and how; nil: nothing could be.
+func (s *Sessions) tell(ctx context.Context, p *pins, key mesh.Key, read *seen, how *reading) (told, error) {
 	if p.home != nil {
-		return s.judge(ctx, p, s.cfg.Self, key, read)
+		t, err := s.judge(ctx, p, s.cfg.Self, key, read, how)
+		s.learnt(p.of, t.past)
+		return t, err
 	}
 	m := &pb.PinRead{Session: wire.FromSession(p.of), Key: wire.FromKey(key)}
 	if read != nil {
 		m.Read = read.message(inlineBytes)
+		how.addTo(m)
 	}
 	reply, err := s.ask(ctx, p, m)
 	if err != nil {
 		return told{}, err
 	}
+	s.learnt(p.of, reply.past)
 	reply.same = read != nil && reply.seen.hash == read.version()
 	return reply, nil
 }
@@ -190,6 +204,11 @@ func (s *Sessions) ask(ctx context.Context, p *pins, m wire.Message) (told, erro
 		return told{}, err
 	}
 	t := told{verdict: verdict{seen: now}, stale: reply.Stale}
+	if len(reply.Past) > 0 {
+		if t.past, err = lattice.DecodePast(reply.Past); err != nil {
+			return told{}, mesh.Errorf(mesh.Internal, "", "node %s: %w", p.of.Home.Short(), err)
+		}
+	}
 	for _, node := range reply.Holders {
 		t.holders = append(t.holders, mesh.NodeID(node))
 	}
@@ -197,7 +216,16 @@ func (s *Sessions) ask(ctx context.Context, p *pins, m wire.Message) (told, erro
 }
 
 // judge is the home's word on what a node has read: the first read counts.
-func (s *Sessions) judge(ctx context.Context, p *pins, from mesh.NodeID, key mesh.Key, read *seen) (told, error) {
+func (s *Sessions) judge(ctx context.Context, p *pins, from mesh.NodeID, key mesh.Key, read *seen, how *reading) (told, error) {
+	if err := s.readAhead(ctx, p); err != nil {
+		return told{}, err
+	}
+	t, err := s.firstCounts(ctx, p, from, key, read, how)
+	t.past = p.home.tx.seen()
+	return t, err
+}
+
+func (s *Sessions) firstCounts(ctx context.Context, p *pins, from mesh.NodeID, key mesh.Key, read *seen, how *reading) (told, error) {
 	e, release, err := p.home.take(ctx, key, MaxKeys)
 	if err != nil {
 		return told{}, err
@@ -207,7 +235,8 @@ func (s *Sessions) judge(ctx context.Context, p *pins, from mesh.NodeID, key mes
 	case !e.known && read == nil:
 		return told{}, mesh.Errorf(mesh.NotFound, "", "the session has not seen the key")
 	case !e.known:
-		e.known, e.seen = true, *read
+		e.known, e.seen, e.read = true, *read, how.of(read)
+		p.home.tx.saw(how)
 		p.home.hold(e, from)
 		return told{same: true}, nil
 	}
@@ -245,18 +274,22 @@ func (s *Sessions) HandlePinRead(ctx context.Context, from mesh.NodeID, m *pb.Pi
 		}
 		read = &parsed
 	}
-	t, err := s.judge(ctx, p, from, key, read)
+	how, err := parseReading(p.of, m)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.judge(ctx, p, from, key, read, how)
 	if err != nil {
 		return nil, err
 	}
 	if t.same {
-		return &pb.PinReply{Seen: &pb.Seen{Version: read.version()}}, nil
+		return &pb.PinReply{Seen: &pb.Seen{Version: read.version()}, Past: encodePast(t.past)}, nil
 	}
 	return t.message(), nil
 }
 
 func (t *told) message() *pb.PinReply {
-	m := &pb.PinReply{Seen: t.seen.message(math.MaxInt), Stale: t.stale}
+	m := &pb.PinReply{Seen: t.seen.message(math.MaxInt), Stale: t.stale, Past: encodePast(t.past)}
 	for _, node := range t.holders {
 		m.Holders = append(m.Holders, []byte(node))
 	}

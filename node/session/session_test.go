@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/lattice"
@@ -340,5 +341,44 @@ func TestOnlyTheHomeEndsASession(t *testing.T) {
 		if n := w.at(1).Open(); n != c.open {
 			t.Errorf("%d sessions are open after %s ended that of %s, want %d", n, c.from, c.of.Home, c.open)
 		}
+	}
+}
+
+// A stage elsewhere may have seen what a node is about to have written, and come
+// before one on that node.
+func TestWhileANodeWritesNobodyThereReadsWhatWasBefore(t *testing.T) {
+	for _, level := range []mesh.Consistency{mesh.Repeatable, mesh.Transactional} {
+		t.Run(level.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 3)
+				s := &shelf{reads: map[mesh.Key]CausalRead{}}
+				s.put("k", "a", 1, lattice.Past{})
+				for _, n := range w.nodes {
+					n.cfg.Causal, n.cfg.Commit = s, s.commit
+					n.change(key("k"), lattice.LWWKind, lattice.SetOp([]byte("a1")))
+				}
+				of, err := w.at(0).Begin(level)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.takePart(of)
+				if got := w.sees(of, 1, key("k")); got != "a1" {
+					t.Fatalf("read %s first", got)
+				}
+				w.hold = make(chan struct{})
+				go w.put(of, 1, key("k"), lattice.LWWKind, lattice.SetOp([]byte("new")))
+				synctest.Wait() // the home has it, and the writer has not heard so
+				if got := w.sees(of, 2, key("k")); got != "new" {
+					t.Fatalf("another node reads %s", got)
+				}
+				read := make(chan string, 1)
+				go func() { read <- w.sees(of, 1, key("k")) }()
+				synctest.Wait()
+				close(w.hold)
+				if got := <-read; got != "new" {
+					t.Errorf("the node that writes reads %s after another one has read new", got)
+				}
+			})
+		})
 	}
 }

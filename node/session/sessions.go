@@ -10,6 +10,7 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/mesh/wire/pb"
+	"github.com/virga-mesh/virga/node/txn"
 )
 
 // Bounds.
@@ -39,6 +40,9 @@ type Config struct {
 	Read func(ctx context.Context, key mesh.Key) (value lattice.Value, here bool, err error)
 	// Causal is for sessions at causal levels.
 	Causal Causal
+	// Commit makes what a run at mesh.Transactional has written, together, with
+	// what it has seen before.
+	Commit func(ctx context.Context, writes []txn.Write, seen lattice.Past) error
 	// Stamp gives a stamp later than all that the node has seen.
 	Stamp func() lattice.Stamp
 	Log   *slog.Logger
@@ -91,12 +95,21 @@ func (s *Sessions) Begin(level mesh.Consistency) (mesh.Session, error) {
 	if err := s.room(); err != nil {
 		return mesh.Session{}, err
 	}
-	if level.Causal() {
-		s.threads[of.ID] = &thread{users: 1}
-		return of, nil
-	}
-	s.open[of.ID] = &pins{of: of, home: &home{keys: map[mesh.Key]*entry{}}, keys: map[mesh.Key]*pin{}}
+	s.begin(of, nil)
 	return of, nil
+}
+
+// begin makes what the home of a session keeps. With the lock held.
+func (s *Sessions) begin(of mesh.Session, tx *transaction) {
+	if of.Level.Causal() {
+		s.threads[of.ID] = &thread{users: 1}
+	}
+	if of.Level == mesh.Transactional && tx == nil {
+		tx = newTransaction(nil)
+	}
+	if of.Level.Pinned() {
+		s.open[of.ID] = &pins{of: of, home: &home{keys: map[mesh.Key]*entry{}, tx: tx}, keys: map[mesh.Key]*pin{}}
+	}
 }
 
 // room reports why no session can be taken on. With the lock held.
@@ -115,8 +128,8 @@ func (s *Sessions) End(of mesh.Session) {
 	if of.IsZero() {
 		return
 	}
-	if of.Level.Causal() {
-		s.Release(of)
+	s.Release(of)
+	if !of.Level.Pinned() {
 		return
 	}
 	s.mu.Lock()
@@ -223,5 +236,11 @@ func errOver() error { return mesh.Errorf(mesh.Unavailable, "session", "the run 
 func (s *Sessions) Open() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.open) + len(s.threads)
+	n := len(s.threads)
+	for id := range s.open {
+		if s.threads[id] == nil {
+			n++
+		}
+	}
+	return n
 }

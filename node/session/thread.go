@@ -12,8 +12,9 @@ import (
 // and its placement together are one.
 type Causal interface {
 	// Read reads a key so that all that need names of it is seen. A missing
-	// key is none of its errors.
-	Read(ctx context.Context, key mesh.Key, need lattice.Past) (CausalRead, error)
+	// key is none of its errors. With together, what was written together with
+	// the version can be seen by then, and the version needs it.
+	Read(ctx context.Context, key mesh.Key, need lattice.Past, together bool) (CausalRead, error)
 	// View tells views of the mesh apart: who owns what is the same in one.
 	View() mesh.ID
 	// IsOwn reports whether a write was made by this node, which so owned the key.
@@ -29,6 +30,7 @@ type CausalRead struct {
 	View  mesh.ID      // in which it was read
 	Needs lattice.Past // what has to be seen by who sees the value
 	Made  lattice.Past // what the value is made of
+	AsOf  lattice.Past // all of this was seen, as far as it is of the key; covers need
 }
 
 // thread is what a session has seen whose reads are ordered by cause, as far
@@ -107,12 +109,20 @@ func (s *Sessions) Learn(of mesh.Session, past []byte) error {
 	if err != nil {
 		return mesh.Errorf(mesh.Invalid, "session", "%w", err)
 	}
+	s.learnt(of, p)
+	return nil
+}
+
+// learnt is Learn.
+func (s *Sessions) learnt(of mesh.Session, past lattice.Past) {
+	if past.IsZero() {
+		return
+	}
 	if t := s.thread(of); t != nil {
 		t.mu.Lock()
-		t.need = t.need.Join(p)
+		t.need = t.need.Join(past)
 		t.mu.Unlock()
 	}
-	return nil
 }
 
 // Deeper counts how often a read has found what other reads have to see. If it
@@ -137,7 +147,7 @@ func (s *Sessions) getCausal(ctx context.Context, of mesh.Session, key mesh.Key)
 		return lattice.Value{}, false, errOver()
 	}
 	need := t.needed(s.cfg.Causal.View())
-	read, err := s.cfg.Causal.Read(ctx, key, need)
+	read, err := s.cfg.Causal.Read(ctx, key, need, false)
 	if err != nil {
 		return lattice.Value{}, false, err
 	}

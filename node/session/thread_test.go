@@ -17,7 +17,7 @@ type ordered struct {
 
 func (o *ordered) View() mesh.ID                { return o.view }
 func (o *ordered) IsOwn(made lattice.Past) bool { return made.Len() == 1 && made.Of("self") > 0 }
-func (o *ordered) Read(_ context.Context, _ mesh.Key, need lattice.Past) (CausalRead, error) {
+func (o *ordered) Read(_ context.Context, _ mesh.Key, need lattice.Past, _ bool) (CausalRead, error) {
 	o.need = need
 	read := o.give
 	read.Found, read.View = true, o.view

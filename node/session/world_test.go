@@ -28,6 +28,7 @@ type world struct {
 	mu    sync.Mutex
 	cut   map[mesh.NodeID]bool // cannot be reached
 	calls int                  // between nodes
+	hold  chan struct{}        // answers to writes are on their way until it is closed; nil: as lag says
 	lag   int                  // how long answers to writes are on their way, in turns of the scheduler
 	now   uint64
 }
@@ -132,6 +133,9 @@ func (n *node) Call(ctx context.Context, to mesh.NodeID, m wire.Message) (wire.M
 		return other.HandlePinRead(ctx, n.self, m)
 	case *pb.PinWrite:
 		reply, err := other.HandlePinWrite(ctx, n.self, m)
+		if n.world.hold != nil {
+			<-n.world.hold
+		}
 		for range n.world.lag { // on its way
 			runtime.Gosched()
 		}

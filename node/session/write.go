@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -28,12 +29,16 @@ type Write struct {
 // first, unless it is a register.
 //
 // At a causal level put has the write tell its causes, and says which it was;
-// else it is given none.
+// else it is given none. At mesh.Transactional put is not called: the write is
+// made with the commit, and must be one that sets a register.
 //
 // Errors are those of put and of Get. After an error the write may have been
 // made without the session seeing it.
 func (s *Sessions) Put(ctx context.Context, of mesh.Session, w Write, put func(*Causes) error) error {
-	if of.Level.Causal() {
+	switch {
+	case of.Level == mesh.Transactional:
+		return s.putLater(ctx, of, w)
+	case of.Level.Causal():
 		return s.writeCausal(of, put)
 	}
 	base, blind := seen{missing: true}, w.Kind == lattice.LWWKind
@@ -57,11 +62,14 @@ func (s *Sessions) Put(ctx context.Context, of mesh.Session, w Write, put func(*
 
 // Delete makes a delete for a session, which sees no such key from then on.
 func (s *Sessions) Delete(ctx context.Context, of mesh.Session, key mesh.Key, del func(*Causes) error) error {
-	if of.Level.Causal() {
+	switch {
+	case of.Level == mesh.Transactional: // it is made with the commit
+	case of.Level.Causal():
 		return s.writeCausal(of, del)
-	}
-	if err := del(nil); err != nil {
-		return err
+	default:
+		if err := del(nil); err != nil {
+			return err
+		}
 	}
 	gone := seen{missing: true}
 	return s.wrote(ctx, of, key, gone, true, func(*seen) (seen, error) { return gone, nil })
@@ -108,8 +116,12 @@ func (s *Sessions) tellWrite(ctx context.Context, p *pins, key mesh.Key, next, b
 	if p.home != nil {
 		return s.judgeWrite(ctx, p, s.cfg.Self, key, next, base, blind)
 	}
+	inline := inlineBytes
+	if p.of.Level == mesh.Transactional {
+		inline = math.MaxInt // the home makes the write
+	}
 	return s.ask(ctx, p, &pb.PinWrite{
-		Session: wire.FromSession(p.of), Key: wire.FromKey(key), Written: next.message(inlineBytes), Base: base.version(), Blind: blind,
+		Session: wire.FromSession(p.of), Key: wire.FromKey(key), Written: next.message(inline), Base: base.version(), Blind: blind,
 	})
 }
 
@@ -124,9 +136,13 @@ func (s *Sessions) judgeWrite(ctx context.Context, p *pins, from mesh.NodeID, ke
 	if !blind && e.known && e.seen.version() != base.version() {
 		return told{stale: true, verdict: s.current(p, e, from)}, nil
 	}
+	if err := p.home.tx.mayWrite(key, e, next); err != nil {
+		return told{}, err
+	}
 	if err := s.haveForgotten(ctx, p, e, from, key); err != nil {
 		return told{}, err
 	}
+	e.written = true
 	e.known, e.seen = true, *next
 	p.home.holdAlone(e, from)
 	return told{}, nil
