@@ -133,7 +133,7 @@ func (h *auditHistory) run(ctx context.Context, client *sdk.Client, w *weaving, 
 	for i := range orders {
 		orders[i].Began, orders[i].Version = began, fmt.Sprintf("%08d", run)
 	}
-	results, err := d.call(ctx, client, nativeWitness, level, weaveCall(client, orders))
+	results, _, err := d.callUntilMade(ctx, client, nativeWitness, level, weaveCall(client, orders))
 	if err != nil {
 		return err
 	}
@@ -141,9 +141,16 @@ func (h *auditHistory) run(ctx context.Context, client *sdk.Client, w *weaving, 
 	if err != nil {
 		return err
 	}
+	name, dag := fmt.Sprint(run), d.dag(nativeWitness)
+	var events []check.Event
 	for _, s := range seen {
-		h.note(s.event(fmt.Sprint(run), d))
+		e := s.event(name, dag)
+		if level == mesh.Transactional {
+			e.Transaction = name
+		}
+		events = append(events, e)
 	}
+	h.note(check.Conclude(events, map[string]check.Outcome{name: {At: time.Duration(time.Now().UnixNano())}})...)
 	return nil
 }
 

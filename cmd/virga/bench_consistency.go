@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -133,6 +134,9 @@ func (b *benchRun) weaveAll(ctx context.Context, m *benchMesh, w *weaving) error
 		if err := b.write(b.report.AddAlone(levelCase(level), times[level].sample(b.runCallers))); err != nil {
 			return err
 		}
+		if level == mesh.Transactional {
+			b.remark("%d runs at %s ended with a conflict, and were made again: their time is not counted", times[level].conflicts, level)
+		}
 	}
 	return b.measureMetadata(ctx, m, w)
 }
@@ -148,8 +152,9 @@ func (b *benchRun) wantedLevels() (levels []mesh.Consistency) {
 
 // weaveTimes are the times of one level's runs.
 type weaveTimes struct {
-	perDepth []time.Duration
-	elapsed  time.Duration
+	perDepth  []time.Duration
+	elapsed   time.Duration
+	conflicts int // runs that ended with one, beside those
 }
 
 func (t *weaveTimes) sample(callers int) bench.Sample {
@@ -162,7 +167,7 @@ func (t *weaveTimes) sample(callers int) bench.Sample {
 // have the same DAG, places and keys under every level.
 func (b *benchRun) weaveBlock(ctx context.Context, client *sdk.Client, w *weaving, level mesh.Consistency, from int, times *weaveTimes) error {
 	took := make([]time.Duration, weaveBlock)
-	var next atomic.Int64
+	var next, conflicts atomic.Int64
 	group, within := errgroup.WithContext(ctx)
 	began := time.Now()
 	for range b.runCallers {
@@ -170,11 +175,12 @@ func (b *benchRun) weaveBlock(ctx context.Context, client *sdk.Client, w *weavin
 			for i := int(next.Add(1)) - 1; i < weaveBlock; i = int(next.Add(1)) - 1 {
 				d := w.dags[(from+i)%len(w.dags)]
 				args := weaveCall(client, w.orders(d, from+i, 0, annaKey))
-				start := time.Now()
-				if _, err := d.call(within, client, nativeWeave, level, args); err != nil {
+				_, made, err := d.callUntilMade(within, client, nativeWeave, level, args)
+				if err != nil {
 					return err
 				}
-				took[i] = time.Since(start) / time.Duration(d.depth)
+				conflicts.Add(int64(made.conflicts))
+				took[i] = made.took / time.Duration(d.depth)
 			}
 			return nil
 		})
@@ -182,7 +188,26 @@ func (b *benchRun) weaveBlock(ctx context.Context, client *sdk.Client, w *weavin
 	err := group.Wait()
 	times.elapsed += time.Since(began)
 	times.perDepth = append(times.perDepth, took...)
+	times.conflicts += int(conflicts.Load())
 	return err
+}
+
+// making is how a run was made, with the calls that ended with a conflict apart.
+type making struct {
+	took      time.Duration // the call that succeeded
+	conflicts int
+}
+
+// callUntilMade calls again after a conflict, which has written nothing.
+func (d *weaveDAG) callUntilMade(ctx context.Context, client *sdk.Client, function string, level mesh.Consistency, args sdk.Args) (results sdk.Results, made making, err error) {
+	for ; ; made.conflicts++ {
+		start := time.Now()
+		results, err = d.call(ctx, client, function, level, args)
+		if level != mesh.Transactional || !errors.Is(err, mesh.Conflict) || ctx.Err() != nil {
+			made.took = time.Since(start)
+			return results, made, err
+		}
+	}
 }
 
 // call runs the DAG of a function.

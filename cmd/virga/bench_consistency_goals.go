@@ -8,20 +8,26 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 )
 
-// What a level may cost: times of eventual.
+// What a level may cost: times of eventual, and transactional times of
+// causal-session, whose order it keeps as well.
 const (
-	levelMedianLimit = 1.15
-	levelTailLimit   = 2
+	levelMedianLimit         = 1.15
+	transactionalMedianLimit = 1.3
+	levelTailLimit           = 2
 )
 
-// consistencyGoals compare each level with eventual, in the runs between which
-// the levels took turns.
+// consistencyGoals compare each level with eventual or causal-session, in the
+// runs between which the levels took turns.
 func (b *benchRun) consistencyGoals() (goals []bench.Goal) {
 	for _, level := range mesh.Levels() {
+		base, medianLimit := mesh.Eventual, levelMedianLimit
+		if level == mesh.Transactional {
+			base, medianLimit = mesh.CausalSession, transactionalMedianLimit
+		}
 		if level != mesh.Eventual {
 			goals = append(goals,
-				b.levelRatio(level, "p50", levelMedianLimit, func(r bench.Row) float64 { return r.P50US }),
-				b.levelRatio(level, "p99", levelTailLimit, func(r bench.Row) float64 { return r.P99US }))
+				b.levelRatio(level, base, "p50", medianLimit, func(r bench.Row) float64 { return r.P50US }),
+				b.levelRatio(level, base, "p99", levelTailLimit, func(r bench.Row) float64 { return r.P99US }))
 		}
 	}
 	for _, quantile := range []struct {
@@ -45,10 +51,10 @@ func (b *benchRun) consistencyGoals() (goals []bench.Goal) {
 	return append(goals, bench.Goal{What: "anomalies that the level of a run forbids", Unit: "anomalies", Value: float64(barred), Measured: len(b.audits) > 0})
 }
 
-func (b *benchRun) levelRatio(level mesh.Consistency, figure string, limit float64, of func(bench.Row) float64) bench.Goal {
+func (b *benchRun) levelRatio(level, to mesh.Consistency, figure string, limit float64, of func(bench.Row) float64) bench.Goal {
 	row, ok := b.report.Row(levelCase(level), b.runCallers)
-	base, both := b.report.Row(levelCase(mesh.Eventual), b.runCallers)
-	goal := bench.Goal{What: fmt.Sprintf("DAGs under %s, %s", level, figure), Unit: "x eventual", Limit: limit, Measured: ok && both && of(base) > 0}
+	base, both := b.report.Row(levelCase(to), b.runCallers)
+	goal := bench.Goal{What: fmt.Sprintf("DAGs under %s, %s", level, figure), Unit: "x " + to.String(), Limit: limit, Measured: ok && both && of(base) > 0}
 	if goal.Measured {
 		goal.Value = of(row) / of(base)
 	}

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/virga-mesh/virga/internal/bench"
 	"github.com/virga-mesh/virga/internal/check"
@@ -26,7 +28,7 @@ func testBenchConsistency(t *testing.T, program string) {
 			t.Errorf("%s was not measured", level)
 		}
 	}
-	if len(report.Notes) != 1 || !strings.Contains(report.Notes[0], "200 keys of 8 B with 3 owner(s)") || !strings.Contains(report.Notes[0], "of seed 1") {
+	if len(report.Notes) != 2 || !strings.Contains(report.Notes[1], "runs at transactional ended with a conflict") || !strings.Contains(report.Notes[0], "200 keys of 8 B with 3 owner(s)") || !strings.Contains(report.Notes[0], "of seed 1") {
 		t.Errorf("the notes are %q", report.Notes)
 	}
 	for _, goal := range report.Goals {
@@ -56,8 +58,8 @@ func TestWhatIsWovenIsDrawnFromASeed(t *testing.T) {
 			t.Fatal(err)
 		}
 		last := len(d.parents) - 1
-		if len(d.earlier(last)) != last {
-			t.Errorf("DAG %d: %v come before its sink, of %d stages", run, d.earlier(last), last+1)
+		if before := dag.Earlier(weaveStage(last)); len(before) != last {
+			t.Errorf("DAG %d: %v come before its sink, of %d stages", run, before, last+1)
 		}
 		for stage, order := range w.orders(d, run, 0, annaKey) {
 			if texts := len(d.parents[stage]) + len(order.Refs) + len(order.Get); texts != weaveTexts || (order.Put != "") != (stage == last) {
@@ -161,10 +163,31 @@ func TestTheFirstViolationOfALevelIsTold(t *testing.T) {
 	}
 }
 
+func TestALevelIsComparedWithTheOneWhoseOrderItKeeps(t *testing.T) {
+	b := &benchRun{}
+	b.runCallers = 1
+	for level, took := range map[mesh.Consistency]time.Duration{mesh.Eventual: 1, mesh.CausalSession: 2, mesh.Transactional: 5} {
+		s := bench.SampleOf(took * time.Millisecond)
+		s.Callers = 1
+		b.report.AddAlone(levelCase(level), s)
+	}
+	median := func(r bench.Row) float64 { return r.P50US }
+	for _, c := range []struct {
+		level, to mesh.Consistency
+		want      float64
+	}{{mesh.CausalSession, mesh.Eventual, 2}, {mesh.Transactional, mesh.CausalSession, 2.5}} {
+		goal := b.levelRatio(c.level, c.to, "p50", 1.3, median)
+		if !goal.Measured || math.Abs(goal.Value-c.want) > 0.01 || goal.Unit != "x "+c.to.String() || goal.Limit != 1.3 {
+			t.Errorf("%s: the goal is %+v", c.level, goal)
+		}
+	}
+}
+
 func TestEachKindOfAnomalyTellsWhatPreventsIt(t *testing.T) {
 	told := map[string]bool{}
 	for _, kind := range check.Anomalies() {
-		told[preventedBy(kind)] = true
+		by := strings.TrimSuffix(preventedBy(kind), ", "+mesh.Transactional.String()) // where runs are made at that
+		told[strings.ReplaceAll(by, "by "+mesh.Transactional.String(), "by no level")] = true
 	}
 	want := []string{
 		"prevented by all levels", "prevented by causal-cut, causal-session", "prevented by causal-key, causal-session",

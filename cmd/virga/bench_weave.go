@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk"
@@ -167,18 +165,6 @@ func (d *weaveDAG) dag(function string) *mesh.DAG {
 		}
 	}
 	return dag
-}
-
-// earlier gives all stages that come before one.
-func (d *weaveDAG) earlier(stage int) []string {
-	names := map[string]bool{}
-	for _, parent := range d.parents[stage] {
-		names[weaveStage(parent)] = true
-		for _, name := range d.earlier(parent) {
-			names[name] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(names))
 }
 
 // orders tells the stages what to do in a run of a number; each reads so many

@@ -67,15 +67,9 @@ func witness(ctx context.Context, in fn.Variadic[mesh.Value]) (seen witnessed, e
 }
 
 // event is a sighting in a run of a DAG, for a history.
-func (s sighting) event(run string, d *weaveDAG) check.Event {
-	e := check.Event{
-		Run: run, Stage: s.Stage, Ordered: true, Key: s.Key, Version: s.Version, Writes: s.Writes, Acked: s.Writes,
+func (s sighting) event(run string, d *mesh.DAG) check.Event {
+	return check.Event{
+		Run: run, Stage: s.Stage, Ordered: true, Earlier: d.Earlier(s.Stage), Key: s.Key, Version: s.Version, Writes: s.Writes, Acked: s.Writes,
 		Began: time.Duration(s.Began), Ended: time.Duration(s.Ended),
 	}
-	for stage := range d.parents {
-		if weaveStage(stage) == s.Stage {
-			e.Earlier = d.earlier(stage)
-		}
-	}
-	return e
 }

@@ -35,7 +35,7 @@ func (o *runOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.future, "future", false, "print the run's id at once; virga run wait gets the result")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print where it would run, and why, and run nothing")
 	flags.StringVar(&o.policy, "policy", "", "placement: locality, random or round-robin")
-	flags.StringVar(&o.level, "consistency", "", "of what the run reads: eventual (default), repeatable, causal-key, causal-cut or causal-session")
+	flags.StringVar(&o.level, "consistency", "", "of what the run reads: eventual (default), repeatable, causal-key, causal-cut, causal-session or transactional")
 	flags.StringVar(&o.runID, "run-id", "", "id of the run; calling again with it gives the same run")
 	flags.StringVar(&o.output, "output-key", "", "key under which the result is stored before it is told")
 	flags.StringVar(&o.then, "then", "", "DAG, or function, that is run with the result; its run's id is told")

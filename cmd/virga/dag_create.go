@@ -48,7 +48,7 @@ For more than a few stages, see virga dag apply.`,
 	}
 	cmd.Flags().StringArrayVar(&o.stages, "stage", nil, "stage, as 'NAME=FUNCTION [OPTION]...', or NAME alone for the function of that name")
 	cmd.Flags().StringArrayVar(&o.edges, "edge", nil, "edge, as FROM:TO or 'FROM:TO when CONDITION'")
-	cmd.Flags().StringVar(&o.level, "consistency", "", "of what its runs read: eventual (default), repeatable, causal-key, causal-cut or causal-session")
+	cmd.Flags().StringVar(&o.level, "consistency", "", "of what its runs read: eventual (default), repeatable, causal-key, causal-cut, causal-session or transactional")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "check and print the DAG, and create nothing")
 	allowYAML(cmd)
 	return cmd

@@ -55,6 +55,8 @@ func Forbidden(level mesh.Consistency) []Anomaly {
 		kinds = append(kinds, StaleCut)
 	case mesh.CausalSession:
 		kinds = append(kinds, NonMonotonic, Overwritten, StaleKey, StaleCut, StaleSession, Cycle)
+	case mesh.Transactional:
+		kinds = append(Forbidden(mesh.CausalSession), NonRepeatable, Fractured, Torn)
 	}
 	return kinds
 }
@@ -94,6 +96,9 @@ func (c *checker) look(kind Anomaly) {
 		c.cycle()
 	case Fractured:
 		c.fractured()
+		c.fracturedTransactions()
+	case Torn:
+		c.torn()
 	}
 }
 
@@ -112,7 +117,12 @@ func (c *checker) bySession() *past {
 	return c.sessions
 }
 
+// tell tells of an anomaly, unless the one that should not be is a read of which
+// nothing was promised.
 func (c *checker) tell(kind Anomaly, events ...Event) {
+	if events[len(events)-1].Aborted {
+		return
+	}
 	c.count++
 	if len(c.found) < mostOfAKind {
 		c.found = append(c.found, Violation{kind, events})
@@ -134,13 +144,8 @@ func (c *checker) lost() {
 		if !e.Final {
 			continue
 		}
-		source, found := p.read(i)
 		for _, w := range p.byKey[e.Key] {
-			write := &c.events[w]
-			if !write.Acked || write.Deletes || !write.before(&e) {
-				continue
-			}
-			if found && p.older(source, w) || !found && e.Version == "" && !p.deletedSince(w) {
+			if write := &c.events[w]; write.ackedBefore(&e) && !write.Deletes && p.misses(i, w) {
 				c.tell(Lost, *write, e)
 			}
 		}
@@ -209,7 +214,8 @@ func (c *checker) nonMonotonic() {
 
 func (c *checker) overwritten() {
 	p := c.bySession()
-	c.inTurn(func(e *Event) bool { return e.Writes && e.Acked && !e.Deletes }, func(write, read int) bool {
+	mine := func(e *Event) bool { return e.Writes && !e.Deletes && (e.Acked || e.Transaction != "") } // a transaction sees what is kept for it
+	c.inTurn(mine, func(write, read int) bool {
 		now, found := p.read(read)
 		if !found {
 			return c.events[read].Version == "" && !p.deletedSince(write)
@@ -243,7 +249,7 @@ func (c *checker) inTurn(which func(*Event) bool, wrong func(earlier, later int)
 func (c *checker) stale(kind Anomaly, p *past) {
 	for i := range p.events {
 		if e := &p.events[i]; !e.Writes {
-			if newer, yes := p.replaced(i, func(int) bool { return true }); yes {
+			if newer, yes := p.replaced(i); yes {
 				c.tell(kind, p.events[newer], *e)
 			}
 		}
@@ -254,71 +260,19 @@ func (c *checker) stale(kind Anomaly, p *past) {
 func (c *checker) cycle() {
 	p := c.bySession()
 	for _, w := range p.writes {
-		if !p.happenedBefore(w, w) {
+		transaction := c.events[w].Transaction != ""
+		if !transaction && !p.happenedBefore(w, w) {
 			continue
 		}
 		with := []Event{}
 		p.before[w].each(func(at int) bool {
-			if other := p.writes[at]; other != w && p.happenedBefore(w, other) {
+			if other := p.writes[at]; other != w && p.happenedBefore(w, other) && !(transaction && c.events[other].Run == c.events[w].Run) {
 				with = append(with, c.events[other])
 			}
 			return len(with) < 4
 		})
-		c.tell(Cycle, append(with, c.events[w])...)
-	}
-}
-
-// fractured looks at each run for what it saw of each other run.
-func (c *checker) fractured() {
-	p := c.bySession()
-	last := c.lastWrites()
-	for _, of := range c.inOrder(func(e *Event) string { return e.Run }) {
-		for _, i := range of {
-			source, found := p.read(i)
-			if !found || c.events[source].Run == "" || c.events[source].Run == c.events[i].Run {
-				continue
-			}
-			writer := last[c.events[source].Run]
-			for _, j := range of {
-				w, wrote := writer[c.events[j].Key]
-				if !wrote || c.events[j].Writes {
-					continue
-				}
-				other, known := p.read(j)
-				missed := known && p.older(other, w)
-				if !known && c.events[j].Version == "" {
-					missed = !c.events[w].Deletes && !p.deletedSince(w)
-				}
-				if missed && !c.wroteItself(of, j) {
-					c.tell(Fractured, c.events[source], c.events[w], c.events[i], c.events[j])
-				}
-			}
+		if len(with) > 0 || p.happenedBefore(w, w) {
+			c.tell(Cycle, append(with, c.events[w])...)
 		}
 	}
-}
-
-// wroteItself reports whether a run may have read its own write.
-func (c *checker) wroteItself(of []int, read int) bool {
-	return slices.ContainsFunc(of, func(i int) bool {
-		w := &c.events[i]
-		return w.Writes && w.Key == c.events[read].Key && w.Version == c.events[read].Version
-	})
-}
-
-// lastWrites gives by run and key what the run wrote last.
-func (c *checker) lastWrites() map[string]map[string]int {
-	last := map[string]map[string]int{}
-	for i := range c.events {
-		e := &c.events[i]
-		if !e.Writes || e.Run == "" {
-			continue
-		}
-		if last[e.Run] == nil {
-			last[e.Run] = map[string]int{}
-		}
-		if before, ok := last[e.Run][e.Key]; !ok || c.events[before].Began <= e.Began {
-			last[e.Run][e.Key] = i
-		}
-	}
-	return last
 }

@@ -229,6 +229,7 @@ func TestWhatIsNoHistoryIsInvalid(t *testing.T) {
 		"a read without an end":      {{Session: "a", Key: "x"}},
 		"a write without a version":  {{Session: "a", Key: "x", Writes: true}},
 		"a version is written twice": {{Session: "a", Key: "x", Writes: true, Version: "1"}, {Session: "b", Key: "x", Writes: true, Version: "1"}},
+		"a transaction of no run":    {{Session: "a", Transaction: "t", Key: "x", Began: 1, Ended: 2}},
 		"too many":                   make([]Event, MaxEvents+1),
 	} {
 		if _, err := Check(events, Unwritten); mesh.KindOf(err) != mesh.Invalid || err == nil {
@@ -342,10 +343,12 @@ func TestEachLevelForbidsWhatItsNameSays(t *testing.T) {
 			forbidden[kind] = append(forbidden[kind], level.String())
 		}
 	}
+	const all = "eventual repeatable causal-key causal-cut causal-session transactional"
 	for kind, want := range map[Anomaly]string{
-		Unwritten: "eventual repeatable causal-key causal-cut causal-session", Lost: "eventual repeatable causal-key causal-cut causal-session",
-		NonRepeatable: "repeatable", StaleKey: "causal-key causal-session", StaleCut: "causal-cut causal-session", StaleSession: "causal-session",
-		NonMonotonic: "causal-session", Overwritten: "causal-session", Cycle: "causal-session", Fractured: "",
+		Unwritten: all, Lost: all,
+		NonRepeatable: "repeatable transactional", StaleKey: "causal-key causal-session transactional", StaleCut: "causal-cut causal-session transactional",
+		StaleSession: "causal-session transactional", NonMonotonic: "causal-session transactional", Overwritten: "causal-session transactional",
+		Cycle: "causal-session transactional", Fractured: "transactional", Torn: "transactional",
 	} {
 		if got := strings.Join(forbidden[kind], " "); got != want {
 			t.Errorf("%v is forbidden by %q, want %q", kind, got, want)

@@ -20,6 +20,18 @@ type Event struct {
 	// Else all can that were over before it began.
 	Ordered bool
 	Earlier []string
+	// Execution names one of the executions of the stage: what one of them did is
+	// not in the past of another. Empty: there is one.
+	Execution string
+	// Generation is how often the run had begun anew before, at mesh.Transactional.
+	Generation uint32
+	// Transaction names those events that are of one moment: its reads are of one
+	// cut, and its writes are seen together or not at all. Of a run at
+	// mesh.Transactional it is the run, of all others none; see Conclude.
+	Transaction string
+	// Aborted says of a read of a transaction that the transaction is not known to
+	// have succeeded, or that the stage was executed again: nothing was promised of it.
+	Aborted bool
 	Key     string
 	Writes  bool
 	Deletes bool // of a write: it leaves the key missing
@@ -33,6 +45,9 @@ type Event struct {
 	// end: it may take effect at any time.
 	Began, Ended time.Duration
 	Acked        bool // of a write: it was acknowledged
+	// AckedAt is when, if that was later than the end: the writes of a transaction
+	// end for their own run when they are kept, and for others when the run has succeeded.
+	AckedAt time.Duration
 	// Final says of a read that it came after all else had settled.
 	Final bool
 }
@@ -61,13 +76,24 @@ func (e Event) String() string {
 // before reports whether e was over when other began.
 func (e *Event) before(other *Event) bool { return e.Ended > 0 && e.Ended < other.Began }
 
+// ackedBefore reports whether a write was acknowledged when other began.
+func (e *Event) ackedBefore(other *Event) bool {
+	return e.Acked && e.before(other) && e.AckedAt < other.Began
+}
+
 // follows reports whether other was over when e began, and comes before it also
 // by the order of the run's stages.
 func (e *Event) follows(other *Event) bool {
 	if !other.before(e) {
 		return false
 	}
-	return !e.Ordered || e.Run != other.Run || e.Stage == other.Stage || slices.Contains(e.Earlier, other.Stage)
+	if e.Run != other.Run {
+		return true
+	}
+	if e.Stage == other.Stage && e.Execution != other.Execution {
+		return false
+	}
+	return !e.Ordered || e.Stage == other.Stage || slices.Contains(e.Earlier, other.Stage)
 }
 
 // Anomaly is one kind of what a level may forbid.
@@ -93,14 +119,18 @@ const (
 	StaleSession
 	// Cycle: events of which each happened before the next, and the last before the first.
 	Cycle
-	// Fractured: a run sees some of what another run wrote, and not the rest.
+	// Fractured: a run sees some of what another run wrote, and not the rest. A
+	// transaction must see the rest of what the other has done, and of what that depends
+	// on, in whatever order it reads.
 	Fractured
+	// Torn: some of what a transaction wrote was seen, and in the end a key has what was before another of its writes.
+	Torn
 )
 
 var anomalies = [...]string{
 	Unwritten: "unwritten read", Lost: "lost write", NonRepeatable: "non-repeatable read", NonMonotonic: "non-monotonic read",
 	Overwritten: "own write unseen", StaleKey: "read older than the key's past", StaleCut: "read outside of the causal cut",
-	StaleSession: "read older than the session's past", Cycle: "causal cycle", Fractured: "fractured read",
+	StaleSession: "read older than the session's past", Cycle: "causal cycle", Fractured: "fractured read", Torn: "torn commit",
 }
 
 func (a Anomaly) String() string {
@@ -144,6 +174,8 @@ func validate(events []Event) error {
 		switch {
 		case e.Session == "" && e.Run == "":
 			return invalid("event %d (%s) is of no session and no run", i, e)
+		case e.Transaction != "" && e.Run == "":
+			return invalid("event %d (%s) is of a transaction and of no run", i, e)
 		case e.Ended != 0 && e.Ended < e.Began:
 			return invalid("event %d (%s) ends before it begins", i, e)
 		case e.Ended == 0 && !e.Writes:

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 )
@@ -14,6 +15,8 @@ type past struct {
 	source map[version]int  // who wrote a version
 	byKey  map[string][]int // writes of a key
 	before []set            // by event: places in writes
+	whole  map[string]set   // by transaction: what it wrote, and what happened before any of its events
+	own    map[string]set   // by run with transactions: what it wrote
 }
 
 type version struct{ key, name string }
@@ -30,8 +33,13 @@ func (s set) add(i int) bool {
 	return s[i/64] != old
 }
 
-func (s set) addAll(other set) (grew bool) {
+func (s set) addAll(other set) (grew bool) { return s.addAllBut(other, nil) }
+
+func (s set) addAllBut(other, but set) (grew bool) {
 	for i, word := range other {
+		if but != nil {
+			word &^= but[i]
+		}
 		if word&^s[i] != 0 {
 			s[i] |= word
 			grew = true
@@ -54,7 +62,7 @@ func (s set) each(f func(int) bool) {
 
 // newPast works it out. thread names the thread of an event.
 func newPast(events []Event, thread func(*Event) string) *past {
-	p := &past{events: events, at: map[int]int{}, source: map[version]int{}, byKey: map[string][]int{}}
+	p := &past{events: events, at: map[int]int{}, source: map[version]int{}, byKey: map[string][]int{}, whole: map[string]set{}, own: map[string]set{}}
 	for i, e := range events {
 		if e.Writes {
 			p.at[i] = len(p.writes)
@@ -67,15 +75,11 @@ func newPast(events []Event, thread func(*Event) string) *past {
 	p.before = make([]set, len(events))
 	for i := range p.before {
 		p.before[i] = make(set, words)
+		if events[i].Transaction != "" {
+			p.transaction(i, words)
+		}
 	}
-	threads := map[string][]int{}
-	for i := range events {
-		name := thread(&events[i])
-		threads[name] = append(threads[name], i)
-	}
-	for _, of := range threads {
-		slices.SortStableFunc(of, func(a, b int) int { return int(min(max(events[a].Began-events[b].Began, -1), 1)) })
-	}
+	threads := threadsOf(events, thread)
 	for grew := true; grew; { // twice, mostly
 		grew = false
 		for _, of := range threads {
@@ -83,6 +87,39 @@ func newPast(events []Event, thread func(*Event) string) *past {
 		}
 	}
 	return p
+}
+
+// transaction begins what is known of the transaction of an event.
+func (p *past) transaction(i, words int) {
+	e := &p.events[i]
+	if p.whole[e.Transaction] == nil {
+		p.whole[e.Transaction] = make(set, words)
+	}
+	if p.own[e.Run] == nil {
+		p.own[e.Run] = make(set, words)
+	}
+	if e.Writes {
+		p.whole[e.Transaction].add(p.at[i])
+		p.own[e.Run].add(p.at[i])
+	}
+}
+
+// threadsOf gives the events of each thread in the order in which they began, first
+// the thread that was the first to begin its last event: so that who is read comes
+// before who reads, mostly.
+func threadsOf(events []Event, thread func(*Event) string) (threads [][]int) {
+	byName := map[string][]int{}
+	for i := range events {
+		name := thread(&events[i])
+		byName[name] = append(byName[name], i)
+	}
+	inTime := func(a, b int) int { return cmp.Compare(events[a].Began, events[b].Began) }
+	for _, of := range byName {
+		slices.SortStableFunc(of, inTime)
+		threads = append(threads, of)
+	}
+	slices.SortFunc(threads, func(a, b []int) int { return inTime(a[len(a)-1], b[len(b)-1]) })
+	return threads
 }
 
 // along lets each event of a thread know what those before it do, and what it
@@ -96,7 +133,7 @@ func (p *past) along(of []int, words int) (grew bool) {
 			p.effects(ended[0], known)
 			ended = ended[1:]
 		}
-		if p.events[i].Ordered {
+		if e := &p.events[i]; e.Ordered || e.Execution != "" {
 			grew = p.orderedBefore(of, i, words) || grew
 		} else {
 			grew = p.before[i].addAll(known) || grew
@@ -104,9 +141,33 @@ func (p *past) along(of []int, words int) (grew bool) {
 		if source, ok := p.read(i); ok {
 			grew = p.before[i].addAll(p.before[source]) || grew
 			grew = p.before[i].add(p.at[source]) || grew
+			if p.together(i, source) {
+				grew = p.before[i].addAll(p.whole[p.events[source].Transaction]) || grew
+			}
+		}
+		if e := &p.events[i]; e.Transaction != "" {
+			grew = p.whole[e.Transaction].addAll(p.before[i]) || grew
+			if e.Writes { // it is made in the end, after all that was read
+				grew = p.before[i].addAllBut(p.whole[e.Transaction], p.own[e.Run]) || grew
+			}
 		}
 	}
 	return grew
+}
+
+// together reports whether a read sees with what it read all else that the
+// writer's transaction did: if it is part of another one.
+func (p *past) together(read, source int) bool {
+	r, w := &p.events[read], &p.events[source]
+	return r.Transaction != "" && w.Transaction != "" && r.Run != w.Run
+}
+
+// comesWith gives what else who sees a write must see: places in writes.
+func (p *past) comesWith(read, source int) set {
+	if p.together(read, source) {
+		return p.whole[p.events[source].Transaction]
+	}
+	return p.before[source]
 }
 
 // orderedBefore lets an event know what those of its thread do that it follows.
@@ -152,19 +213,24 @@ func (p *past) older(write, than int) bool {
 }
 
 // replaced gives a write in the past of an event that is newer than what the
-// event read; false if there is none. Only writes that count are looked at.
-func (p *past) replaced(i int, counts func(write int) bool) (newer int, yes bool) {
-	e := &p.events[i]
-	source, found := p.read(i)
-	if !found && e.Version != "" {
-		return 0, false // of what nobody wrote
-	}
-	for _, w := range p.byKey[e.Key] {
-		if p.happenedBefore(w, i) && counts(w) && (found && p.older(source, w) || !found && !p.events[w].Deletes && !p.deletedSince(w)) {
+// event read; false if there is none.
+func (p *past) replaced(i int) (newer int, yes bool) {
+	for _, w := range p.byKey[p.events[i].Key] {
+		if p.happenedBefore(w, i) && p.misses(i, w) {
 			return w, true
 		}
 	}
 	return 0, false
+}
+
+// misses reports whether a read gave what is older than a write of its key: an
+// older version, or nothing though nothing can have deleted it. Of what nobody
+// wrote it is not known how old it is.
+func (p *past) misses(read, write int) bool {
+	if source, found := p.read(read); found {
+		return p.older(source, write)
+	}
+	return p.events[read].Version == "" && !p.events[write].Deletes && !p.deletedSince(write)
 }
 
 // deletedSince reports whether a delete may have come after a write of its key.

@@ -29,15 +29,16 @@ type history struct {
 	keys  []string // that only these runs have
 	began time.Time
 
-	lock     sync.Mutex
-	runs     map[string]plan
-	planned  int // events that the runs may come to
-	events   []check.Event
-	done     map[string]bool   // runs that gave their result
-	node     map[string]string // that executed, by run and execution
-	written  map[written]bool
-	refused  bool // a run, since there would be too many events
-	nextName int
+	lock      sync.Mutex
+	runs      map[string]plan
+	planned   int // events that the runs may come to
+	events    []check.Event
+	done      map[string]check.Outcome // runs that gave their result, and when
+	conflicts int                      // runs that ended with one, and wrote nothing
+	node      map[string]string        // that executed, by run and execution
+	written   map[written]bool
+	refused   bool // a run, since there would be too many events
+	nextName  int
 }
 
 // plan is a run that was begun, and what it may do.
@@ -50,7 +51,7 @@ type written struct{ key, version string }
 
 func newHistory(level mesh.Consistency, began time.Time) *history {
 	h := &history{
-		level: level, began: began, runs: map[string]plan{}, done: map[string]bool{},
+		level: level, began: began, runs: map[string]plan{}, done: map[string]check.Outcome{},
 		node: map[string]string{}, written: map[written]bool{},
 	}
 	for i := range historyKeys {
@@ -89,7 +90,7 @@ func (h *history) begin(d *mesh.DAG, chance *rand.Rand) (name string, args sdk.A
 func (h *history) tells(name string, note witness.Note) {
 	h.lock.Lock()
 	defer h.lock.Unlock()
-	h.done[name] = true
+	h.done[name] = check.Outcome{At: time.Since(h.began)}
 	for _, by := range note.Done {
 		h.node[name+"/"+by.Name] = by.Node
 		for _, d := range by.Deeds {
@@ -97,12 +98,22 @@ func (h *history) tells(name string, note witness.Note) {
 				Run: name, Stage: by.Name, Ordered: true, Earlier: by.After,
 				Key: d.Key, Writes: d.Writes, Version: d.Version, Began: h.at(d.Began),
 			}
+			if h.level == mesh.Transactional {
+				e.Transaction = name
+			}
 			if d.Ended != 0 {
 				e.Ended, e.Acked = h.at(d.Ended), d.Writes
 			}
 			h.note(e)
 		}
 	}
+}
+
+// conflict notes that a run ended with one.
+func (h *history) conflict() {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	h.conflicts++
 }
 
 // at is the time since the history began.
@@ -144,9 +155,13 @@ func (h *history) silent() (writes []check.Event) {
 			continue
 		}
 		known[at] = true
-		writes = append(writes, check.Event{
+		write := check.Event{
 			Run: v.Run, Stage: v.Name(), Ordered: true, Key: e.Key, Writes: true, Version: e.Version, Began: p.began,
-		})
+		}
+		if h.level == mesh.Transactional { // of the run as a whole it is not known what it had done when it wrote this
+			write.Transaction = v.Run + "/" + v.Name()
+		}
+		writes = append(writes, write)
 	}
 	return writes
 }
@@ -162,7 +177,7 @@ func (h *history) judge(at scene) (LevelReport, error) {
 	h.lock.Lock()
 	defer h.lock.Unlock()
 	silent := h.silent()
-	r := LevelReport{Level: h.level.String(), Runs: len(h.done), Unanswered: len(h.runs) - len(h.done), Unheard: len(silent), Full: h.refused}
+	r := LevelReport{Level: h.level.String(), Runs: len(h.done), Conflicts: h.conflicts, Unanswered: len(h.runs) - len(h.done) - h.conflicts, Unheard: len(silent), Full: h.refused}
 	for _, e := range h.events {
 		switch {
 		case e.Writes:
@@ -171,7 +186,7 @@ func (h *history) judge(at scene) (LevelReport, error) {
 			r.Reads++
 		}
 	}
-	found, counts, err := check.Tally(slices.Concat(h.events, silent), check.Forbidden(h.level)...)
+	found, counts, err := check.Tally(slices.Concat(check.Conclude(h.events, h.done), silent), check.Forbidden(h.level)...)
 	if err != nil {
 		return r, mesh.Errorf(mesh.KindOf(err), "the history of "+r.Level, "%w", err)
 	}

@@ -108,6 +108,27 @@ func TestAStageThatReadsWhatWasReplacedIsFound(t *testing.T) {
 	}
 }
 
+// TestHalfOfATransactionIsFound has a run see one write of another and what was
+// before its other one, and a key that holds that in the end.
+func TestHalfOfATransactionIsFound(t *testing.T) {
+	p := plant(mesh.Transactional)
+	for _, run := range []string{"0", "1", "2"} {
+		p.plan(run, "a", "b")
+	}
+	first := func(key string) string { return version("0", "a#1", key) }
+	p.tells("0", p.execution("0", "a#1", nil, "x=", "y="))
+	p.tells("1",
+		p.execution("1", "a#1", nil, "x "+first("x"), "x="),
+		p.execution("1", "b#1", []string{"a#1"}, "y "+first("y"), "y="))
+	p.tells("2", p.execution("2", "a#1", nil, "y "+first("y"), "x "+version("1", "a#1", "x")))
+	p.ends("x", version("1", "a#1", "x"), time.Now().Add(time.Hour), time.Now().Add(time.Hour+1))
+	p.ends("y", first("y"), time.Now().Add(time.Hour), time.Now().Add(time.Hour+1))
+	want := strings.Join([]string{check.Lost.String(), check.Fractured.String(), check.Torn.String()}, ", ")
+	if got := p.found(t); got != want {
+		t.Errorf("found %q: want %q", got, want)
+	}
+}
+
 // TestAStageIsHeldAgainstTheResultsThatItGot has a stage that was executed
 // twice: what comes after one execution owes nothing to the other.
 func TestAStageIsHeldAgainstTheResultsThatItGot(t *testing.T) {

@@ -103,6 +103,10 @@ func (l *load) witnessOnce(ctx context.Context, c *sdk.Client, h *history, lax b
 			h.tells(name, note)
 			return true
 		}
+		if h.level == mesh.Transactional && errors.Is(err, mesh.Conflict) {
+			h.conflict()
+			return true
+		}
 		l.tell(err)
 		if !named || ctx.Err() != nil || within.Err() != nil {
 			return true

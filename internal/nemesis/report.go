@@ -55,8 +55,9 @@ type Skipped struct {
 // against the level.
 type LevelReport struct {
 	Level      string `json:"level"`
-	Runs       int    `json:"runs"`       // that gave their result, and so are recorded
-	Unanswered int    `json:"unanswered"` // that did not
+	Runs       int    `json:"runs"`                // that gave their result, and so are recorded
+	Unanswered int    `json:"unanswered"`          // that did not
+	Conflicts  int    `json:"conflicts,omitempty"` // that ended with one, and wrote nothing
 	Reads      int    `json:"reads"`
 	Writes     int    `json:"writes"`
 	// Unheard is how many other writes were read: of runs that did not give their
@@ -127,6 +128,9 @@ func (r *Report) Table(w io.Writer) error {
 func (r *LevelReport) table(w io.Writer) {
 	fmt.Fprintf(w, "%s: %d runs of DAGs with a result, and %d without; %d reads and %d writes recorded, %d other writes seen; violations: %d\n",
 		r.Level, r.Runs, r.Unanswered, r.Reads, r.Writes, r.Unheard, r.Violations)
+	if r.Conflicts > 0 {
+		fmt.Fprintf(w, "%s: %d runs ended with a conflict\n", r.Level, r.Conflicts)
+	}
 	if r.Full {
 		fmt.Fprintf(w, "%s: no more runs were made before the end: a history has room for so many reads and writes\n", r.Level)
 	}

@@ -30,7 +30,7 @@ func (a Access) event() check.Event {
 }
 
 // Record adds accesses that were made by other means, each over before the next
-// began. One that is of no run and no client, of no key, or a write of what was written before
+// began. Those of one stage of a run count as of one execution. One that is of no run and no client, of no key, or a write of what was written before
 // or of nothing, is Invalid, and those that follow are not added.
 func (h *History) Record(accesses ...Access) error {
 	for _, a := range accesses {

@@ -15,7 +15,8 @@
 // time.
 //
 // A History notes what functions and clients read and wrote, and tells what a
-// level of consistency forbids of it.
+// level of consistency forbids of it. Of runs at mesh.Transactional, whose writes
+// are made when they have succeeded, tell it how they ended: History.Ended.
 //
 // What is tested is the real thing: identities, QUIC, replication, sandboxes.
 // The package is not for benchmarks, and not for programs that run a node:

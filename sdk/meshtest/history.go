@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,54 +26,23 @@ import (
 // the first, and no two may write the same value to a key: the values
 // are how the versions of a key are told from one another. A text is its own version;
 // of all else it is the JSON.
+//
+// A stage may be executed more than once in a run, as after the death of a node. By the
+// causal levels its executions owe one another nothing, and, since it is not known which one's
+// results they got, stages after it owe nothing to any of them. Reads of a run must be
+// repeatable whichever execution made them, where the level promises that. A stage's retries
+// on one node count as one execution. Of a run at mesh.Transactional that began anew, only what it
+// did after that counts: what it did before was given up.
 type History struct {
 	lock    sync.Mutex
 	clock   time.Duration // counts what began and what ended
 	events  []check.Event
 	writes  map[written]int // places in events
 	earlier map[string][]string
+	ended   map[string]check.Outcome // by run
 }
 
 type written struct{ key, version string }
-
-// Order tells which stages come before which. Without it stages of one run count as
-// beside one another, and what the causal levels promise from stage to stage is not
-// checked. A stage that an earlier DAG had, with others before it, is Invalid: stages of
-// several DAGs need names of their own. So is a DAG with a cycle.
-func (h *History) Order(d *mesh.DAG) error {
-	before := map[string]map[string]bool{}
-	for _, stage := range d.Stages {
-		before[stage.Name] = map[string]bool{}
-	}
-	for range d.Stages { // the longest path has no more
-		for _, edge := range d.Edges {
-			if before[edge.From] == nil || before[edge.To] == nil {
-				return mesh.Errorf(mesh.Invalid, "history", "edge %s:%s of the DAG %s: expected two of its stages", edge.From, edge.To, d.Name)
-			}
-			before[edge.To][edge.From] = true
-			for name := range before[edge.From] {
-				before[edge.To][name] = true
-			}
-		}
-	}
-	h.lock.Lock()
-	defer h.lock.Unlock()
-	if h.earlier == nil {
-		h.earlier = map[string][]string{}
-	}
-	for stage, names := range before {
-		var sorted []string
-		for name := range names {
-			sorted = append(sorted, name)
-		}
-		slices.Sort(sorted)
-		if known, told := h.earlier[stage]; names[stage] || told && !slices.Equal(known, sorted) {
-			return mesh.Errorf(mesh.Invalid, "history", "stage %s of the DAG %s: expected one that has no name of another DAG's, and does not come before itself", stage, d.Name)
-		}
-		h.earlier[stage] = sorted
-	}
-	return nil
-}
 
 // Get is fn.Get of the running function that ctx belongs to, and notes what it
 // read. A missing key is noted, and is a NotFound error.
@@ -127,8 +96,11 @@ func invocation(ctx context.Context, key string) (check.Event, error) {
 	if err != nil {
 		return check.Event{}, err
 	}
-	id := lib.ID()
-	return check.Event{Run: id.Run.String(), Stage: id.Stage, Key: mesh.Key{Namespace: lib.Namespace(), Name: key}.String()}, nil
+	return accessOf(lib.ID(), mesh.Key{Namespace: lib.Namespace(), Name: key}.String()), nil
+}
+
+func accessOf(id mesh.InvocationID, key string) check.Event {
+	return check.Event{Run: id.Run.String(), Stage: id.Stage, Execution: fmt.Sprint(id.Node, " ", id.Attempt), Generation: id.Generation(), Key: key}
 }
 
 // read notes a read that gives what into points to.
@@ -194,8 +166,15 @@ func (h *History) beginWrite(e check.Event) (at int, err error) {
 	}
 	of := written{e.Key, e.Version}
 	if at, known := h.writes[of]; known {
-		if before := &h.events[at]; e.Run == "" || before.Run != e.Run || before.Stage != e.Stage {
+		before := &h.events[at]
+		if e.Run == "" || before.Run != e.Run || before.Stage != e.Stage {
 			return 0, mesh.Errorf(mesh.Invalid, "history", "%s was written before (%s): expected a value of its own for each write of a key", e.Version, before)
+		}
+		switch {
+		case before.Generation < e.Generation: // what it wrote before was given up
+			*before = e
+		case before.Execution != e.Execution: // it may be of either
+			before.Execution += " or " + e.Execution
 		}
 		return at, nil
 	}
@@ -257,37 +236,24 @@ func (h *History) Check(level mesh.Consistency) ([]Violation, error) {
 	if err := level.Validate(); err != nil {
 		return nil, err
 	}
-	found, err := check.Check(h.forChecker(), check.Forbidden(level)...)
+	if run, left := h.withoutEnd(); left && level == mesh.Transactional {
+		return nil, mesh.Errorf(mesh.Invalid, "history", "of run %s it is not known how it ended: expected Ended to be told of all runs at %s", run, level)
+	}
+	found, err := check.Check(h.forChecker(level), check.Forbidden(level)...)
 	if err != nil {
 		return nil, err
 	}
 	var violations []Violation
 	for _, v := range found {
-		if last := v.Events[len(v.Events)-1]; last.Session == "" || last.Writes || v.Anomaly == check.Unwritten || v.Anomaly == check.Lost {
+		if last := v.Events[len(v.Events)-1]; last.Session == "" || last.Writes || clients[v.Anomaly] {
 			violations = append(violations, violationOf(v))
 		}
 	}
 	return violations, nil
 }
 
-// ofKey comes between the name of a client and a key, in the sessions that the checker sees.
-const ofKey = "\x00"
-
-// forChecker gives the events with what they are in the past of: those of a run by the
-// order of the stages, those of a client key by key.
-func (h *History) forChecker() []check.Event {
-	h.lock.Lock()
-	defer h.lock.Unlock()
-	events := slices.Clone(h.events)
-	for i := range events {
-		if e := &events[i]; e.Session != "" {
-			e.Session += ofKey + e.Key
-		} else {
-			e.Ordered, e.Earlier = true, h.earlier[e.Stage]
-		}
-	}
-	return events
-}
+// clients are the anomalies that reads of clients can have.
+var clients = map[check.Anomaly]bool{check.Unwritten: true, check.Lost: true, check.Torn: true}
 
 // Require ends the test if the history has what a level forbids, and tells some of it.
 func (h *History) Require(t testing.TB, level mesh.Consistency) {

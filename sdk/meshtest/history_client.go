@@ -12,7 +12,7 @@ import (
 // HistoryClient is a client whose reads and writes are noted in a History.
 //
 // Levels are promised to runs. What a client reads is not held against them, but for what
-// nobody wrote, and what is lost. And while what it does with one
+// nobody wrote, what is lost, and what is there in half. And while what it does with one
 // key is in order, what it does with one key does not come before what it does
 // with another: the mesh would not know of that.
 type HistoryClient struct {

@@ -18,7 +18,8 @@ import (
 
 // recorded plays a story: "who verb key version" a line, where who is a client or
 // run/stage, and the verb is w (writes), w? (writes, and is not answered), d (deletes), r (reads; of nothing
-// without a version) or f (reads in the end). Stage 2 comes after stage 1, stage 3 beside them.
+// without a version) or f (reads in the end). Stage 2 comes after stage 1, stage 3 beside
+// them. "T ends", or "T ends KIND", tells how a run at mesh.Transactional ended, of those with a capital.
 func recorded(t *testing.T, story string) *meshtest.History {
 	t.Helper()
 	h := &meshtest.History{}
@@ -28,9 +29,16 @@ func recorded(t *testing.T, story string) *meshtest.History {
 	}
 	for line := range strings.SplitSeq(strings.TrimSpace(story), "\n") {
 		words := strings.Fields(line)
+		if words[1] == "ends" {
+			h.Ended(runOf(words[0]), map[string]error{"Conflict": mesh.Conflict, "Unavailable": mesh.Unavailable}[strings.Join(words[2:], "")])
+			continue
+		}
 		a := meshtest.Access{Key: words[2], Writes: words[1] == "w" || words[1] == "w?", Deletes: words[1] == "d", Unanswered: words[1] == "w?", Final: words[1] == "f"}
 		if run, stage, is := strings.Cut(words[0], "/"); is {
 			a.Run, a.Stage = run, stage
+			if strings.ToUpper(run) == run {
+				a.Run = runOf(run).String()
+			}
 		} else {
 			a.Session = words[0]
 		}
@@ -42,6 +50,12 @@ func recorded(t *testing.T, story string) *meshtest.History {
 		}
 	}
 	return h
+}
+
+// runOf is the id of a run of a story.
+func runOf(name string) (id mesh.RunID) {
+	copy(id[:], name)
+	return id
 }
 
 func TestPlantedViolationsAreFound(t *testing.T) {
@@ -66,7 +80,7 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 			a w x 1
 			r/1 r x 1
 			r/1 w x 2
-			a f x 1`, everywhere(meshtest.Lost)},
+			a f x 1`, at(everywhere(meshtest.Lost), mesh.Transactional)}, // nobody told how the run ended
 		"what was not answered may be lost": {story: `
 			a w x 1
 			r/1 w? x 2
@@ -83,6 +97,7 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 			r/2 r x 1`, map[mesh.Consistency]string{
 			mesh.Repeatable: string(meshtest.NonRepeatable), mesh.CausalKey: string(meshtest.StaleKey),
 			mesh.CausalSession: join(meshtest.NonMonotonic, meshtest.StaleKey, meshtest.StaleSession),
+			mesh.Transactional: join(meshtest.NonRepeatable, meshtest.NonMonotonic, meshtest.StaleKey, meshtest.StaleSession),
 		}},
 		"an older version beside a newer one": {`
 			a w x 1
@@ -116,7 +131,9 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 			p/1 r question 1
 			p/2 w answer 1
 			r/1 r answer 1
-			r/1 r question`, map[mesh.Consistency]string{mesh.CausalSession: string(meshtest.StaleSession)}},
+			r/1 r question`, map[mesh.Consistency]string{
+			mesh.CausalSession: string(meshtest.StaleSession), mesh.Transactional: join(meshtest.StaleCut, meshtest.StaleSession),
+		}},
 		"what a client answers has no question": {story: `
 			q/1 w question 1
 			a r question 1
@@ -128,6 +145,61 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 			a w x 2
 			b r x 2
 			b r x 1`},
+		"a run that succeeded, and lost a write": {`
+			a w x 1
+			T/1 r x 1
+			T/1 w x 2
+			T ends
+			a f x 1`, everywhere(meshtest.Lost)},
+		"a run that failed, and lost a write": {story: `
+			a w x 1
+			T/1 r x 1
+			T/1 w x 2
+			T ends Unavailable
+			a f x 1`},
+		"a run that had a conflict, and wrote": {`
+			T/1 w x 2
+			T ends Conflict
+			a f x 2`, everywhere(meshtest.Unwritten)},
+		"a run that failed, and half of what it wrote is there": {`
+			a w x 1
+			a w y 1
+			T/1 r x 1
+			T/1 r y 1
+			T/1 w x 2
+			T/2 w y 2
+			T ends Unavailable
+			a f x 2
+			a f y 1`, map[mesh.Consistency]string{mesh.Transactional: string(meshtest.Torn)}},
+		"half of what another run wrote": {`
+			a w x 1
+			a w y 1
+			T/1 r x 1
+			T/1 r y 1
+			T/1 w x 2
+			T/2 w y 2
+			T ends
+			U/1 r x 1
+			U/1 r y 2
+			U ends`, map[mesh.Consistency]string{
+			mesh.CausalCut: "", mesh.Transactional: string(meshtest.Fractured),
+		}},
+		"half of what another run wrote, through a third": {`
+			a w x 1
+			a w y 1
+			T/1 r x 1
+			T/1 r y 1
+			T/1 w x 2
+			T/2 w y 2
+			T ends
+			U/1 r x 2
+			U/1 w z 1
+			U ends
+			V/1 r z 1
+			V/1 r y 1
+			V ends`, map[mesh.Consistency]string{
+			mesh.CausalCut: "", mesh.Transactional: join(meshtest.StaleCut, meshtest.StaleSession, meshtest.Fractured),
+		}},
 		"effects before their causes": {`
 			p/1 r x 1
 			p/2 w y 1
@@ -138,6 +210,12 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 			h := recorded(t, c.story)
 			for _, level := range mesh.Levels() {
 				found, err := h.Check(level)
+				if untold := strings.Contains(c.story, "/") && !strings.Contains(c.story, " ends"); untold && level == mesh.Transactional {
+					if mesh.KindOf(err) != mesh.Invalid {
+						t.Errorf("runs whose ends are not told: %v", err)
+					}
+					continue
+				}
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -145,8 +223,8 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 				for _, v := range found {
 					kinds = append(kinds, v.Anomaly)
 				}
-				if got := join(slices.Compact(kinds)...); got != c.want[level] {
-					t.Errorf("%s: found %q, want %q\n%v", level, got, c.want[level], found)
+				if got, want := join(slices.Compact(kinds)...), c.want[level]; got != want {
+					t.Errorf("%s: found %q, want %q\n%v", level, got, want, found)
 				}
 			}
 		})
@@ -159,6 +237,12 @@ func join(kinds ...meshtest.Anomaly) string {
 		names = append(names, string(kind))
 	}
 	return strings.Join(names, ", ")
+}
+
+// at is what is found at each level, with other anomalies at one.
+func at(want map[mesh.Consistency]string, level mesh.Consistency, kinds ...meshtest.Anomaly) map[mesh.Consistency]string {
+	want[level] = join(kinds...)
+	return want
 }
 
 func everywhere(kind meshtest.Anomaly) map[mesh.Consistency]string {
@@ -214,12 +298,53 @@ func TestTheAnomaliesHaveTheCheckersNames(t *testing.T) {
 	}
 	for _, kind := range []meshtest.Anomaly{
 		meshtest.Unwritten, meshtest.Lost, meshtest.NonRepeatable, meshtest.NonMonotonic, meshtest.Overwritten,
-		meshtest.StaleKey, meshtest.StaleCut, meshtest.StaleSession, meshtest.Cycle,
+		meshtest.StaleKey, meshtest.StaleCut, meshtest.StaleSession, meshtest.Cycle, meshtest.Fractured, meshtest.Torn,
 	} {
 		named = append(named, string(kind))
 	}
 	if !slices.Equal(forbidden, named) {
 		t.Errorf("levels forbid %q, named are %q", forbidden, named)
+	}
+}
+
+// A run that began anew executes its stages again; a node that is lost has others
+// execute them again: what the executions read and wrote is told apart.
+func TestExecutionsAreToldApart(t *testing.T) {
+	h, key := &meshtest.History{}, "x"
+	d := &mesh.DAG{Name: "d", Stages: []mesh.Stage{{Name: "1"}, {Name: "2"}}, Edges: []mesh.Edge{{From: "1", To: "2"}}}
+	if err := h.Order(d); err != nil {
+		t.Fatal(err)
+	}
+	run := mesh.NewRunID()
+	note := func(stage string, attempt uint32, write bool, version string) {
+		t.Helper()
+		id := mesh.InvocationID{Node: "n", Run: run, Stage: stage, Attempt: attempt}
+		if err := meshtest.Note(h, id, key, version, write); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.Record(meshtest.Access{Session: "a", Key: key, Writes: true, Version: "1"}, meshtest.Access{Session: "a", Key: key, Writes: true, Version: "2"}); err != nil {
+		t.Fatal(err)
+	}
+	note("1", 1, false, "2")
+	note("1", 2, false, "1")
+	note("2", 2, false, "1")
+	for level, want := range map[mesh.Consistency]int{mesh.CausalKey: 0, mesh.CausalSession: 0, mesh.Repeatable: 2} {
+		if found, err := h.Check(level); err != nil || len(found) != want {
+			t.Errorf("%s: found %v, %v, want %d", level, found, err, want)
+		}
+	}
+	note("1", 1<<10, true, "3")
+	note("1", 2<<10, false, "1")
+	note("1", 2<<10, true, "3") // once more
+	note("2", 2<<10, false, "3")
+	h.Ended(run, nil)
+	if err := h.Record(meshtest.Access{Session: "a", Key: key, Version: "1", Final: true}); err != nil {
+		t.Fatal(err)
+	}
+	found, err := h.Check(mesh.Transactional)
+	if err != nil || len(found) != 2 || found[1].Anomaly != meshtest.Lost || !strings.Contains(found[1].String(), "writes x = 3") {
+		t.Errorf("of a run that began anew: found %v, %v", found, err)
 	}
 }
 

@@ -65,7 +65,7 @@ func play(t *testing.T, seed uint64) {
 		for _, violation := range result.Violations {
 			t.Error(violation)
 		}
-		t.Logf("%d calls right, %d failed as they had to, %d excused; %d stages ran again; %d reads and writes of state", result.Right, result.Failed, result.Excused, result.Again, result.StateReads)
+		t.Logf("%d calls right, %d failed as they had to, %d excused, %d conflicts; %d stages ran again; %d reads and writes of state", result.Right, result.Failed, result.Excused, result.Conflicts, result.Again, result.StateReads)
 	})
 }
 

@@ -65,9 +65,15 @@ func randomEdge(chance *rand.Rand, from, to int) mesh.Edge {
 	return e
 }
 
-// sdkArgs are the call's own arguments.
-func (j job) sdkArgs() sdk.Args {
+// sdkArgs are the call's own arguments. Stages that read state get the call's
+// number before them.
+func (j job) sdkArgs(call int) sdk.Args {
 	args := sdk.Args{}
+	if j.reads() {
+		for _, stage := range j.dag.Stages {
+			args[stage.Name] = []any{fmt.Sprint(call)}
+		}
+	}
 	for stage, list := range j.args {
 		for _, arg := range list {
 			args[stage] = append(args[stage], arg)

@@ -22,6 +22,7 @@ import (
 // Result is what a run of a schedule came to.
 type Result struct {
 	Right, Failed, Excused int // calls
+	Conflicts              int // calls that ended with one
 	Again                  int // stages that ran again
 	StateReads, Anomalies  int // of runs that read state
 	Violations             []string
@@ -78,8 +79,8 @@ func Run(ctx context.Context, s Schedule, log *slog.Logger) (_ Result, err error
 	var writer sync.WaitGroup
 	writer.Go(func() { r.writeBeside(writing) })
 	var calls sync.WaitGroup
-	for _, c := range s.Calls {
-		calls.Go(func() { r.call(ctx, c) })
+	for i, c := range s.Calls {
+		calls.Go(func() { r.call(ctx, i, c) })
 	}
 	err = r.nemesis(ctx)
 	calls.Wait()
@@ -92,10 +93,10 @@ func Run(ctx context.Context, s Schedule, log *slog.Logger) (_ Result, err error
 		return r.result, err
 	}
 	r.checkTwice()
-	if err := r.checkState(); err != nil {
+	if err := r.settle(ctx); err != nil {
 		return r.result, err
 	}
-	return r.result, r.checkRest(ctx)
+	return r.result, errors.Join(r.checkState(), r.checkRest(ctx))
 }
 
 // configure gives a node its clock.
@@ -121,7 +122,7 @@ func (r *run) provide(int) []node.Option {
 func (r *run) stage(ctx context.Context, isAny, quick bool, args []string) (string, error) {
 	id := fn.ID(ctx)
 	r.lock.Lock()
-	key := id.Run.String() + " " + id.Stage
+	key := fmt.Sprint(id.Run, " ", id.Stage, " ", id.Generation())
 	r.ran[key] = append(r.ran[key], r.now())
 	r.lock.Unlock()
 	if !quick {
@@ -159,16 +160,22 @@ func (r *run) node(i int) *node.Node {
 }
 
 // call makes a call of the schedule, and judges what comes of it.
-func (r *run) call(ctx context.Context, c Call) {
+func (r *run) call(ctx context.Context, number int, c Call) {
 	time.Sleep(c.At)
 	within, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	results, err := r.attempts(within, c)
+	results, err := r.attempts(within, number, c)
+	if c.Reads {
+		r.state.ended(number, err)
+	}
+	conflict := r.schedule.Level == mesh.Transactional && c.Reads && errors.Is(err, mesh.Conflict)
 	excused := !c.Named && r.schedule.excuses(c.Node, c.At, r.now())
 	wrong := c.job.expected().wrong(within, results, err, excused)
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	switch {
+	case conflict:
+		r.result.Conflicts++
 	case wrong != "":
 		r.result.Violations = append(r.result.Violations, fmt.Sprintf("%v: %s through node %d %s", r.now(), c.job.dag.Name, c.Node, wrong))
 	case err == nil:
@@ -182,7 +189,7 @@ func (r *run) call(ctx context.Context, c Call) {
 
 // attempts calls through a node; where the call has an id, again through the
 // next one for as long as that is not to be had.
-func (r *run) attempts(ctx context.Context, c Call) (results sdk.Results, err error) {
+func (r *run) attempts(ctx context.Context, number int, c Call) (results sdk.Results, err error) {
 	id := mesh.NewRunID()
 	for i := 0; ; i++ {
 		handle := sdk.Attach(r.node((c.Node + i) % r.schedule.Nodes)).DAG(c.job.dag.Name)
@@ -193,7 +200,7 @@ func (r *run) attempts(ctx context.Context, c Call) (results sdk.Results, err er
 		if c.Named {
 			handle.Options.RunID = id
 		}
-		results, err = handle.Call(ctx, c.job.sdkArgs())
+		results, err = handle.Call(ctx, c.job.sdkArgs(number))
 		if !c.Named || err == nil || errors.Is(err, mesh.UserError) || ctx.Err() != nil {
 			return results, err
 		}
@@ -259,14 +266,21 @@ func (r *run) checkTwice() {
 	}
 }
 
-// checkRest sees that nothing runs any more once all calls have ended.
-func (r *run) checkRest(ctx context.Context) error {
+// settle waits until the nodes see each other and nothing is under way, and reads what there is then.
+func (r *run) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	if err := r.mesh.Settle(ctx); err != nil {
 		return err
 	}
 	time.Sleep(callTimeout) // runs whose caller or coordinator died end by then
+	return r.readEnds(ctx)
+}
+
+// checkRest sees that nothing runs any more.
+func (r *run) checkRest(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
 	for i := range r.mesh.Len() {
 		status, err := sdk.Attach(r.mesh.Node(i)).Status(ctx)
 		if err != nil {

@@ -129,7 +129,11 @@ func (s *Schedule) addCausal(chance *rand.Rand) {
 		j.quick = true
 		jobs = append(jobs, j)
 	}
-	for range quickCalls {
+	calls := quickCalls
+	if s.Level == mesh.Transactional {
+		calls /= 4 // they are in each other's way, and begin anew
+	}
+	for range calls {
 		s.Calls = append(s.Calls, Call{
 			At: millis(chance, burst), Node: chance.IntN(s.Nodes), Policy: []string{"random", "round-robin"}[chance.IntN(2)],
 			Reads: true, job: jobs[chance.IntN(len(jobs))],

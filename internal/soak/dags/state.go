@@ -22,6 +22,7 @@ const (
 	keys          = 4
 	writeInterval = 20 * time.Millisecond // of the writer outside of all runs
 	stateTimeout  = time.Second           // of one read or write
+	writesADelete = 8                     // one of so many first writes of transactions is a delete: few, since a missing key explains much
 )
 
 // The functions of the stages of runs that read state; the number of the job
@@ -35,15 +36,17 @@ const (
 type state struct {
 	lock   sync.Mutex
 	events []check.Event
-	by     []execution // of events
-	last   int         // version written
+	by     []execution           // of events
+	ends   map[int]check.Outcome // of calls that read
+	last   int                   // version written
 	clock  time.Duration
 }
 
 // execution is one of a stage of a job.
 type execution struct {
-	job job
-	id  mesh.InvocationID // zero: of none
+	job  job
+	id   mesh.InvocationID // zero: of none
+	call int
 }
 
 // reading has the stages of a job read state.
@@ -84,21 +87,37 @@ func (r *run) provideReaders() (options []node.Option) {
 
 func (r *run) readingStage(j job, isAny bool) func(context.Context, fn.Variadic[string]) (string, error) {
 	return func(ctx context.Context, args fn.Variadic[string]) (string, error) {
-		by := execution{j, fn.ID(ctx)}
-		chance := rand.New(rand.NewPCG(r.schedule.Seed, uint64(len(by.id.Stage))+uint64(time.Now().UnixNano())))
-		read := key(chance)
-		r.readState(ctx, by, read)
-		switch chance.IntN(4) {
-		case 0:
-			r.writeState(ctx, by, read) // so that versions of a key come after one another
-		case 1:
-			r.writeState(ctx, by, key(chance))
+		by := execution{job: j, id: fn.ID(ctx)}
+		if _, err := fmt.Sscan(args[0], &by.call); err != nil {
+			return "", err
 		}
-		result, err := r.stage(ctx, isAny, j.quick, args)
+		chance := rand.New(rand.NewPCG(r.schedule.Seed, uint64(len(by.id.Stage))+uint64(time.Now().UnixNano())))
+		r.readsAndWrites(ctx, by, chance)
+		result, err := r.stage(ctx, isAny, j.quick, args[1:])
 		for range 1 + chance.IntN(keys) {
 			r.readState(ctx, by, key(chance))
 		}
 		return result, err
+	}
+}
+
+// readsAndWrites are those with which a stage begins. Who reads what it writes has
+// versions of a key come after one another.
+func (r *run) readsAndWrites(ctx context.Context, by execution, chance *rand.Rand) {
+	read := key(chance)
+	r.readState(ctx, by, read)
+	if r.schedule.Level == mesh.Transactional && chance.IntN(2) == 0 {
+		other := key(chance)
+		r.readState(ctx, by, other)
+		r.writeState(ctx, by, other, chance.IntN(writesADelete) == 0)
+		r.writeState(ctx, by, read, false)
+		return
+	}
+	switch chance.IntN(4) {
+	case 0:
+		r.writeState(ctx, by, read, false)
+	case 1:
+		r.writeState(ctx, by, key(chance), false)
 	}
 }
 
@@ -108,7 +127,7 @@ func key(chance *rand.Rand) string { return fmt.Sprint("k", chance.IntN(keys)) }
 func (r *run) readState(ctx context.Context, by execution, key string) {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
-	e := check.Event{Run: by.id.Run.String(), Stage: by.id.Stage, Key: key, Began: r.state.tick()}
+	e := by.event(key, r.state.tick())
 	version, err := fn.Get[string](ctx, key)
 	if err != nil && !errors.Is(err, mesh.NotFound) {
 		return
@@ -117,14 +136,26 @@ func (r *run) readState(ctx context.Context, by execution, key string) {
 	r.state.note(by, e)
 }
 
-func (r *run) writeState(ctx context.Context, by execution, key string) {
+func (r *run) writeState(ctx context.Context, by execution, key string, deletes bool) {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
-	e := check.Event{Run: by.id.Run.String(), Stage: by.id.Stage, Key: key, Writes: true, Began: r.state.tick(), Version: r.state.next()}
-	if err := fn.Put(ctx, key, e.Version); err == nil {
+	e := by.event(key, r.state.tick())
+	e.Writes, e.Deletes, e.Version = true, deletes, r.state.next()
+	write := func() error { return fn.Put(ctx, key, e.Version) }
+	if deletes {
+		write = func() error { return fn.Delete(ctx, key) }
+	}
+	if err := write(); err == nil {
 		e.Ended, e.Acked = r.state.tick(), true
 	}
 	r.state.note(by, e)
+}
+
+func (by execution) event(key string, began time.Duration) check.Event {
+	return check.Event{
+		Run: by.id.Run.String(), Stage: by.id.Stage, Execution: fmt.Sprint(by.id.Node, " ", by.id.Attempt), Generation: by.id.Generation(),
+		Key: key, Began: began,
+	}
 }
 
 // writeBeside overwrites the keys until ctx ends, through one node after the
@@ -171,61 +202,68 @@ func (s *state) note(by execution, e check.Event) {
 func (r *run) history() []check.Event {
 	r.state.lock.Lock()
 	defer r.state.lock.Unlock()
-	if !r.schedule.Level.Causal() {
-		return r.state.events
-	}
-	twice := r.state.twice()
 	events := slices.Clone(r.state.events)
 	for i := range events {
-		switch e, by := &events[i], r.state.by[i]; {
-		case e.Run == "":
-		case twice[e.Run]: // which result the stages after it got is not known
-			e.Session = by.id.String()
-		default:
-			e.Ordered, e.Earlier = true, by.job.earlier(e.Stage)
+		e := &events[i]
+		if e.Run == "" {
+			continue
+		}
+		if r.schedule.Level.Causal() {
+			e.Ordered, e.Earlier = true, r.state.by[i].job.dag.Earlier(e.Stage)
+		}
+		if r.schedule.Level == mesh.Transactional {
+			e.Transaction = e.Run
 		}
 	}
-	return events
+	return check.Conclude(events, r.state.outcomes())
 }
 
-// twice tells which runs have had a stage executed twice.
-func (s *state) twice() map[string]bool {
-	type stage struct{ run, name string }
-	executed, twice := map[stage]mesh.InvocationID{}, map[string]bool{}
+// outcomes gives how runs ended, of those that were the only one of their call:
+// which of several the call had its answer of is not known.
+func (s *state) outcomes() map[string]check.Outcome {
+	runs := map[int]string{}
 	for i, e := range s.events {
-		at := stage{e.Run, e.Stage}
-		if before, known := executed[at]; known && before != s.by[i].id {
-			twice[e.Run] = true
+		if e.Run == "" {
+			continue
 		}
-		executed[at] = s.by[i].id
+		call := s.by[i].call
+		if other, known := runs[call]; known && other != e.Run {
+			runs[call] = "several"
+		} else {
+			runs[call] = e.Run
+		}
 	}
-	return twice
+	ends := map[string]check.Outcome{}
+	for call, outcome := range s.ends {
+		ends[runs[call]] = outcome
+	}
+	return ends
 }
 
-// earlier are the stages that are sure to come before another, by its name as
-// it is executed: of any-of stages, "name<parent".
-func (j job) earlier(stage string) (sure []string) {
-	name, parent, isAny := strings.Cut(stage, "<")
-	if isAny {
-		return append(j.earlier(parent), parent)
+// ended notes how a call of a run that reads ended.
+func (s *state) ended(call int, err error) {
+	at := s.tick()
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	if s.ends == nil {
+		s.ends = map[int]check.Outcome{}
 	}
-	parents := j.dag.Parents(name)
-	paths := map[string]int{}
-	for _, p := range parents {
-		before := j.earlier(j.dag.Stages[p].Name)
-		if j.dag.Stages[p].Any == nil {
-			before = append(before, j.dag.Stages[p].Name)
+	s.ends[call] = check.Outcome{At: at, Err: err}
+}
+
+// readEnds reads all keys once more, when nothing is under way.
+func (r *run) readEnds(ctx context.Context) error {
+	client := sdk.Attach(r.node(0)).WithState(sdk.StateOptions{ReadQuorum: 2})
+	for i := range keys {
+		e := check.Event{Session: fmt.Sprint("end ", i), Key: fmt.Sprint("k", i), Final: true, Began: r.state.tick()}
+		version, err := sdk.Register[string](client, e.Key).Get(ctx)
+		if err != nil && !errors.Is(err, mesh.NotFound) {
+			return err
 		}
-		for _, s := range before {
-			paths[s]++
-		}
+		e.Version, e.Ended = version, r.state.tick()
+		r.state.note(execution{}, e)
 	}
-	for before, n := range paths {
-		if j.dag.Stages[j.dag.Stage(name)].Any == nil || n == len(parents) {
-			sure = append(sure, before)
-		}
-	}
-	return sure
+	return nil
 }
 
 // story tells what else the runs of a violation did, where, and in which order.
@@ -237,7 +275,8 @@ func (r *run) story(v check.Violation) string {
 		if e.Run == "" || !slices.ContainsFunc(v.Events, func(other check.Event) bool { return other.Run == e.Run }) {
 			continue
 		}
-		fmt.Fprintf(&b, "\n    %v to %v at %s, acknowledged %v: %v", e.Began.Nanoseconds(), e.Ended.Nanoseconds(), r.state.by[i].id.Node.Short(), e.Acked, e)
+		generation, placed := mesh.SplitAttempt(r.state.by[i].id.Attempt)
+		fmt.Fprintf(&b, "\n    %v to %v at %s, generation %d, attempt %d, acknowledged %v: %v", e.Began.Nanoseconds(), e.Ended.Nanoseconds(), r.state.by[i].id.Node.Short(), generation, placed, e.Acked, e)
 	}
 	return b.String()
 }

@@ -1,0 +1,104 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// Outcome is how a transaction ended, as who called the run was told.
+type Outcome struct {
+	At  time.Duration // when the call returned
+	Err error         // nil: the run succeeded
+}
+
+// Conclude makes a history of what was recorded while runs were under way. Recorded
+// writes of a transaction end when they are kept for it.
+//
+// They take effect when the transaction succeeds: they are acknowledged then. With a
+// Conflict it wrote nothing. With any other error, or without an outcome, it wrote all of it or
+// nothing. What it did before it last began anew is dropped.
+//
+// A stage that was executed more than once comes before no other: which of its results the others got
+// is not known. In a transaction nothing is promised of what its executions read but the last, nor is which of its writes were made: each of those, and
+// each that was not answered or answered after the end, stands alone, and need not be there.
+func Conclude(events []Event, outcomes map[string]Outcome) []Event {
+	c := &conclusion{outcomes: outcomes, last: map[string]uint32{}, executions: map[stageOf][]string{}}
+	for _, e := range events {
+		if e.Transaction != "" {
+			c.last[e.Transaction] = max(c.last[e.Transaction], e.Generation)
+		}
+	}
+	for _, e := range events {
+		if at := (stageOf{e.Run, e.Stage}); !c.over(&e) && !slices.Contains(c.executions[at], e.Execution) {
+			c.executions[at] = append(c.executions[at], e.Execution)
+		}
+	}
+	never := map[inRun]bool{}
+	var history []Event
+	for i, e := range events {
+		if e.Transaction != "" && e.Writes && (c.over(&e) || errors.Is(outcomes[e.Transaction].Err, mesh.Conflict)) {
+			never[inRun{e.Run, e.Key, e.Version}] = true
+		} else if !c.over(&e) {
+			history = append(history, c.conclude(e, i))
+		}
+	}
+	return slices.DeleteFunc(history, func(e Event) bool { return !e.Writes && never[inRun{e.Run, e.Key, e.Version}] })
+}
+
+type stageOf struct{ run, stage string }
+
+// inRun is a version of a key that a run wrote.
+type inRun struct{ run, key, version string }
+
+type conclusion struct {
+	outcomes   map[string]Outcome
+	last       map[string]uint32    // generation, by transaction
+	executions map[stageOf][]string // of the last generation
+}
+
+// over reports whether the run began anew after an event.
+func (c *conclusion) over(e *Event) bool {
+	return e.Transaction != "" && e.Generation < c.last[e.Transaction]
+}
+
+func (c *conclusion) twice(run, stage string) bool { return len(c.executions[stageOf{run, stage}]) > 1 }
+
+// wasRepeated reports whether the stage was executed again after the execution of an
+// event. That one may go on, unaware that its node was taken for lost.
+func (c *conclusion) wasRepeated(e *Event) bool {
+	all := c.executions[stageOf{e.Run, e.Stage}]
+	return e.Execution != all[len(all)-1]
+}
+
+// conclude says of an event what is known of it now; it is the ith.
+func (c *conclusion) conclude(e Event, i int) Event {
+	if e.Run != "" {
+		e.Earlier = slices.DeleteFunc(slices.Clone(e.Earlier), func(stage string) bool { return c.twice(e.Run, stage) })
+	}
+	if e.Transaction == "" {
+		return e
+	}
+	outcome, known := c.outcomes[e.Transaction]
+	succeeded, twice := known && outcome.Err == nil, c.twice(e.Run, e.Stage)
+	switch {
+	case !e.Writes:
+		e.Aborted = !succeeded
+		if twice {
+			e.Aborted = e.Aborted || c.wasRepeated(&e)
+			e.Transaction += "/" + e.Stage + "/" + e.Execution
+		}
+	case twice || e.Ended == 0 || succeeded && e.Ended > outcome.At:
+		e.Acked = false
+		e.Transaction += fmt.Sprintf("/%s/write %d", e.Stage, i)
+	default:
+		e.Acked = succeeded
+		if succeeded {
+			e.AckedAt = outcome.At
+		}
+	}
+	return e
+}
