@@ -122,7 +122,7 @@ func TestTransactionsAreSeenWholeOrNotAtAll(t *testing.T) {
 		t.Run(level.String(), func(t *testing.T) {
 			simulate(t, stepping(5, 3), func(t *testing.T, m *simmesh.Mesh) {
 				l := startLedgers(t, m, level)
-				end := time.Now().Add(20 * time.Second)
+				end := time.Now().Add(6 * time.Second)
 				l.play(t.Context(), 3, func() bool { return time.Now().After(end) })
 				t.Logf("%d written, %d read, %d torn", l.written, l.read, len(l.torn))
 				switch torn := len(l.torn); {
@@ -131,8 +131,8 @@ func TestTransactionsAreSeenWholeOrNotAtAll(t *testing.T) {
 				case level != mesh.Transactional && torn == 0:
 					t.Errorf("no run saw another one in part: this test finds nothing")
 				}
-				if l.written < 100 || l.read < 100 {
-					t.Errorf("%d runs wrote and %d read: expected hundreds", l.written, l.read)
+				if l.written < 50 || l.read < 20 {
+					t.Errorf("%d runs wrote and %d read: expected more", l.written, l.read)
 				}
 			})
 		})
@@ -159,7 +159,7 @@ func TestTransactionsAreWholeWhenTheirHomesDie(t *testing.T) {
 				}
 			})
 		})
-		for range 5 {
+		for range 3 {
 			time.Sleep(time.Second + time.Duration(rng.IntN(1000))*time.Millisecond)
 			victim := rng.IntN(5)
 			if err := m.Kill(victim); err != nil {
@@ -170,7 +170,7 @@ func TestTransactionsAreWholeWhenTheirHomesDie(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(2 * time.Second)
 		close(over)
 		playing.Wait()
 		time.Sleep(20 * time.Second) // what was left of commits is carried through
