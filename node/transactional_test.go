@@ -25,18 +25,39 @@ type ledgers struct {
 	level mesh.Consistency
 
 	mu            sync.Mutex
+	nodes         []*node.Node // that run
 	written, read int
 	torn          []string
 }
 
-func (l *ledgers) call(ctx context.Context, from int, places [2]int, steps [2]string) (string, error) {
-	handle := at(l.m, from).DAG("chain2")
+// see takes up which nodes run, but for one.
+func (l *ledgers) see(without int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.nodes = nil
+	for _, i := range l.m.Running() {
+		if i != without {
+			l.nodes = append(l.nodes, l.m.Node(i))
+		}
+	}
+}
+
+// some draws nodes: who is asked, and where the two stages run.
+func (l *ledgers) some(rng *rand.Rand) (from *node.Node, places [2]mesh.NodeID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	draw := func() *node.Node { return l.nodes[rng.IntN(len(l.nodes))] }
+	return draw(), [2]mesh.NodeID{draw().ID(), draw().ID()}
+}
+
+func (l *ledgers) call(ctx context.Context, from *node.Node, places [2]mesh.NodeID, steps [2]string) (string, error) {
+	handle := sdk.Attach(from).DAG("chain2")
 	args := sdk.Args{}
 	handle.Options.Place = map[string]mesh.NodeID{}
 	for i, place := range places {
 		name := fmt.Sprint("s", i)
 		args[name] = []any{append(strings.Fields(steps[i]), "|")}
-		handle.Options.Place[name] = l.m.Node(place).ID()
+		handle.Options.Place[name] = place
 	}
 	handle.Options.Consistency = l.level
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -49,7 +70,7 @@ func (l *ledgers) call(ctx context.Context, from int, places [2]int, steps [2]st
 	return strings.Join(seen, " "), err
 }
 
-func (l *ledgers) write(ctx context.Context, from int, places [2]int, token string) error {
+func (l *ledgers) write(ctx context.Context, from *node.Node, places [2]mesh.NodeID, token string) error {
 	set := func(a, b string) string { return fmt.Sprintf("%s=%s %s=%s", a, token, b, token) }
 	_, err := l.call(ctx, from, places, [2]string{set("a", "b"), set("c", "d")})
 	if err == nil {
@@ -60,7 +81,7 @@ func (l *ledgers) write(ctx context.Context, from int, places [2]int, token stri
 	return err
 }
 
-func (l *ledgers) look(ctx context.Context, from int, places [2]int) error {
+func (l *ledgers) look(ctx context.Context, from *node.Node, places [2]mesh.NodeID) error {
 	seen, err := l.call(ctx, from, places, [2]string{"d a", "c b"})
 	if err != nil {
 		return err
@@ -81,9 +102,7 @@ func (l *ledgers) play(ctx context.Context, seed uint64, stop func() bool) {
 		rng := rand.New(rand.NewPCG(seed, uint64(i)))
 		all.Go(func() {
 			for n := 0; !stop(); n++ {
-				running := l.m.Running()
-				pick := func() int { return running[rng.IntN(len(running))] }
-				from, places := pick(), [2]int{pick(), pick()}
+				from, places := l.some(rng)
 				var err error
 				if i%2 == 0 {
 					err = l.write(ctx, from, places, fmt.Sprintf("t%d-%d", i, n))
@@ -104,7 +123,8 @@ func startLedgers(t *testing.T, m *simmesh.Mesh, level mesh.Consistency) *ledger
 	l := &ledgers{t: t, m: m, level: level}
 	create(t, at(m, 0), chainOf(2))
 	time.Sleep(time.Second) // until all nodes know the DAG
-	if err := l.write(t.Context(), 0, [2]int{0, 1}, "first"); err != nil {
+	l.see(-1)
+	if err := l.write(t.Context(), m.Node(0), [2]mesh.NodeID{m.Node(0).ID(), m.Node(1).ID()}, "first"); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -162,6 +182,7 @@ func TestTransactionsAreWholeWhenTheirHomesDie(t *testing.T) {
 		for range 3 {
 			time.Sleep(time.Second + time.Duration(rng.IntN(1000))*time.Millisecond)
 			victim := rng.IntN(5)
+			l.see(victim)
 			if err := m.Kill(victim); err != nil {
 				t.Error(err)
 			}
@@ -169,13 +190,14 @@ func TestTransactionsAreWholeWhenTheirHomesDie(t *testing.T) {
 			if err := m.Restart(t.Context(), victim); err != nil {
 				t.Error(err)
 			}
+			l.see(-1)
 		}
 		time.Sleep(2 * time.Second)
 		close(over)
 		playing.Wait()
 		time.Sleep(20 * time.Second) // what was left of commits is carried through
 		for i := range m.Len() {
-			if err := l.look(t.Context(), i, [2]int{i, (i + 1) % 5}); err != nil {
+			if err := l.look(t.Context(), m.Node(i), [2]mesh.NodeID{m.Node(i).ID(), m.Node((i + 1) % 5).ID()}); err != nil {
 				t.Errorf("node %d: %v", i, err)
 			}
 		}
