@@ -305,6 +305,7 @@ func TestMalformedRequestsAreInvalid(t *testing.T) {
 		&pb.Put{Key: key, Kind: uint32(lattice.LWWKind), Op: []byte("not an operation")},
 		&pb.Put{Key: key, Kind: uint32(lattice.LWWKind), Op: empty, Durability: 9},
 		&pb.Put{Key: key, Kind: uint32(lattice.LWWKind), Op: empty, WriteQuorum: 99},
+		&pb.Put{Key: key, Kind: uint32(lattice.LWWKind), Op: empty, TtlMs: 5, Session: wire.FromSession(mesh.NewSession(mesh.Transactional, m.Node(0).ID()))},
 		&pb.Get{Key: key, Quorum: 99},
 		&pb.Get{Key: &pb.Key{Namespace: "Not Valid", Name: "k"}},
 	} {

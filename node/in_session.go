@@ -71,6 +71,9 @@ func (r *rooms) put(ctx context.Context, m *pb.Put) (reply *pb.PutReply, err err
 	if err != nil || m.Kind > 255 {
 		return nil, mesh.Errorf(mesh.Invalid, "put "+key.String(), "kind %d, operation of %d bytes: %v", m.Kind, len(m.GetOp()), err)
 	}
+	if in.Level == mesh.Transactional && (m.TtlMs > 0 || m.Behind) {
+		return nil, mesh.Errorf(mesh.Invalid, "put "+key.String(), "a time to live, or write-behind, in a run at %s: expected neither", in.Level)
+	}
 	write := session.Write{Key: key, Kind: lattice.Kind(m.Kind), Op: op, ID: string(m.WriteId)}
 	err = r.sessions.Put(ctx, in, write, func(causes *session.Causes) (err error) {
 		m.Causes, m.CausesUntold = encodeSeen(causes)

@@ -11,9 +11,13 @@ import (
 	"github.com/virga-mesh/virga/node/txn"
 )
 
-// commit makes what a transactional run has written.
+// commit makes what a transactional run has written. A Conflict of the store's
+// is not one of what the run has read: the write may have been made.
 func (r *rooms) commit(ctx context.Context, writes []txn.Write, seen lattice.Past) error {
 	_, err := r.txns.Commit(ctx, writes, seen)
+	if mesh.KindOf(err) == mesh.Conflict {
+		return mesh.Errorf(mesh.Unavailable, "commit", "the writes may still take effect: %v", err)
+	}
 	return err
 }
 

@@ -19,12 +19,15 @@ type Outcome struct {
 // writes of a transaction end when they are kept for it.
 //
 // They take effect when the transaction succeeds: they are acknowledged then. With a
-// Conflict it wrote nothing. With any other error, or without an outcome, it wrote all of it or
-// nothing. What it did before it last began anew is dropped.
+// Conflict it wrote nothing. With any other error, or without an outcome, it wrote all of
+// it or nothing, and nothing is promised of what it has read. What it did before it last
+// began anew is dropped.
 //
-// A stage that was executed more than once comes before no other: which of its results the others got
-// is not known. In a transaction nothing is promised of what its executions read but the last, nor is which of its writes were made: each of those, and
-// each that was not answered or answered after the end, stands alone, and need not be there.
+// A stage that was executed more than once comes before no other: which of its results
+// the others got is not known. In a transaction nothing is promised of what its
+// executions have read but for the last one, and it is not known which of its writes were
+// made: each of those, and each that was not answered or answered after the end, stands
+// alone, and need not be there.
 func Conclude(events []Event, outcomes map[string]Outcome) []Event {
 	c := &conclusion{outcomes: outcomes, last: map[string]uint32{}, executions: map[stageOf][]string{}}
 	for _, e := range events {

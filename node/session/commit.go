@@ -23,9 +23,7 @@ func (s *Sessions) Commit(ctx context.Context, in mesh.Session) error {
 		return errOver()
 	}
 	h := p.home
-	h.tx.mu.Lock()
-	h.tx.sealed = true
-	h.tx.mu.Unlock()
+	h.tx.seal()
 	h.mu.Lock()
 	entries := maps.Clone(h.keys)
 	h.mu.Unlock()

@@ -24,11 +24,9 @@ type entry struct {
 	turn    chan struct{} // of capacity 1
 	known   bool
 	seen    seen // without its value where only holders have it
+	written bool // seen is what the run itself wrote last
 	holders []mesh.NodeID
-
-	// At mesh.Transactional.
-	read    *reading // how the run first saw the key; nil: it has only written it
-	written bool     // seen is the run's own
+	read    *reading // of a transaction, how it first saw the key; nil: it has only written it
 }
 
 // take gives the entry of a key, and the turn to change it until release.

@@ -29,10 +29,10 @@ func (how *reading) of(read *seen) *reading {
 // versions that the run sees. A nil one is that of all other runs.
 type transaction struct {
 	mu     sync.Mutex
-	past   lattice.Past // what the run has read, and what that needs
-	sealed bool         // it is being committed: nothing is read or written any more
-	writes map[mesh.Key]int
-	bytes  int
+	past   lattice.Past     // what the run has read, and what that needs
+	sealed bool             // it is being committed: nothing is read or written any more
+	writes map[mesh.Key]int // sizes of what was written, or was to be
+	bytes  int              // of all that
 
 	ahead *ahead // of a run that began anew, else nil
 }
@@ -50,6 +50,13 @@ func newTransaction(first []mesh.Key) *transaction {
 		tx.ahead = &ahead{keys: first, turn: make(chan struct{}, 1)}
 	}
 	return tx
+}
+
+// seal ends the reads and writes of the run that have not begun.
+func (tx *transaction) seal() {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	tx.sealed = true
 }
 
 func (tx *transaction) isSealed() bool {
@@ -82,15 +89,16 @@ func (tx *transaction) seen() lattice.Past {
 }
 
 // mayWrite counts a write, unless it is one too many.
-func (tx *transaction) mayWrite(key mesh.Key, e *entry, next *seen) error {
+func (tx *transaction) mayWrite(key mesh.Key, next *seen) error {
 	if tx == nil {
 		return nil
 	}
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
-	size, before := next.value.Size(), tx.writes[key]
+	size := next.value.Size()
+	before, again := tx.writes[key]
 	switch {
-	case !e.written && len(tx.writes) >= txn.MaxKeys:
+	case !again && len(tx.writes) >= txn.MaxKeys:
 		return mesh.Errorf(mesh.Invalid, "", "the run writes more than %d keys: expected no more at %s", txn.MaxKeys, mesh.Transactional)
 	case tx.bytes-before+size > txn.MaxBytes:
 		return mesh.Errorf(mesh.Invalid, "", "the run writes more than %d bytes: expected no more at %s", txn.MaxBytes, mesh.Transactional)

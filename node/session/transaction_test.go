@@ -206,3 +206,17 @@ func TestATransactionWritesRegistersWithinBounds(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAWriteThatIsTriedAgainIsNoKeyMore(t *testing.T) {
+	tx, value := newTransaction(nil), lattice.New(lattice.LWWKind)
+	write := func(name string) error { return tx.mayWrite(key(name), &seen{value: value}) }
+	for i := range txn.MaxKeys {
+		if err := write(fmt.Sprint("k", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := write("k0"); err != nil { // the first time it came to nothing
+		t.Error(err)
+	}
+	wantKind(t, write("one more"), mesh.Invalid)
+}

@@ -136,14 +136,13 @@ func (s *Sessions) judgeWrite(ctx context.Context, p *pins, from mesh.NodeID, ke
 	if !blind && e.known && e.seen.version() != base.version() {
 		return told{stale: true, verdict: s.current(p, e, from)}, nil
 	}
-	if err := p.home.tx.mayWrite(key, e, next); err != nil {
+	if err := p.home.tx.mayWrite(key, next); err != nil {
 		return told{}, err
 	}
 	if err := s.haveForgotten(ctx, p, e, from, key); err != nil {
 		return told{}, err
 	}
-	e.written = true
-	e.known, e.seen = true, *next
+	e.known, e.seen, e.written = true, *next, true
 	p.home.holdAlone(e, from)
 	return told{}, nil
 }
