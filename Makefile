@@ -39,7 +39,7 @@ drift-check:
 	@before=$$(cat mesh/wire/pb/*.pb.go | cksum); $(MAKE) -s generate; after=$$(cat mesh/wire/pb/*.pb.go | cksum); \
 	if [ "$$before" != "$$after" ]; then echo "mesh/wire/pb was not generated from its .proto files: commit what make generate made"; exit 1; fi
 
-# Not TestBatches: what it moves takes so long under the detector that heartbeats are missed.
+# Not TestBatches: what it moves takes longer under the detector than a request may.
 race:
 	$(GO) test -race -timeout 30m -skip '^TestBatches$$' $(CONCURRENT)
 

@@ -23,7 +23,8 @@ type Config struct {
 	Book Book
 	// Heartbeat is how often neighbours are asked for a sign of life. A
 	// neighbour that is silent for 3 heartbeats and does not answer a dial
-	// within a fourth is out of the view. Default 500 ms.
+	// within a fourth is out of the view; one of which packets still come has 10.
+	// Default 500 ms.
 	Heartbeat time.Duration
 	// MaxPeers is how many connected nodes the view is meant to hold: beyond
 	// it only the nearest nodes are dialled, and owners are found by Lookup.

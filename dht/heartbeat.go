@@ -10,26 +10,31 @@ import (
 )
 
 // heartbeatLoop asks neighbours for a sign of life: all of them at every
-// heartbeat, new ones at once.
+// heartbeat, new ones at once. Heartbeats are never closer together than they
+// should be: they count how long a neighbour has not answered.
 func (d *DHT) heartbeatLoop(ctx context.Context) {
-	ticker := time.NewTicker(d.config.Heartbeat)
-	defer ticker.Stop()
+	timer := time.NewTimer(d.config.Heartbeat)
+	defer timer.Stop()
+	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
-			d.beat(ctx)
+		case <-timer.C:
+			now := time.Now()
+			d.beat(ctx, now.Sub(last) > d.config.Heartbeat*3/2)
+			last = now
+			timer.Reset(d.config.Heartbeat)
 		case <-d.greet:
 			d.pingAll(ctx, func() []pinged { return d.roster.fresh() })
 		}
 	}
 }
 
-func (d *DHT) beat(ctx context.Context) {
+func (d *DHT) beat(ctx context.Context, late bool) {
 	var silent []lost
 	d.pingAll(ctx, func() (ping []pinged) {
-		ping, silent = d.roster.beat()
+		ping, silent = d.roster.beat(late, (*link.Conn).Packets)
 		return ping
 	})
 	for _, l := range silent {
@@ -41,7 +46,7 @@ func (d *DHT) beat(ctx context.Context) {
 // replace closes the connections to a silent node and dials it once more.
 func (d *DHT) replace(ctx context.Context, l lost) {
 	for _, c := range l.conns {
-		c.CloseWithReason(mesh.Errorf(mesh.Unavailable, "heartbeat", "no answer to %d heartbeats", suspectAfter))
+		c.CloseWithReason(mesh.Errorf(mesh.Unavailable, "heartbeat", "no answer to %d heartbeats", l.unanswered))
 		select {
 		case <-c.Done(): // only now is Connect sure not to give it
 		case <-ctx.Done():
@@ -64,7 +69,7 @@ func (d *DHT) pingAll(ctx context.Context, choose func() []pinged) {
 
 // ping asks one node for a sign of life, and for what it sees.
 func (d *DHT) ping(ctx context.Context, p pinged) {
-	ctx, cancel := context.WithTimeout(ctx, suspectAfter*d.config.Heartbeat)
+	ctx, cancel := context.WithTimeout(ctx, stuckAfter*d.config.Heartbeat)
 	defer cancel()
 	mine := d.current.Load().digest
 	reply, err := p.conn.Call(ctx, &pb.Ping{ViewDigest: mine[:]})

@@ -16,8 +16,13 @@ const (
 	randomOthers = 8
 )
 
-// suspectAfter is how many heartbeats in a row a node may be silent.
-const suspectAfter = 3
+// How many heartbeats in a row a node may leave unanswered. Where packets of it
+// still come it lives, and is slow, or the way to it is full of what goes there:
+// to close the connection would end all that is under way on it.
+const (
+	suspectAfter = 3  // when between them nothing came of it at all
+	stuckAfter   = 10 // when packets did
+)
 
 // comparison is what two nodes that compared their views had.
 type comparison struct {
@@ -27,13 +32,22 @@ type comparison struct {
 
 // beat counts a heartbeat. It gives the nodes to ping, and those that have
 // been silent for too long: their connections are dropped from the roster
-// and to be closed, and a dial of each is started.
-func (r *roster) beat() (ping []pinged, silent []lost) {
+// and to be closed, and a dial of each is started. packets counts what came over
+// a connection. A heartbeat that is late, since this node was held up itself,
+// says nothing of how long the others have had to answer.
+func (r *roster) beat(late bool, packets func(*link.Conn) uint64) (ping []pinged, silent []lost) {
 	for _, n := range r.neighbours() {
-		n.silent++
+		if came := packets(n.conn()); came != n.packets {
+			n.packets, n.quiet = came, 0
+		} else if !late {
+			n.quiet++
+		}
+		if !late {
+			n.silent++
+		}
 		switch {
-		case n.silent >= suspectAfter:
-			silent = append(silent, lost{dial{node: n, id: n.id, addrs: n.addrs, suspect: true}, n.conns})
+		case n.silent >= stuckAfter, n.silent >= suspectAfter && n.quiet >= suspectAfter-1:
+			silent = append(silent, lost{dial{node: n, id: n.id, addrs: n.addrs, suspect: true}, n.conns, n.silent})
 			n.conns, n.suspect, n.pinging = nil, true, false
 			n.dial.start()
 		case !n.pinging:
@@ -46,8 +60,9 @@ func (r *roster) beat() (ping []pinged, silent []lost) {
 
 // lost is a node that fell silent, with the connections that it had.
 type lost struct {
-	dial  dial
-	conns []*link.Conn
+	dial       dial
+	conns      []*link.Conn
+	unanswered int // heartbeats
 }
 
 // pinged is a node to ask for a sign of life, and over which connection.

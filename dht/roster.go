@@ -41,7 +41,9 @@ type record struct {
 	connection uint64       // numbers the times that it was connected anew
 	suspect    bool         // lost, but in the view until a dial fails
 	left       time.Time    // when it said that it leaves; zero when it did not
-	silent     int          // heartbeats since it was last heard
+	silent     int          // heartbeats since it last answered, or asked
+	quiet      int          // heartbeats since a packet came of it
+	packets    uint64       // that had come over conn by the last heartbeat
 	pinging    bool
 	compared   comparison
 	dial       attempt
@@ -130,7 +132,7 @@ func (r *roster) up(id mesh.NodeID, conn *link.Conn, addrs []string, now time.Ti
 	r.viewChanged = true
 	n.vouched = true
 	n.since, n.seen, n.addrs = now, now, mergeAddrs(addrs, nil)
-	n.suspect, n.left, n.silent, n.pinging, n.compared = false, time.Time{}, 0, false, comparison{}
+	n.suspect, n.left, n.silent, n.quiet, n.pinging, n.compared = false, time.Time{}, 0, 0, false, comparison{}
 }
 
 // down notes the end of a connection. A node that fell silent stays in the

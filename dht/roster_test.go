@@ -89,12 +89,14 @@ func TestARestartIsTold(t *testing.T) {
 	}
 }
 
+func noPackets(*link.Conn) uint64 { return 0 }
+
 func TestASilentNodeStaysUntilADialFails(t *testing.T) {
 	r, conn := newTestRoster(), new(link.Conn)
 	r.up(bob, conn, atBob, start)
 	r.up(carol, new(link.Conn), atCarol, start)
 	for range suspectAfter - 1 {
-		ping, silent := r.beat()
+		ping, silent := r.beat(false, noPackets)
 		r.heard(carol)
 		if len(silent) > 0 {
 			t.Fatal("given up too early")
@@ -103,13 +105,56 @@ func TestASilentNodeStaysUntilADialFails(t *testing.T) {
 			r.answered(p, false)
 		}
 	}
-	_, silent := r.beat()
+	_, silent := r.beat(false, noPackets)
 	if len(silent) != 1 || silent[0].dial.id != bob || !slices.Equal(silent[0].conns, []*link.Conn{conn}) {
 		t.Fatalf("silent are %+v, want bob", silent)
 	}
 	expectLive(t, r, "suspected", bob, carol)
 	r.dialled(silent[0].dial, "", false, start)
 	expectLive(t, r, "the dial failed", carol)
+}
+
+// A node of which packets come is slow: what is under way to it goes on.
+func TestANodeThatIsTooBusyToAnswerIsGivenTime(t *testing.T) {
+	r, conn := newTestRoster(), new(link.Conn)
+	r.up(bob, conn, atBob, start)
+	came := uint64(0)
+	beat := func(packets uint64, late bool) bool {
+		came += packets
+		_, silent := r.beat(late, func(*link.Conn) uint64 { return came })
+		return len(silent) > 0
+	}
+	for range stuckAfter - 1 {
+		if beat(1, false) {
+			t.Fatal("given up though packets come")
+		}
+	}
+	r.heard(bob)
+	for range suspectAfter {
+		if beat(1, false) {
+			t.Fatal("given up though it was heard")
+		}
+	}
+	for range stuckAfter {
+		if beat(0, true) {
+			t.Fatal("given up by a node that is held up itself")
+		}
+	}
+	for range suspectAfter - 2 {
+		if beat(0, false) {
+			t.Fatal("given up too early")
+		}
+	}
+	if !beat(0, false) {
+		t.Error("nothing comes any more, and it is not given up")
+	}
+	r.up(bob, conn, atBob, start)
+	for range stuckAfter - 1 {
+		beat(1, false)
+	}
+	if !beat(1, false) {
+		t.Errorf("not given up after %d heartbeats without an answer", stuckAfter)
+	}
 }
 
 func TestASilentNodeThatAnswersTheDialStays(t *testing.T) {
@@ -251,7 +296,7 @@ func TestHeartbeatsGoToABoundedNeighbourhood(t *testing.T) {
 	for _, id := range everyone {
 		r.up(id, new(link.Conn), atBob, start)
 	}
-	ping, _ := r.beat()
+	ping, _ := r.beat(false, noPackets)
 	if len(ping) != nearest+randomOthers {
 		t.Errorf("%d are pinged, want %d", len(ping), nearest+randomOthers)
 	}
@@ -261,7 +306,7 @@ func TestHeartbeatsGoToABoundedNeighbourhood(t *testing.T) {
 		}
 	}
 	for range suspectAfter - 1 {
-		r.beat()
+		r.beat(false, noPackets)
 	}
 	for _, p := range ping {
 		if r.nodes[p.id].connected() {

@@ -19,12 +19,12 @@ import (
 // serves too much, DeadlineExceeded or Cancelled from the context, which also
 // end the request on the other side.
 func (c *Conn) Call(ctx context.Context, req wire.Message) (wire.Message, error) {
-	return c.call(ctx, wire.Header{}, req, nil)
+	return c.call(ctx, wire.Header{}, req, patience{})
 }
 
-// call is Call until silent is closed. The caller may have filled in how fresh
+// call is Call for as long as p says. The caller may have filled in how fresh
 // the request must be.
-func (c *Conn) call(ctx context.Context, h wire.Header, req wire.Message, silent <-chan struct{}) (_ wire.Message, err error) {
+func (c *Conn) call(ctx context.Context, h wire.Header, req wire.Message, p patience) (_ wire.Message, err error) {
 	if h.Timeout, err = timeLeft(ctx); err != nil {
 		return nil, err
 	}
@@ -38,23 +38,15 @@ func (c *Conn) call(ctx context.Context, h wire.Header, req wire.Message, silent
 		return nil, c.lost()
 	}
 	h.ID = id
-	mark, err := c.sendFrame(ctx, h, req, silent)
+	mark, err := c.sendFrame(ctx, h, req, p)
 	if err != nil {
 		c.abandon(id, w)
 		return nil, err
 	}
-	select {
-	case <-w.ready:
-	case <-silent:
+	if err := c.wait(ctx, w.ready, p); err != nil {
 		if c.calls.take(id) != nil {
 			c.sendCancel(id)
-			return nil, c.fellSilent()
-		}
-		<-w.ready // the reply came at the same time
-	case <-ctx.Done():
-		if c.calls.take(id) != nil {
-			c.sendCancel(id)
-			return nil, mesh.AsError("call", ctx.Err())
+			return nil, err
 		}
 		<-w.ready // the reply came at the same time
 	}
@@ -77,7 +69,7 @@ func (c *Conn) Send(ctx context.Context, msg wire.Message) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.sendFrame(ctx, wire.Header{Flags: wire.OneWay, Timeout: timeout}, msg, nil)
+	_, err = c.sendFrame(ctx, wire.Header{Flags: wire.OneWay, Timeout: timeout}, msg, patience{})
 	return err
 }
 
@@ -98,8 +90,8 @@ func timeLeft(ctx context.Context) (time.Duration, error) {
 }
 
 // sendFrame sends a request or a one-way message on the stream that its size
-// asks for. One with a stream of its own is given up when silent is closed.
-func (c *Conn) sendFrame(ctx context.Context, h wire.Header, m wire.Message, silent <-chan struct{}) (mark uint64, err error) {
+// asks for. One with a stream of its own is given up when p ends.
+func (c *Conn) sendFrame(ctx context.Context, h wire.Header, m wire.Message, p patience) (mark uint64, err error) {
 	frame := frames.Get().(*frameBuffer)
 	defer frame.release()
 	if frame.bytes, err = wire.AppendFrame(frame.bytes[:0], h, m); err != nil {
@@ -109,7 +101,7 @@ func (c *Conn) sendFrame(ctx context.Context, h wire.Header, m wire.Message, sil
 		return 0, err
 	}
 	if len(frame.bytes) > maxBuffer {
-		err = c.writeLarge(ctx, frame.bytes, silent)
+		err = c.writeLarge(ctx, frame.bytes, p)
 		if refused(err) && h.Flags&wire.OneWay == 0 {
 			return 0, nil // the reply says why
 		}

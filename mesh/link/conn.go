@@ -60,7 +60,7 @@ func newConn(e *Endpoint, qc *quic.Conn, peer admission.Member, dialled bool) *C
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.calls.waiting = make(map[uint64]*waiter)
 	c.calls.watch = c.watch
-	c.quiet.after = e.config.Limits.SilentAfter
+	c.quiet.after, c.quiet.every = e.config.Limits.SilentAfter, c.lookInterval()
 	c.judge(false)
 	c.serving.cancels = make(map[uint64]context.CancelFunc)
 	return c
@@ -78,6 +78,10 @@ func (c *Conn) RemoteAddr() net.Addr { return c.quic.RemoteAddr() }
 
 // RTT is the smoothed round trip time of the connection.
 func (c *Conn) RTT() time.Duration { return c.quic.ConnectionStats().SmoothedRTT }
+
+// Packets counts what came of the peer, in packets of QUIC: it lives, if they
+// come, though it may be too busy to answer.
+func (c *Conn) Packets() uint64 { return c.quic.ConnectionStats().PacketsReceived }
 
 // Done is closed when the connection has ended.
 func (c *Conn) Done() <-chan struct{} { return c.done }

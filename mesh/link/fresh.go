@@ -2,7 +2,6 @@ package link
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -24,29 +23,18 @@ type Freshness struct {
 
 // CallFresh is Call for a write that can go to another peer. When nothing was
 // heard of this one any more the error wraps ErrSilent, and comes no sooner than
-// the peer must not begin the request any more.
+// the peer must not begin the request any more: until then its answer is waited for.
 func (c *Conn) CallFresh(ctx context.Context, req wire.Message, f Freshness) (wire.Message, error) {
-	var silent chan struct{}
+	sent, p := time.Now(), patience{}
 	if !f.Patient {
 		if c.Silent() {
 			return nil, c.fellSilent()
 		}
-		silent = *c.silent.Load()
+		// The peer judges by the quickest request that it has seen: that took a round trip at most.
+		p = patience{silent: *c.silent.Load(), least: sent.Add(f.Within + time.Millisecond)}
 	}
-	sent := time.Now()
 	h := wire.Header{Flags: wire.Fresh, Sent: clockAt(sent.Sub(c.opened)), Within: f.Within}
-	reply, err := c.call(ctx, h, req, silent)
-	if !errors.Is(err, ErrSilent) {
-		return reply, err
-	}
-	// The peer judges by the quickest request that it has seen: that took a round trip at most.
-	timer := time.NewTimer(time.Until(sent.Add(f.Within + c.RTT() + time.Millisecond)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return nil, err
+	return c.call(ctx, h, req, p)
 }
 
 // clock is the time that a request tells when it is sent now.

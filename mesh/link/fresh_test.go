@@ -107,3 +107,27 @@ func TestWhatComesLateIsNotBegun(t *testing.T) {
 		})
 	}
 }
+
+// As long as the peer may begin what it was asked the caller cannot go
+// elsewhere: it may as well take the answer.
+func TestAPeerThatIsHeardInTimeIsNotGivenUp(t *testing.T) {
+	for name, bytes := range map[string]int{"small": 10, "large": 200 << 10} {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, fixed(2*time.Millisecond), func(t *testing.T, s *simulation) {
+				a, cut := s.node()
+				b, _ := s.node(func(c *Config) { c.Handler = &served{} })
+				c := s.connect(a, b)
+				cut.Store(true)
+				time.AfterFunc(300*time.Millisecond, func() {
+					if !c.Silent() {
+						t.Error("the peer is not silent: there is nothing to test")
+					}
+					cut.Store(false)
+				})
+				if _, err := c.CallFresh(t.Context(), putNamed("a", bytes), Freshness{Within: 2 * time.Second}); err != nil {
+					t.Errorf("a peer that is heard in time: %v", err)
+				}
+			})
+		})
+	}
+}

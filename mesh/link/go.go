@@ -28,7 +28,7 @@ func (c *Conn) Go(ctx context.Context, req wire.Message, done func(wire.Message,
 		return
 	}
 	send := func() {
-		mark, err := c.sendFrame(ctx, wire.Header{ID: id, Timeout: timeout}, req, nil)
+		mark, err := c.sendFrame(ctx, wire.Header{ID: id, Timeout: timeout}, req, patience{})
 		if err == nil {
 			w.async.mark.Store(mark)
 		} else if c.calls.take(id) != nil {

@@ -14,21 +14,19 @@ import (
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
-// writeLarge sends a frame on a stream of its own, unless silent is closed
-// before it has gone: then the error wraps ErrSilent, and the frame does not arrive whole.
-func (c *Conn) writeLarge(ctx context.Context, frame []byte, silent <-chan struct{}) error {
+// writeLarge sends a frame on a stream of its own, unless p ends before it has
+// gone: then the error wraps ErrSilent, and the frame does not arrive whole.
+func (c *Conn) writeLarge(ctx context.Context, frame []byte, p patience) error {
 	ctx, cancel := context.WithTimeout(ctx, c.endpoint.config.Limits.LargeTimeout)
 	defer cancel()
-	if silent == nil {
+	if p.silent == nil {
 		return c.writeAlone(ctx, frame)
 	}
 	within, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	c.spawn(func() {
-		select {
-		case <-silent:
-			giveUp(c.fellSilent())
-		case <-within.Done():
+		if err := c.wait(within, nil, p); errors.Is(err, ErrSilent) {
+			giveUp(err)
 		}
 	})
 	err := c.writeAlone(within, frame)

@@ -147,7 +147,7 @@ func (c *Conn) writeReply(frame []byte) {
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, c.endpoint.config.Limits.LargeTimeout)
 	defer cancel()
-	if err := c.writeLarge(ctx, frame, nil); err != nil && c.ctx.Err() == nil {
+	if err := c.writeLarge(ctx, frame, patience{}); err != nil && c.ctx.Err() == nil {
 		c.endpoint.log.Warn("a reply was not taken", "peer", c.peer.ID, "bytes", len(frame), "reason", err)
 	}
 }

@@ -29,7 +29,42 @@ func (c *Conn) CallUnlessSilent(ctx context.Context, req wire.Message) (wire.Mes
 	if c.Silent() {
 		return nil, c.fellSilent()
 	}
-	return c.call(ctx, wire.Header{}, req, *c.silent.Load())
+	return c.call(ctx, wire.Header{}, req, patience{silent: *c.silent.Load()})
+}
+
+// patience is how long a call waits for its peer: until silent is closed, but no
+// less than until least, and a round trip more. A peer that is heard again by
+// then is waited for as before.
+type patience struct {
+	silent <-chan struct{} // nil: for as long as the connection stands
+	least  time.Time
+}
+
+// wait waits for ready, and gives nil, for the end of ctx, and gives its error,
+// or for the end of p: then the error wraps ErrSilent.
+func (c *Conn) wait(ctx context.Context, ready <-chan struct{}, p patience) error {
+	var over <-chan time.Time
+	for {
+		select {
+		case <-ready:
+			return nil
+		case <-ctx.Done():
+			return mesh.AsError("call", ctx.Err())
+		case <-p.silent:
+			left := time.Until(p.least.Add(c.RTT()))
+			if p.least.IsZero() || left <= 0 {
+				return c.fellSilent()
+			}
+			timer := time.NewTimer(left)
+			defer timer.Stop()
+			p.silent, over = nil, timer.C
+		case <-over:
+			if c.Silent() {
+				return c.fellSilent()
+			}
+			p.silent, over = *c.silent.Load(), nil
+		}
+	}
 }
 
 func (c *Conn) fellSilent() error {
@@ -40,13 +75,19 @@ func (c *Conn) fellSilent() error {
 // and no I/O.
 type silence struct {
 	after time.Duration
+	every time.Duration // is looked, where this process is not held up
 
 	watching bool
-	looked   time.Time // last
-	heard    uint64    // how much was heard of the peer
-	since    time.Time // when that was first seen
-	probed   time.Time // since then; zero: not
+	looked   time.Time     // last
+	heard    uint64        // how much was heard of the peer
+	quiet    time.Duration // since that was first seen, as far as this process was looking
+	probed   time.Time     // since then; zero: not
 	silent   bool
+}
+
+// begin is the judgement as it is when so much was heard of the peer at now.
+func (s silence) begin(now time.Time, heard uint64) silence {
+	return silence{after: s.after, every: s.every, watching: true, looked: now, heard: heard}
 }
 
 // reprobe is how often a silent peer is probed.
@@ -55,22 +96,24 @@ const reprobe = 500 * time.Millisecond
 // Look takes how much was heard of the peer by now, and says whether to send
 // a probe, and whether the judgement, silent, has changed.
 //
-// Looks that are far apart say that this process is held up itself: then the
-// peer is given its time anew.
+// Looks that are further apart than they should be say that this process is held
+// up itself, and may not have read what the peer sent: a look counts for no more
+// than the time between two, and where they are far apart the peer is given its
+// time anew.
 func (s *silence) Look(now time.Time, heard uint64, rtt time.Duration) (probe, changed bool) {
 	limit := s.after + 3*rtt
-	heldUp := !s.silent && now.Sub(s.looked) > limit/2
-	s.looked = now
-	if !s.watching || heard != s.heard || heldUp {
+	gap := now.Sub(s.looked)
+	if !s.watching || heard != s.heard || !s.silent && gap > limit/2 {
 		changed = s.silent
-		*s = silence{after: s.after, watching: true, looked: now, heard: heard, since: now}
+		*s = s.begin(now, heard)
 		return false, changed
 	}
-	quiet := now.Sub(s.since)
-	if !s.silent && !s.probed.IsZero() && quiet >= limit {
+	s.looked = now
+	s.quiet += min(gap, s.every)
+	if !s.silent && !s.probed.IsZero() && s.quiet >= limit {
 		s.silent, changed = true, true
 	}
-	if s.probed.IsZero() && quiet >= limit/2 || s.silent && now.Sub(s.probed) >= reprobe {
+	if s.probed.IsZero() && s.quiet >= limit/2 || s.silent && now.Sub(s.probed) >= reprobe {
 		s.probed, probe = now, true
 	}
 	return probe, changed
@@ -81,10 +124,11 @@ func (s *silence) Look(now time.Time, heard uint64, rtt time.Duration) (probe, c
 // is not where the peer was heard too lately for that.
 func (s *silence) Suspect(now time.Time, heard uint64, rtt time.Duration) bool {
 	limit := s.after + 3*rtt
-	if s.silent || s.watching && (heard != s.heard || now.Sub(s.since) < limit/2) {
+	if s.silent || s.watching && (heard != s.heard || s.quiet+min(now.Sub(s.looked), s.every) < limit/2) {
 		return false
 	}
-	*s = silence{after: s.after, watching: true, looked: now, heard: heard, since: now, probed: now, silent: true}
+	*s = s.begin(now, heard)
+	s.probed, s.silent = now, true
 	return true
 }
 

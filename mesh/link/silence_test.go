@@ -21,11 +21,12 @@ func TestSilence(t *testing.T) {
 		want  int // of the look that finds the peer silent; -1: none
 	}{
 		{"silent after a probe", []time.Duration{0, 20 * ms, 40 * ms, 60 * ms, 80 * ms, 100 * ms, 120 * ms}, 0, 3, 5},
-		{"not before the time of three round trips", []time.Duration{0, 50 * ms, 100 * ms, 150 * ms, 200 * ms}, 100 * ms, 4, -1},
+		{"not before the time of three round trips", []time.Duration{0, 20 * ms, 40 * ms, 60 * ms, 80 * ms, 100 * ms, 120 * ms}, 20 * ms, 4, -1},
+		{"later where this process is slow", []time.Duration{0, 45 * ms, 90 * ms, 135 * ms, 180 * ms, 225 * ms}, 0, 3, 5},
 		{"not when this process is held up itself", []time.Duration{0, 20 * ms, 40 * ms, 60 * ms, 10 * time.Second, 20 * time.Second}, 0, 3, -1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s, start := silence{after: 100 * ms}, time.Unix(0, 0)
+			s, start := silence{after: 100 * ms, every: 20 * ms}, time.Unix(0, 0)
 			for i, at := range c.looks {
 				probe, changed := s.Look(start.Add(at), 7, c.rtt)
 				if probe != (i == c.probe) {
@@ -46,8 +47,10 @@ func TestASuspicionIsBelievedUnlessThePeerWasHeard(t *testing.T) {
 	const ms, rtt = time.Millisecond, 2 * time.Millisecond
 	start := time.Unix(0, 0)
 	watched := func() silence {
-		s := silence{after: 100 * ms}
-		s.Look(start, 7, rtt)
+		s := silence{after: 100 * ms, every: 20 * ms}
+		for at := range 4 {
+			s.Look(start.Add(time.Duration(at)*20*ms), 7, rtt)
+		}
 		return s
 	}
 	for _, c := range []struct {
@@ -57,7 +60,7 @@ func TestASuspicionIsBelievedUnlessThePeerWasHeard(t *testing.T) {
 		heard uint64
 		want  bool
 	}{
-		{"nobody waits for the peer", silence{after: 100 * ms}, 0, 7, true},
+		{"nobody waits for the peer", silence{after: 100 * ms, every: 20 * ms}, 0, 7, true},
 		{"nothing was heard of it for long", watched(), 90 * ms, 7, true},
 		{"it was heard of late", watched(), 20 * ms, 7, false},
 		{"it was heard since the last look", watched(), 90 * ms, 8, false},
