@@ -191,12 +191,17 @@ func (c *checker) nonRepeatable() {
 
 // writesBetween reports whether one of some events writes the key of two reads
 // and may have come between them: it was neither over before both began nor
-// began after both were over.
+// began after both were over. In a transaction stages beside one another need not
+// see each other's writes.
 func (c *checker) writesBetween(of []int, one, other int) bool {
 	a, b := &c.events[one], &c.events[other]
+	before := (*Event).before
+	if a.Transaction != "" {
+		before = func(e, later *Event) bool { return later.follows(e) }
+	}
 	return slices.ContainsFunc(of, func(i int) bool {
 		w := &c.events[i]
-		return w.Writes && w.Key == a.Key && !(w.before(a) && w.before(b)) && !(a.before(w) && b.before(w))
+		return w.Writes && w.Key == a.Key && !(before(w, a) && before(w, b)) && !(before(a, w) && before(b, w))
 	})
 }
 

@@ -336,6 +336,34 @@ func TestStagesBesideOneAnotherOweEachOtherNothing(t *testing.T) {
 	}
 }
 
+// In a transaction a stage need not see what one beside it has written.
+func TestAWriteBesideAStageMayBeSeenOrNot(t *testing.T) {
+	history := func(earlier ...string) []Event {
+		events := story(t, `
+			a w x 1
+			r/left w x 2
+			r/right r x 1
+			r/join r x 2`)
+		for i := range events[1:] {
+			e := &events[1+i]
+			e.Ordered, e.Transaction = true, "r"
+			switch e.Stage {
+			case "right":
+				e.Earlier = earlier
+			case "join":
+				e.Earlier = []string{"left", "right"}
+			}
+		}
+		return events
+	}
+	if found, err := Check(history(), NonRepeatable, Overwritten); err != nil || len(found) > 0 {
+		t.Errorf("%v, %v", found, err)
+	}
+	if _, counts, err := Tally(history("left"), NonRepeatable, Overwritten); err != nil || counts[NonRepeatable] != 1 || counts[Overwritten] != 1 {
+		t.Errorf("one after the other: %v, %v, want one of each", counts, err)
+	}
+}
+
 func TestEachLevelForbidsWhatItsNameSays(t *testing.T) {
 	forbidden := map[Anomaly][]string{}
 	for _, level := range mesh.Levels() {

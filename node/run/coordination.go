@@ -65,6 +65,9 @@ func (c *coordination) execute() {
 		c.tracker.commits = true
 		c.mu.Unlock()
 	}
+	if c.graph.drops() {
+		c.runs.cfg.Sessions.Ask(in)
+	}
 	for {
 		c.attempt()
 		if c.isOver() {

@@ -50,6 +50,11 @@ func (s *stage) sink() bool { return len(s.children) == 0 }
 // anyOf reports whether the stage runs for each of its parents' results alone.
 func (s *stage) anyOf() bool { return s.options.Any != nil }
 
+// drops reports whether something may be executed for the run whose result nobody takes.
+func (g *graph) drops() bool {
+	return slices.ContainsFunc(g.stages, func(s stage) bool { return s.anyOf() || s.options.Hedge.On })
+}
+
 // condition is that of the edge from the stage's parent n-1 (input n). It is
 // zero for an edge that is always taken.
 func (s *stage) condition(input int) mesh.Condition {

@@ -105,6 +105,10 @@ type Sessions interface {
 	// now on, and Learn takes it there; nil: nothing.
 	Past(mesh.Session) []byte
 	Learn(in mesh.Session, past []byte) error
+	// Ask has the home of a session at mesh.Transactional decide first reads, where the run goes on from this node.
+	Ask(in mesh.Session)
+	// Settle tells the home of a session at mesh.Transactional what it has read on this node, where no Past does.
+	Settle(ctx context.Context, in mesh.Session) error
 	// Deeper changes when a read has found what other reads have to see.
 	Deeper(mesh.Session) uint64
 }

@@ -1,6 +1,10 @@
 package run
 
-import "github.com/virga-mesh/virga/mesh"
+import (
+	"context"
+
+	"github.com/virga-mesh/virga/mesh"
+)
 
 // What runs at a causal level have seen travels with hops and results.
 
@@ -16,6 +20,17 @@ func (r *Runs) learn(in mesh.Session, past []byte) error {
 		return nil
 	}
 	return r.cfg.Sessions.Learn(in, past)
+}
+
+// settle has the home of a transaction hear what it has read, where an error is
+// all that goes back: who gets that may go on by it.
+func (r *Runs) settle(ctx context.Context, in mesh.Session) {
+	if in.Level != mesh.Transactional {
+		return
+	}
+	if err := r.cfg.Sessions.Settle(ctx, in); err != nil {
+		r.cfg.Log.Debug("a run's coordinator was not told what it has read", "err", err)
+	}
 }
 
 func (r *Runs) deeper(in mesh.Session) uint64 {

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"testing"
 
 	"github.com/virga-mesh/virga/mesh"
 )
@@ -83,6 +84,10 @@ func (s sessions) Past(mesh.Session) []byte         { return nil }
 func (s sessions) Learn(mesh.Session, []byte) error { return nil }
 func (s sessions) Deeper(mesh.Session) uint64       { return 0 }
 
+func (s sessions) Ask(mesh.Session) {}
+
+func (s sessions) Settle(context.Context, mesh.Session) error { return nil }
+
 // lasts reports whether a session has not been ended.
 func (c *cluster) lasts(in mesh.Session) bool {
 	c.mu.Lock()
@@ -99,5 +104,22 @@ func (c *cluster) inSession(f function) function {
 			err = mesh.Errorf(mesh.Unavailable, "get k", "the run is over")
 		}
 		return result, err
+	}
+}
+
+func TestWhereNobodyMayTakeAResult(t *testing.T) {
+	for name, c := range map[string]struct {
+		options mesh.StageOptions
+		want    bool
+	}{
+		"plain":   {mesh.StageOptions{}, false},
+		"retried": {mesh.StageOptions{Retry: mesh.Retry{Attempts: 2}}, false},
+		"any of":  {mesh.StageOptions{Any: &mesh.AnyOf{}}, true},
+		"hedged":  {mesh.StageOptions{Hedge: mesh.Hedge{On: true}}, true},
+	} {
+		g := graph{stages: []stage{{}, {options: c.options}}}
+		if got := g.drops(); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
 	}
 }

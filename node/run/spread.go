@@ -134,6 +134,7 @@ func (r *Runs) HandleInvoke(ctx context.Context, m *pb.Invoke) (*pb.InvokeReply,
 	v.Meter = &Meter{}
 	result, err := r.cfg.Executor.Invoke(ctx, v)
 	if err != nil {
+		r.settle(ctx, v.In)
 		return nil, err
 	}
 	reply := &pb.InvokeReply{Result: wire.FromValue(result), Past: r.past(v.In)}

@@ -25,6 +25,11 @@ func (s *Sessions) Commit(ctx context.Context, in mesh.Session) error {
 	h := p.home
 	h.tx.seal()
 	h.mu.Lock()
+	for key := range h.heard {
+		if h.keys[key] == nil {
+			h.keys[key] = &entry{turn: make(chan struct{}, 1)}
+		}
+	}
 	entries := maps.Clone(h.keys)
 	h.mu.Unlock()
 	reads := map[mesh.Key]*entry{}
@@ -32,6 +37,7 @@ func (s *Sessions) Commit(ctx context.Context, in mesh.Session) error {
 	for key, e := range entries {
 		select { // what was under way has ended then; nothing else begins
 		case e.turn <- struct{}{}:
+			h.takeUp(key, e)
 			<-e.turn
 		case <-ctx.Done():
 			return mesh.AsError("commit", ctx.Err())
@@ -43,6 +49,9 @@ func (s *Sessions) Commit(ctx context.Context, in mesh.Session) error {
 			payload, _ := e.seen.value.Payload()
 			writes = append(writes, txn.Write{Key: key, Value: payload, Deletes: e.seen.missing})
 		}
+	}
+	if torn := h.tx.isTorn(); len(torn) > 0 {
+		return mesh.Errorf(mesh.Conflict, "commit", "stages beside one another have read %d keys, such as %s, in different versions", len(torn), torn[0])
 	}
 	changed, err := s.agree(ctx, h.tx, reads)
 	if err != nil {

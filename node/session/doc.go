@@ -15,9 +15,11 @@
 // thread: what has to be seen by what is read there, a lattice.Past. It grows by
 // what is read, and travels with hops and results (Past, Learn). Nobody is asked.
 //
-// A run at mesh.Transactional has both: the home hears how each key was first
-// read, of what past, and keeps what is written until the commit, which reads
-// again what was read of less than the run has seen since.
+// A run at mesh.Transactional has both, but for the home's last word: how each key
+// was first read, of what past, travels with the thread, and the home hears of it
+// in the end. It keeps what is written until the commit, which reads again what was
+// read of less than the run has seen since. What was read in two versions, or is of
+// no one moment, is a conflict, after which the home is asked as at mesh.Repeatable.
 //
 // What is held dies with the session, that is with its run; on other nodes
 // than the home by word of the home, with the home, or at the deadline of the

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -13,8 +14,10 @@ import (
 type home struct {
 	mu      sync.Mutex
 	keys    map[mesh.Key]*entry
-	members []mesh.NodeID // that ever held something
-	tx      *transaction  // at mesh.Transactional, else nil
+	members []mesh.NodeID         // that ever held something
+	tx      *transaction          // at mesh.Transactional, else nil
+	written map[mesh.Key]uint64   // versions; of a transaction
+	heard   map[mesh.Key][]glance // reads that nobody has asked about, to be taken up in the turn of the entry
 }
 
 // entry is a key that the session has seen. What is seen changes only in the
@@ -50,7 +53,80 @@ func (h *home) take(ctx context.Context, key mesh.Key, limit int) (e *entry, rel
 		<-e.turn
 		return nil, nil, errOver()
 	}
+	h.takeUp(key, e)
 	return e, func() { <-e.turn }, nil
+}
+
+// hear notes what a transaction has read elsewhere.
+func (h *home) hear(reads map[mesh.Key][]glance) {
+	if len(reads) == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.heard == nil {
+		h.heard = map[mesh.Key][]glance{}
+	}
+	for key, glances := range reads {
+		if len(h.keys)+len(h.heard) >= MaxKeys {
+			h.tx.tear(key) // the run begins anew, and is told that these are too many
+			return
+		}
+		h.heard[key] = append(h.heard[key], glances...)
+	}
+}
+
+// takeUp has an entry be as what was heard of its key says. In the turn of e.
+func (h *home) takeUp(key mesh.Key, e *entry) {
+	h.mu.Lock()
+	glances := h.heard[key]
+	delete(h.heard, key)
+	h.mu.Unlock()
+	for _, g := range glances {
+		switch {
+		case e.read == nil: // also of what was written meanwhile: a stage beside the writer had read it before
+			e.read = g.how
+			h.tx.saw(g.how)
+			if !e.known {
+				e.known, e.seen = true, seen{missing: g.version == 0, hash: g.version}
+			}
+		case e.read.version != g.version:
+			h.tx.tear(key)
+		}
+		if e.seen.version() == g.version {
+			h.hold(e, g.holder)
+		} else {
+			h.hasPart(g.holder)
+		}
+	}
+}
+
+// hasPart notes that a node has something of the session.
+func (h *home) hasPart(node mesh.NodeID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.members = with(h.members, node)
+}
+
+// sight is what other nodes have to know of a transaction.
+func (h *home) sight() *sight {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := &sight{asks: h.tx.asksHome(), writes: maps.Clone(h.written)}
+	for key, e := range h.keys {
+		if _, written := t.writes[key]; written {
+			continue
+		}
+		select {
+		case e.turn <- struct{}{}:
+			if e.known {
+				t.look(key, glance{version: e.seen.version()})
+			}
+			<-e.turn
+		default: // a stage beside what goes on from here has it
+		}
+	}
+	return t
 }
 
 // hold notes that a node holds what is seen of a key.
@@ -61,10 +137,16 @@ func (h *home) hold(e *entry, node mesh.NodeID) {
 	h.members = with(h.members, node)
 }
 
-// holdAlone is hold after the others have forgotten.
-func (h *home) holdAlone(e *entry, node mesh.NodeID) {
+// holdAlone is hold for what the node has written, after the others have forgotten.
+func (h *home) holdAlone(key mesh.Key, e *entry, node mesh.NodeID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.tx != nil {
+		if h.written == nil {
+			h.written = map[mesh.Key]uint64{}
+		}
+		h.written[key] = e.seen.version()
+	}
 	e.holders = []mesh.NodeID{node}
 	h.members = with(h.members, node)
 }

@@ -114,6 +114,18 @@ func (p *pins) forget(key mesh.Key, version uint64) {
 	}
 }
 
+// forgetBefore forgets what is held of a key, and what is yet to be read, unless
+// it is a version that was written, or was written here.
+func (p *pins) forgetBefore(key mesh.Key, written uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.keys[key]
+	if at == nil || at.written || at.isHeld() && at.seen.version() == written {
+		return
+	}
+	delete(p.keys, key)
+}
+
 // held gives the version that is here, but not while another is written: stages
 // elsewhere may have seen that one already, and be those that come before who asks.
 func (p *pins) held(key mesh.Key) (seen, bool) {
@@ -149,6 +161,21 @@ func (at *pin) isHeld() bool {
 		return at.err == nil
 	default:
 		return false
+	}
+}
+
+// lingering is how long pins last on a node that has no part in the run any
+// more, for other nodes that want what it has read.
+const lingering = 5 * time.Minute
+
+// linger ends the pins after a while, unless the home does sooner, or the run
+// comes back to this node.
+func (p *pins) linger() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until := time.Now().Add(lingering); p.timer != nil && until.Before(p.until) {
+		p.until = until
+		p.timer.Reset(lingering)
 	}
 }
 

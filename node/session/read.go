@@ -77,6 +77,11 @@ func gaveUp(err error) bool {
 // Where the key cannot be read here, the home may still know a version.
 func (s *Sessions) find(ctx context.Context, p *pins, key mesh.Key) (now seen, here bool, err error) {
 	read, how, here, readErr := s.readHere(ctx, p, key)
+	if p.of.Level == mesh.Transactional && p.home == nil && read != nil {
+		if now, decided := s.glance(ctx, p, key, read, how); decided {
+			return now, here, nil
+		}
+	}
 	reply, err := s.tell(ctx, p, key, read, how)
 	switch {
 	case err != nil && readErr != nil && mesh.KindOf(err) == mesh.NotFound:
@@ -84,9 +89,12 @@ func (s *Sessions) find(ctx context.Context, p *pins, key mesh.Key) (now seen, h
 	case err != nil:
 		return seen{}, false, err
 	case reply.same:
+		s.decided(p, key, read, reply.written)
 		return *read, here, nil
 	}
-	now, err = s.obtainLast(ctx, p, key, reply.verdict)
+	if now, err = s.obtainLast(ctx, p, key, reply.verdict); err == nil {
+		s.decided(p, key, &now, reply.written)
+	}
 	return now, false, err
 }
 
@@ -109,6 +117,7 @@ func (s *Sessions) obtainLast(ctx context.Context, p *pins, key mesh.Key, v verd
 // verdict is what the home says of a key.
 type verdict struct {
 	seen    seen
+	written bool // by the run itself
 	holders []mesh.NodeID
 }
 
@@ -133,23 +142,29 @@ func (s *Sessions) obtain(ctx context.Context, p *pins, key mesh.Key, v verdict)
 		if node == s.cfg.Self {
 			continue
 		}
-		reply, err := s.cfg.Peers.Call(ctx, node, &pb.ReadPinned{Session: wire.FromSession(p.of), Key: wire.FromKey(key), Version: v.seen.hash})
-		if err != nil {
-			last = err
-			continue
+		found, err := s.readPinned(ctx, p, node, key, v.seen.hash)
+		if err == nil && found.isHere() {
+			return found, nil
 		}
-		m, ok := reply.(*pb.Seen)
-		if !ok {
-			return seen{}, mesh.Errorf(mesh.Internal, "", "node %s answered with %T: expected %T", node.Short(), reply, m)
-		}
-		if found, err := parseSeen(m); err != nil || found.isHere() {
-			return found, err
-		}
+		last = err
 	}
 	if ctx.Err() != nil {
 		return seen{}, ctx.Err()
 	}
 	return seen{}, mesh.Errorf(mesh.Unavailable, "", "the version that the run has seen is gone with the nodes that held it: %v", last)
+}
+
+// readPinned asks a node for a version of a key that it holds.
+func (s *Sessions) readPinned(ctx context.Context, p *pins, node mesh.NodeID, key mesh.Key, version uint64) (seen, error) {
+	reply, err := s.cfg.Peers.Call(ctx, node, &pb.ReadPinned{Session: wire.FromSession(p.of), Key: wire.FromKey(key), Version: version})
+	if err != nil {
+		return seen{}, err
+	}
+	m, ok := reply.(*pb.Seen)
+	if !ok {
+		return seen{}, mesh.Errorf(mesh.Internal, "", "node %s answered with %T: expected %T", node.Short(), reply, m)
+	}
+	return parseSeen(m)
 }
 
 // readHere reads a key as this node sees it. Read is nil where it cannot be
@@ -180,10 +195,13 @@ func (s *Sessions) tell(ctx context.Context, p *pins, key mesh.Key, read *seen, 
 		m.Read = read.message(inlineBytes)
 		how.addTo(m)
 	}
+	raw, heard := s.telling(p)
+	m.Sight = raw
 	reply, err := s.ask(ctx, p, m)
 	if err != nil {
 		return told{}, err
 	}
+	heard()
 	s.learnt(p.of, reply.past)
 	reply.same = read != nil && reply.seen.hash == read.version()
 	return reply, nil
@@ -203,11 +221,12 @@ func (s *Sessions) ask(ctx context.Context, p *pins, m wire.Message) (told, erro
 	if err != nil {
 		return told{}, err
 	}
-	t := told{verdict: verdict{seen: now}, stale: reply.Stale}
-	if len(reply.Past) > 0 {
-		if t.past, err = lattice.DecodePast(reply.Past); err != nil {
-			return told{}, mesh.Errorf(mesh.Internal, "", "node %s: %w", p.of.Home.Short(), err)
-		}
+	t := told{verdict: verdict{seen: now, written: reply.Written}, stale: reply.Stale}
+	if t.past, err = parsePast(reply.Past); err != nil {
+		return told{}, err
+	}
+	if err := s.Learn(p.of, reply.Sight); err != nil {
+		return told{}, err
 	}
 	for _, node := range reply.Holders {
 		t.holders = append(t.holders, mesh.NodeID(node))
@@ -253,7 +272,7 @@ func (s *Sessions) firstCounts(ctx context.Context, p *pins, from mesh.NodeID, k
 // In the turn of e.
 func (s *Sessions) current(p *pins, e *entry, but mesh.NodeID) verdict {
 	e.seen.version()
-	v := verdict{seen: e.seen}
+	v := verdict{seen: e.seen, written: e.written}
 	if !v.seen.isHere() {
 		v.holders = p.home.others(e, but)
 	}
@@ -262,8 +281,11 @@ func (s *Sessions) current(p *pins, e *entry, but mesh.NodeID) verdict {
 
 // HandlePinRead answers a node that has read a key for a session of this home.
 func (s *Sessions) HandlePinRead(ctx context.Context, from mesh.NodeID, m *pb.PinRead) (*pb.PinReply, error) {
-	p, key, err := s.atHome(ctx, m.GetSession(), m.GetKey())
+	of, p, key, err := s.atHome(ctx, m.GetSession(), m.GetKey())
 	if err != nil {
+		return nil, err
+	}
+	if err := s.Learn(of, m.Sight); err != nil {
 		return nil, err
 	}
 	var read *seen
@@ -282,14 +304,21 @@ func (s *Sessions) HandlePinRead(ctx context.Context, from mesh.NodeID, m *pb.Pi
 	if err != nil {
 		return nil, err
 	}
-	if t.same {
-		return &pb.PinReply{Seen: &pb.Seen{Version: read.version()}, Past: encodePast(t.past)}, nil
+	reply := t.message(read)
+	if t.written && of.Level == mesh.Transactional {
+		reply.Sight = p.home.sight().encode(lattice.Past{})
 	}
-	return t.message(), nil
+	return reply, nil
 }
 
-func (t *told) message() *pb.PinReply {
-	m := &pb.PinReply{Seen: t.seen.message(math.MaxInt), Stale: t.stale, Past: encodePast(t.past)}
+// message is the answer to who has read a version, or written one; nil: none.
+func (t *told) message(read *seen) *pb.PinReply {
+	m := &pb.PinReply{Stale: t.stale, Past: encodePast(t.past), Written: t.written}
+	if t.same {
+		m.Seen = &pb.Seen{Version: read.version()}
+		return m
+	}
+	m.Seen = t.seen.message(math.MaxInt)
 	for _, node := range t.holders {
 		m.Holders = append(m.Holders, []byte(node))
 	}
@@ -297,16 +326,15 @@ func (t *told) message() *pb.PinReply {
 }
 
 // atHome finds a session of this home.
-func (s *Sessions) atHome(ctx context.Context, session *pb.RunSession, k *pb.Key) (*pins, mesh.Key, error) {
-	of, key, err := named(session, k)
-	if err != nil {
-		return nil, key, err
+func (s *Sessions) atHome(ctx context.Context, session *pb.RunSession, k *pb.Key) (of mesh.Session, p *pins, key mesh.Key, err error) {
+	if of, key, err = named(session, k); err != nil {
+		return of, nil, key, err
 	}
 	if of.Home != s.cfg.Self {
-		return nil, key, mesh.Errorf(mesh.Invalid, "session", "its home is %s: expected %s", of.Home, s.cfg.Self)
+		return of, nil, key, mesh.Errorf(mesh.Invalid, "session", "its home is %s: expected %s", of.Home, s.cfg.Self)
 	}
-	p, err := s.pinsOf(ctx, of)
-	return p, key, err
+	p, err = s.pinsOf(ctx, of)
+	return of, p, key, err
 }
 
 func named(session *pb.RunSession, k *pb.Key) (of mesh.Session, key mesh.Key, err error) {
@@ -347,6 +375,7 @@ func (s *Sessions) HandleForgetPinned(m *pb.ForgetPinned) error {
 		return err
 	}
 	if p := s.here(of); p != nil {
+		s.noteWrite(p, key, 0) // of a version that the home knows
 		p.forget(key, m.Version)
 	}
 	return nil

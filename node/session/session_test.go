@@ -368,9 +368,11 @@ func TestWhileANodeWritesNobodyThereReadsWhatWasBefore(t *testing.T) {
 				w.hold = make(chan struct{})
 				go w.put(of, 1, key("k"), lattice.LWWKind, lattice.SetOp([]byte("new")))
 				synctest.Wait() // the home has it, and the writer has not heard so
+				w.goesOn(of, 0, 2)
 				if got := w.sees(of, 2, key("k")); got != "new" {
 					t.Fatalf("another node reads %s", got)
 				}
+				w.goesOn(of, 2, 1)
 				read := make(chan string, 1)
 				go func() { read <- w.sees(of, 1, key("k")) }()
 				synctest.Wait()

@@ -43,6 +43,7 @@ type thread struct {
 	holds  lattice.Past // was seen here, and is kept here in the view
 	view   mesh.ID
 	deeper uint64 // how often a read has added to need
+	sight  sight  // of a transaction whose home is elsewhere
 }
 
 // Retain keeps what this node knows of a session until as many calls of
@@ -71,6 +72,9 @@ func (s *Sessions) Release(of mesh.Session) {
 	if t := s.threads[of.ID]; t != nil {
 		if t.users--; t.users == 0 {
 			delete(s.threads, of.ID)
+			if p := s.open[of.ID]; p != nil {
+				p.linger() // the home may never hear that this node has something
+			}
 		}
 	}
 }
@@ -91,13 +95,17 @@ func (s *Sessions) Past(of mesh.Session) []byte {
 	if t == nil {
 		return nil
 	}
-	t.mu.Lock()
-	past := t.need.Join(t.holds)
-	t.mu.Unlock()
-	if past.IsZero() {
-		return nil
+	if of.Level == mesh.Transactional {
+		return s.sightHere(of, t)
 	}
-	return past.AppendBinary(nil)
+	return encodePast(t.past())
+}
+
+// past is all that was seen.
+func (t *thread) past() lattice.Past {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.need.Join(t.holds)
 }
 
 // Learn takes what Past gave on another node.
@@ -105,12 +113,14 @@ func (s *Sessions) Learn(of mesh.Session, past []byte) error {
 	if len(past) == 0 || !of.Level.Causal() {
 		return nil
 	}
-	p, err := lattice.DecodePast(past)
-	if err != nil {
-		return mesh.Errorf(mesh.Invalid, "session", "%w", err)
+	if of.Level == mesh.Transactional {
+		return s.learnSight(of, past)
 	}
-	s.learnt(of, p)
-	return nil
+	p, err := parsePast(past)
+	if err == nil {
+		s.learnt(of, p)
+	}
+	return err
 }
 
 // learnt is Learn.
@@ -197,9 +207,7 @@ func (s *Sessions) writeCausal(of mesh.Session, write func(*Causes) error) error
 	view := s.cfg.Causal.View()
 	t.needed(view)
 	causes := &Causes{Untold: of.Level == mesh.CausalKey}
-	t.mu.Lock()
-	causes.Seen = t.need.Join(t.holds)
-	t.mu.Unlock()
+	causes.Seen = t.past()
 	if err := write(causes); err != nil {
 		return err
 	}

@@ -31,8 +31,10 @@ type transaction struct {
 	mu     sync.Mutex
 	past   lattice.Past     // what the run has read, and what that needs
 	sealed bool             // it is being committed: nothing is read or written any more
+	asks   bool             // this home decides each first read
 	writes map[mesh.Key]int // sizes of what was written, or was to be
 	bytes  int              // of all that
+	torn   []mesh.Key       // of which the run has read two versions
 
 	ahead *ahead // of a run that began anew, else nil
 }
@@ -45,11 +47,24 @@ type ahead struct {
 }
 
 func newTransaction(first []mesh.Key) *transaction {
-	tx := &transaction{}
+	tx := &transaction{asks: len(first) > 0}
 	if len(first) > 0 {
 		tx.ahead = &ahead{keys: first, turn: make(chan struct{}, 1)}
 	}
 	return tx
+}
+
+// ask has the home decide first reads from now on.
+func (tx *transaction) ask() {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	tx.asks = true
+}
+
+func (tx *transaction) asksHome() bool {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	return tx.asks
 }
 
 // seal ends the reads and writes of the run that have not begun.
@@ -76,6 +91,20 @@ func (tx *transaction) saw(how *reading) {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 	tx.past = tx.past.Join(how.needs).Join(how.made)
+}
+
+// tear notes that the run has read two versions of a key.
+func (tx *transaction) tear(key mesh.Key) {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	tx.torn = append(tx.torn, key)
+}
+
+// isTorn gives the keys of which it has.
+func (tx *transaction) isTorn() []mesh.Key {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	return tx.torn
 }
 
 // seen is what the run has to see from now on.
@@ -163,19 +192,29 @@ func parseReading(of mesh.Session, m *pb.PinRead) (*reading, error) {
 	if of.Level != mesh.Transactional || m.Read == nil {
 		return nil, nil
 	}
-	how := &reading{}
+	return readingOf(m.Needs, m.Made, m.AsOf)
+}
+
+func readingOf(needs, made, asOf []byte) (how *reading, err error) {
+	how = &reading{}
 	for _, part := range []struct {
 		raw  []byte
 		into *lattice.Past
-	}{{m.Needs, &how.needs}, {m.Made, &how.made}, {m.AsOf, &how.asOf}} {
-		if len(part.raw) == 0 {
-			continue
+	}{{needs, &how.needs}, {made, &how.made}, {asOf, &how.asOf}} {
+		if *part.into, err = parsePast(part.raw); err != nil {
+			return nil, err
 		}
-		past, err := lattice.DecodePast(part.raw)
-		if err != nil {
-			return nil, mesh.Errorf(mesh.Invalid, "session", "%w", err)
-		}
-		*part.into = past
 	}
 	return how, nil
+}
+
+// parsePast reads what encodePast gave.
+func parsePast(raw []byte) (past lattice.Past, err error) {
+	if len(raw) == 0 {
+		return past, nil
+	}
+	if past, err = lattice.DecodePast(raw); err != nil {
+		return past, mesh.Errorf(mesh.Invalid, "session", "%w", err)
+	}
+	return past, nil
 }

@@ -185,6 +185,14 @@ func (w *world) within() context.Context {
 	return ctx
 }
 
+// goesOn has a run go on from one node to another, as by a hop.
+func (w *world) goesOn(of mesh.Session, from, to int) {
+	w.t.Helper()
+	if err := w.at(to).Learn(of, w.at(from).Past(of)); err != nil {
+		w.t.Error(err)
+	}
+}
+
 // put makes a write on a node's own store, for a session.
 func (w *world) put(of mesh.Session, i int, key mesh.Key, kind lattice.Kind, op lattice.Op) {
 	w.t.Helper()

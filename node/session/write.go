@@ -120,9 +120,15 @@ func (s *Sessions) tellWrite(ctx context.Context, p *pins, key mesh.Key, next, b
 	if p.of.Level == mesh.Transactional {
 		inline = math.MaxInt // the home makes the write
 	}
-	return s.ask(ctx, p, &pb.PinWrite{
-		Session: wire.FromSession(p.of), Key: wire.FromKey(key), Written: next.message(inline), Base: base.version(), Blind: blind,
+	raw, heard := s.telling(p)
+	t, err := s.ask(ctx, p, &pb.PinWrite{
+		Session: wire.FromSession(p.of), Key: wire.FromKey(key), Written: next.message(inline), Base: base.version(), Blind: blind, Sight: raw,
 	})
+	if err == nil {
+		heard()
+		s.noteWrite(p, key, next.version())
+	}
+	return t, err
 }
 
 // judgeWrite is the home's word on a write: it counts if it was made on the
@@ -143,7 +149,7 @@ func (s *Sessions) judgeWrite(ctx context.Context, p *pins, from mesh.NodeID, ke
 		return told{}, err
 	}
 	e.known, e.seen, e.written = true, *next, true
-	p.home.holdAlone(e, from)
+	p.home.holdAlone(key, e, from)
 	return told{}, nil
 }
 
@@ -193,8 +199,11 @@ func (s *Sessions) hasForgotten(ctx context.Context, p *pins, e *entry, node mes
 
 // HandlePinWrite answers a node that has written a key for a session of this home.
 func (s *Sessions) HandlePinWrite(ctx context.Context, from mesh.NodeID, m *pb.PinWrite) (*pb.PinReply, error) {
-	p, key, err := s.atHome(ctx, m.GetSession(), m.GetKey())
+	of, p, key, err := s.atHome(ctx, m.GetSession(), m.GetKey())
 	if err != nil {
+		return nil, err
+	}
+	if err := s.Learn(of, m.Sight); err != nil {
 		return nil, err
 	}
 	next, err := parseSeen(m.GetWritten())
@@ -208,5 +217,5 @@ func (s *Sessions) HandlePinWrite(ctx context.Context, from mesh.NodeID, m *pb.P
 	if !t.stale {
 		return &pb.PinReply{Seen: &pb.Seen{Version: next.version()}}, nil
 	}
-	return t.message(), nil
+	return t.message(nil), nil
 }

@@ -146,6 +146,7 @@ type PinRead struct {
 	Needs         []byte `protobuf:"bytes,4,opt,name=needs,proto3" json:"needs,omitempty"`
 	Made          []byte `protobuf:"bytes,5,opt,name=made,proto3" json:"made,omitempty"`
 	AsOf          []byte `protobuf:"bytes,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	Sight         []byte `protobuf:"bytes,7,opt,name=sight,proto3" json:"sight,omitempty"` // Sight: what the home may not have heard yet, at mesh.Transactional
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -222,20 +223,185 @@ func (x *PinRead) GetAsOf() []byte {
 	return nil
 }
 
+func (x *PinRead) GetSight() []byte {
+	if x != nil {
+		return x.Sight
+	}
+	return nil
+}
+
+// Sight is what a run at mesh.Transactional has seen and written, as far as a
+// node knows. It travels with hops and results, and the home hears of it with
+// whatever a node asks it for.
+type Sight struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Past          []byte                 `protobuf:"bytes,1,opt,name=past,proto3" json:"past,omitempty"` // lattice.Past: what has to be seen by what is read from now on
+	Reads         []*Glance              `protobuf:"bytes,2,rep,name=reads,proto3" json:"reads,omitempty"`
+	Writes        []*Glance              `protobuf:"bytes,3,rep,name=writes,proto3" json:"writes,omitempty"` // the home knows more of them
+	Asks          bool                   `protobuf:"varint,4,opt,name=asks,proto3" json:"asks,omitempty"`    // more was read than this tells, or the run began anew: the home is asked about the first read of a key
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sight) Reset() {
+	*x = Sight{}
+	mi := &file_consistency_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sight) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sight) ProtoMessage() {}
+
+func (x *Sight) ProtoReflect() protoreflect.Message {
+	mi := &file_consistency_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sight.ProtoReflect.Descriptor instead.
+func (*Sight) Descriptor() ([]byte, []int) {
+	return file_consistency_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Sight) GetPast() []byte {
+	if x != nil {
+		return x.Past
+	}
+	return nil
+}
+
+func (x *Sight) GetReads() []*Glance {
+	if x != nil {
+		return x.Reads
+	}
+	return nil
+}
+
+func (x *Sight) GetWrites() []*Glance {
+	if x != nil {
+		return x.Writes
+	}
+	return nil
+}
+
+func (x *Sight) GetAsks() bool {
+	if x != nil {
+		return x.Asks
+	}
+	return false
+}
+
+// Glance is a version of a key that the run has read, or written.
+type Glance struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Version       uint64                 `protobuf:"fixed64,2,opt,name=version,proto3" json:"version,omitempty"` // Seen.version
+	Needs         []byte                 `protobuf:"bytes,3,opt,name=needs,proto3" json:"needs,omitempty"`       // as in PinRead, unless the home has heard of it
+	Made          []byte                 `protobuf:"bytes,4,opt,name=made,proto3" json:"made,omitempty"`
+	AsOf          []byte                 `protobuf:"bytes,5,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	Holder        []byte                 `protobuf:"bytes,6,opt,name=holder,proto3" json:"holder,omitempty"` // who has read it; empty: the home has heard of it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Glance) Reset() {
+	*x = Glance{}
+	mi := &file_consistency_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Glance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Glance) ProtoMessage() {}
+
+func (x *Glance) ProtoReflect() protoreflect.Message {
+	mi := &file_consistency_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Glance.ProtoReflect.Descriptor instead.
+func (*Glance) Descriptor() ([]byte, []int) {
+	return file_consistency_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Glance) GetKey() *Key {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *Glance) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Glance) GetNeeds() []byte {
+	if x != nil {
+		return x.Needs
+	}
+	return nil
+}
+
+func (x *Glance) GetMade() []byte {
+	if x != nil {
+		return x.Made
+	}
+	return nil
+}
+
+func (x *Glance) GetAsOf() []byte {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *Glance) GetHolder() []byte {
+	if x != nil {
+		return x.Holder
+	}
+	return nil
+}
+
 // PinReply tells which version of the key the session sees, and where it is.
 type PinReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Seen          *Seen                  `protobuf:"bytes,1,opt,name=seen,proto3" json:"seen,omitempty"`       // the value is left out where it is the one that was told
-	Holders       [][]byte               `protobuf:"bytes,2,rep,name=holders,proto3" json:"holders,omitempty"` // nodes that have it, where the home has not
-	Stale         bool                   `protobuf:"varint,3,opt,name=stale,proto3" json:"stale,omitempty"`    // to a PinWrite: the session has seen another version than the base since; nothing changed
-	Past          []byte                 `protobuf:"bytes,4,opt,name=past,proto3" json:"past,omitempty"`       // lattice.Past: what the session has seen so far, at mesh.Transactional
+	Seen          *Seen                  `protobuf:"bytes,1,opt,name=seen,proto3" json:"seen,omitempty"`        // the value is left out where it is the one that was told
+	Holders       [][]byte               `protobuf:"bytes,2,rep,name=holders,proto3" json:"holders,omitempty"`  // nodes that have it, where the home has not
+	Stale         bool                   `protobuf:"varint,3,opt,name=stale,proto3" json:"stale,omitempty"`     // to a PinWrite: the session has seen another version than the base since; nothing changed
+	Past          []byte                 `protobuf:"bytes,4,opt,name=past,proto3" json:"past,omitempty"`        // lattice.Past: what the session has seen so far, at mesh.Transactional
+	Written       bool                   `protobuf:"varint,5,opt,name=written,proto3" json:"written,omitempty"` // the session sees what it has written itself
+	Sight         []byte                 `protobuf:"bytes,6,opt,name=sight,proto3" json:"sight,omitempty"`      // at mesh.Transactional, of a version that it has written: Sight, for the writer had seen other writes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PinReply) Reset() {
 	*x = PinReply{}
-	mi := &file_consistency_proto_msgTypes[3]
+	mi := &file_consistency_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -247,7 +413,7 @@ func (x *PinReply) String() string {
 func (*PinReply) ProtoMessage() {}
 
 func (x *PinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_consistency_proto_msgTypes[3]
+	mi := &file_consistency_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -260,7 +426,7 @@ func (x *PinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinReply.ProtoReflect.Descriptor instead.
 func (*PinReply) Descriptor() ([]byte, []int) {
-	return file_consistency_proto_rawDescGZIP(), []int{3}
+	return file_consistency_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *PinReply) GetSeen() *Seen {
@@ -291,6 +457,20 @@ func (x *PinReply) GetPast() []byte {
 	return nil
 }
 
+func (x *PinReply) GetWritten() bool {
+	if x != nil {
+		return x.Written
+	}
+	return false
+}
+
+func (x *PinReply) GetSight() []byte {
+	if x != nil {
+		return x.Sight
+	}
+	return nil
+}
+
 // PinWrite tells a session's home what the session sees of a key from now on,
 // since it was written. All other nodes have forgotten what they had of it
 // before this is answered. Answered by PinReply.
@@ -301,13 +481,14 @@ type PinWrite struct {
 	Written       *Seen                  `protobuf:"bytes,3,opt,name=written,proto3" json:"written,omitempty"`
 	Base          uint64                 `protobuf:"fixed64,4,opt,name=base,proto3" json:"base,omitempty"`  // the version on which the write was made
 	Blind         bool                   `protobuf:"varint,5,opt,name=blind,proto3" json:"blind,omitempty"` // it does not matter on which
+	Sight         []byte                 `protobuf:"bytes,6,opt,name=sight,proto3" json:"sight,omitempty"`  // as in PinRead
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PinWrite) Reset() {
 	*x = PinWrite{}
-	mi := &file_consistency_proto_msgTypes[4]
+	mi := &file_consistency_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -319,7 +500,7 @@ func (x *PinWrite) String() string {
 func (*PinWrite) ProtoMessage() {}
 
 func (x *PinWrite) ProtoReflect() protoreflect.Message {
-	mi := &file_consistency_proto_msgTypes[4]
+	mi := &file_consistency_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -332,7 +513,7 @@ func (x *PinWrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinWrite.ProtoReflect.Descriptor instead.
 func (*PinWrite) Descriptor() ([]byte, []int) {
-	return file_consistency_proto_rawDescGZIP(), []int{4}
+	return file_consistency_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *PinWrite) GetSession() *RunSession {
@@ -370,6 +551,13 @@ func (x *PinWrite) GetBlind() bool {
 	return false
 }
 
+func (x *PinWrite) GetSight() []byte {
+	if x != nil {
+		return x.Sight
+	}
+	return nil
+}
+
 // ReadPinned asks a holder for a version. Answered by Seen, or Error NotFound.
 type ReadPinned struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -382,7 +570,7 @@ type ReadPinned struct {
 
 func (x *ReadPinned) Reset() {
 	*x = ReadPinned{}
-	mi := &file_consistency_proto_msgTypes[5]
+	mi := &file_consistency_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -394,7 +582,7 @@ func (x *ReadPinned) String() string {
 func (*ReadPinned) ProtoMessage() {}
 
 func (x *ReadPinned) ProtoReflect() protoreflect.Message {
-	mi := &file_consistency_proto_msgTypes[5]
+	mi := &file_consistency_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -407,7 +595,7 @@ func (x *ReadPinned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadPinned.ProtoReflect.Descriptor instead.
 func (*ReadPinned) Descriptor() ([]byte, []int) {
-	return file_consistency_proto_rawDescGZIP(), []int{5}
+	return file_consistency_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ReadPinned) GetSession() *RunSession {
@@ -443,7 +631,7 @@ type ForgetPinned struct {
 
 func (x *ForgetPinned) Reset() {
 	*x = ForgetPinned{}
-	mi := &file_consistency_proto_msgTypes[6]
+	mi := &file_consistency_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -455,7 +643,7 @@ func (x *ForgetPinned) String() string {
 func (*ForgetPinned) ProtoMessage() {}
 
 func (x *ForgetPinned) ProtoReflect() protoreflect.Message {
-	mi := &file_consistency_proto_msgTypes[6]
+	mi := &file_consistency_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -468,7 +656,7 @@ func (x *ForgetPinned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetPinned.ProtoReflect.Descriptor instead.
 func (*ForgetPinned) Descriptor() ([]byte, []int) {
-	return file_consistency_proto_rawDescGZIP(), []int{6}
+	return file_consistency_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ForgetPinned) GetSession() *RunSession {
@@ -502,7 +690,7 @@ type EndSession struct {
 
 func (x *EndSession) Reset() {
 	*x = EndSession{}
-	mi := &file_consistency_proto_msgTypes[7]
+	mi := &file_consistency_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -514,7 +702,7 @@ func (x *EndSession) String() string {
 func (*EndSession) ProtoMessage() {}
 
 func (x *EndSession) ProtoReflect() protoreflect.Message {
-	mi := &file_consistency_proto_msgTypes[7]
+	mi := &file_consistency_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -527,7 +715,7 @@ func (x *EndSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSession.ProtoReflect.Descriptor instead.
 func (*EndSession) Descriptor() ([]byte, []int) {
-	return file_consistency_proto_rawDescGZIP(), []int{7}
+	return file_consistency_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *EndSession) GetSession() *RunSession {
@@ -549,7 +737,7 @@ type Vouch struct {
 
 func (x *Vouch) Reset() {
 	*x = Vouch{}
-	mi := &file_consistency_proto_msgTypes[8]
+	mi := &file_consistency_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -561,7 +749,7 @@ func (x *Vouch) String() string {
 func (*Vouch) ProtoMessage() {}
 
 func (x *Vouch) ProtoReflect() protoreflect.Message {
-	mi := &file_consistency_proto_msgTypes[8]
+	mi := &file_consistency_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -574,7 +762,7 @@ func (x *Vouch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vouch.ProtoReflect.Descriptor instead.
 func (*Vouch) Descriptor() ([]byte, []int) {
-	return file_consistency_proto_rawDescGZIP(), []int{8}
+	return file_consistency_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Vouch) GetTime() uint64 {
@@ -596,7 +784,7 @@ type VouchReply struct {
 
 func (x *VouchReply) Reset() {
 	*x = VouchReply{}
-	mi := &file_consistency_proto_msgTypes[9]
+	mi := &file_consistency_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -608,7 +796,7 @@ func (x *VouchReply) String() string {
 func (*VouchReply) ProtoMessage() {}
 
 func (x *VouchReply) ProtoReflect() protoreflect.Message {
-	mi := &file_consistency_proto_msgTypes[9]
+	mi := &file_consistency_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -621,7 +809,7 @@ func (x *VouchReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VouchReply.ProtoReflect.Descriptor instead.
 func (*VouchReply) Descriptor() ([]byte, []int) {
-	return file_consistency_proto_rawDescGZIP(), []int{9}
+	return file_consistency_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *VouchReply) GetView() []byte {
@@ -665,25 +853,41 @@ const file_consistency_proto_rawDesc = "" +
 	"\x04home\x18\x03 \x01(\fR\x04home\"6\n" +
 	"\x04Seen\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x06R\aversion\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value\"\xbd\x01\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\"\xd3\x01\n" +
 	"\aPinRead\x12.\n" +
 	"\asession\x18\x01 \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x1f\n" +
 	"\x03key\x18\x02 \x01(\v2\r.virga.v1.KeyR\x03key\x12\"\n" +
 	"\x04read\x18\x03 \x01(\v2\x0e.virga.v1.SeenR\x04read\x12\x14\n" +
 	"\x05needs\x18\x04 \x01(\fR\x05needs\x12\x12\n" +
 	"\x04made\x18\x05 \x01(\fR\x04made\x12\x13\n" +
-	"\x05as_of\x18\x06 \x01(\fR\x04asOf\"r\n" +
+	"\x05as_of\x18\x06 \x01(\fR\x04asOf\x12\x14\n" +
+	"\x05sight\x18\a \x01(\fR\x05sight\"\x81\x01\n" +
+	"\x05Sight\x12\x12\n" +
+	"\x04past\x18\x01 \x01(\fR\x04past\x12&\n" +
+	"\x05reads\x18\x02 \x03(\v2\x10.virga.v1.GlanceR\x05reads\x12(\n" +
+	"\x06writes\x18\x03 \x03(\v2\x10.virga.v1.GlanceR\x06writes\x12\x12\n" +
+	"\x04asks\x18\x04 \x01(\bR\x04asks\"\x9a\x01\n" +
+	"\x06Glance\x12\x1f\n" +
+	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x06R\aversion\x12\x14\n" +
+	"\x05needs\x18\x03 \x01(\fR\x05needs\x12\x12\n" +
+	"\x04made\x18\x04 \x01(\fR\x04made\x12\x13\n" +
+	"\x05as_of\x18\x05 \x01(\fR\x04asOf\x12\x16\n" +
+	"\x06holder\x18\x06 \x01(\fR\x06holder\"\xa2\x01\n" +
 	"\bPinReply\x12\"\n" +
 	"\x04seen\x18\x01 \x01(\v2\x0e.virga.v1.SeenR\x04seen\x12\x18\n" +
 	"\aholders\x18\x02 \x03(\fR\aholders\x12\x14\n" +
 	"\x05stale\x18\x03 \x01(\bR\x05stale\x12\x12\n" +
-	"\x04past\x18\x04 \x01(\fR\x04past\"\xaf\x01\n" +
+	"\x04past\x18\x04 \x01(\fR\x04past\x12\x18\n" +
+	"\awritten\x18\x05 \x01(\bR\awritten\x12\x14\n" +
+	"\x05sight\x18\x06 \x01(\fR\x05sight\"\xc5\x01\n" +
 	"\bPinWrite\x12.\n" +
 	"\asession\x18\x01 \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x1f\n" +
 	"\x03key\x18\x02 \x01(\v2\r.virga.v1.KeyR\x03key\x12(\n" +
 	"\awritten\x18\x03 \x01(\v2\x0e.virga.v1.SeenR\awritten\x12\x12\n" +
 	"\x04base\x18\x04 \x01(\x06R\x04base\x12\x14\n" +
-	"\x05blind\x18\x05 \x01(\bR\x05blind\"w\n" +
+	"\x05blind\x18\x05 \x01(\bR\x05blind\x12\x14\n" +
+	"\x05sight\x18\x06 \x01(\fR\x05sight\"w\n" +
 	"\n" +
 	"ReadPinned\x12.\n" +
 	"\asession\x18\x01 \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x1f\n" +
@@ -717,38 +921,43 @@ func file_consistency_proto_rawDescGZIP() []byte {
 	return file_consistency_proto_rawDescData
 }
 
-var file_consistency_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_consistency_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_consistency_proto_goTypes = []any{
 	(*RunSession)(nil),   // 0: virga.v1.RunSession
 	(*Seen)(nil),         // 1: virga.v1.Seen
 	(*PinRead)(nil),      // 2: virga.v1.PinRead
-	(*PinReply)(nil),     // 3: virga.v1.PinReply
-	(*PinWrite)(nil),     // 4: virga.v1.PinWrite
-	(*ReadPinned)(nil),   // 5: virga.v1.ReadPinned
-	(*ForgetPinned)(nil), // 6: virga.v1.ForgetPinned
-	(*EndSession)(nil),   // 7: virga.v1.EndSession
-	(*Vouch)(nil),        // 8: virga.v1.Vouch
-	(*VouchReply)(nil),   // 9: virga.v1.VouchReply
-	(*Key)(nil),          // 10: virga.v1.Key
+	(*Sight)(nil),        // 3: virga.v1.Sight
+	(*Glance)(nil),       // 4: virga.v1.Glance
+	(*PinReply)(nil),     // 5: virga.v1.PinReply
+	(*PinWrite)(nil),     // 6: virga.v1.PinWrite
+	(*ReadPinned)(nil),   // 7: virga.v1.ReadPinned
+	(*ForgetPinned)(nil), // 8: virga.v1.ForgetPinned
+	(*EndSession)(nil),   // 9: virga.v1.EndSession
+	(*Vouch)(nil),        // 10: virga.v1.Vouch
+	(*VouchReply)(nil),   // 11: virga.v1.VouchReply
+	(*Key)(nil),          // 12: virga.v1.Key
 }
 var file_consistency_proto_depIdxs = []int32{
 	0,  // 0: virga.v1.PinRead.session:type_name -> virga.v1.RunSession
-	10, // 1: virga.v1.PinRead.key:type_name -> virga.v1.Key
+	12, // 1: virga.v1.PinRead.key:type_name -> virga.v1.Key
 	1,  // 2: virga.v1.PinRead.read:type_name -> virga.v1.Seen
-	1,  // 3: virga.v1.PinReply.seen:type_name -> virga.v1.Seen
-	0,  // 4: virga.v1.PinWrite.session:type_name -> virga.v1.RunSession
-	10, // 5: virga.v1.PinWrite.key:type_name -> virga.v1.Key
-	1,  // 6: virga.v1.PinWrite.written:type_name -> virga.v1.Seen
-	0,  // 7: virga.v1.ReadPinned.session:type_name -> virga.v1.RunSession
-	10, // 8: virga.v1.ReadPinned.key:type_name -> virga.v1.Key
-	0,  // 9: virga.v1.ForgetPinned.session:type_name -> virga.v1.RunSession
-	10, // 10: virga.v1.ForgetPinned.key:type_name -> virga.v1.Key
-	0,  // 11: virga.v1.EndSession.session:type_name -> virga.v1.RunSession
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	4,  // 3: virga.v1.Sight.reads:type_name -> virga.v1.Glance
+	4,  // 4: virga.v1.Sight.writes:type_name -> virga.v1.Glance
+	12, // 5: virga.v1.Glance.key:type_name -> virga.v1.Key
+	1,  // 6: virga.v1.PinReply.seen:type_name -> virga.v1.Seen
+	0,  // 7: virga.v1.PinWrite.session:type_name -> virga.v1.RunSession
+	12, // 8: virga.v1.PinWrite.key:type_name -> virga.v1.Key
+	1,  // 9: virga.v1.PinWrite.written:type_name -> virga.v1.Seen
+	0,  // 10: virga.v1.ReadPinned.session:type_name -> virga.v1.RunSession
+	12, // 11: virga.v1.ReadPinned.key:type_name -> virga.v1.Key
+	0,  // 12: virga.v1.ForgetPinned.session:type_name -> virga.v1.RunSession
+	12, // 13: virga.v1.ForgetPinned.key:type_name -> virga.v1.Key
+	0,  // 14: virga.v1.EndSession.session:type_name -> virga.v1.RunSession
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_consistency_proto_init() }
@@ -763,7 +972,7 @@ func file_consistency_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_consistency_proto_rawDesc), len(file_consistency_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1640,7 +1640,7 @@ type Hop struct {
 	Reports       []byte                 `protobuf:"bytes,8,opt,name=reports,proto3" json:"reports,omitempty"`              // encoded StageReports, not yet told to anyone else
 	Result        *Value                 `protobuf:"bytes,9,opt,name=result,proto3" json:"result,omitempty"`                // of the parent; none: it gave no value
 	Also          []*StageInput          `protobuf:"bytes,10,rep,name=also,proto3" json:"also,omitempty"`                   // of the receiver, that get the same of the same parent
-	Past          []byte                 `protobuf:"bytes,11,opt,name=past,proto3" json:"past,omitempty"`                   // lattice.Past: what the run's session has seen, at a causal level
+	Past          []byte                 `protobuf:"bytes,11,opt,name=past,proto3" json:"past,omitempty"`                   // lattice.Past: what the run's session has seen, at a causal level; Sight at mesh.Transactional
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

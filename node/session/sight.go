@@ -1,0 +1,330 @@
+package session
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
+)
+
+// A run at mesh.Transactional may begin anew, and its writes wait for its end.
+// So a node that reads a key for it need not ask the home first: it goes on with
+// what it has read, and the home hears of that with the results. Stages that come
+// after it know by then which version the run sees. Stages beside one another may
+// read two versions of a key: that is a conflict, which shows in the end.
+
+// maxGlances bounds how many reads travel with the run. Beyond that the home is asked.
+const maxGlances = 32
+
+// sight is what a node knows of what a transaction has read and written, here
+// and before. It has no lock of its own.
+type sight struct {
+	reads  map[mesh.Key][]glance // two that differ are a conflict, of which the home hears
+	count  int                   // of reads
+	writes map[mesh.Key]uint64   // versions
+	asks   bool                  // the home is asked about first reads
+}
+
+// glance is a version of a key that a run has read.
+type glance struct {
+	version uint64
+	how     *reading
+	holder  mesh.NodeID // who read it; empty: the home has heard of it, and how is nil
+}
+
+// room reports whether one more read may travel with the run.
+func (t *sight) room() bool { return !t.asks && t.count < maxGlances }
+
+// look takes up a read. What the home has heard of is left out where there is
+// no room: then the home is asked from now on.
+func (t *sight) look(key mesh.Key, g glance) {
+	known := t.reads[key]
+	for i := range known {
+		if known[i].version == g.version {
+			if g.holder == "" {
+				known[i] = g
+			}
+			return
+		}
+	}
+	if g.holder == "" && t.count >= maxGlances {
+		t.asks = true
+		return
+	}
+	if t.reads == nil {
+		t.reads = map[mesh.Key][]glance{}
+	}
+	t.reads[key] = append(known, g)
+	t.count++
+}
+
+func (t *sight) wrote(key mesh.Key, version uint64) {
+	if t.writes == nil {
+		t.writes = map[mesh.Key]uint64{}
+	}
+	t.writes[key] = version
+}
+
+// merge takes up what another node knows.
+func (t *sight) merge(other *sight) {
+	t.asks = t.asks || other.asks
+	for key, reads := range other.reads {
+		for _, g := range reads {
+			t.look(key, g)
+		}
+	}
+	for key, version := range other.writes {
+		t.wrote(key, version)
+	}
+}
+
+// untold is what the home may not have heard of.
+func (t *sight) untold() (reads map[mesh.Key][]glance) {
+	for key, known := range t.reads {
+		for _, g := range known {
+			if g.holder != "" {
+				if reads == nil {
+					reads = map[mesh.Key][]glance{}
+				}
+				reads[key] = append(reads[key], g)
+			}
+		}
+	}
+	return reads
+}
+
+// heard notes that the home has heard of reads.
+func (t *sight) heard(reads map[mesh.Key][]glance) {
+	for key, known := range reads {
+		for _, g := range known {
+			t.look(key, glance{version: g.version})
+		}
+	}
+}
+
+// encode gives the bytes that travel; nil where there is nothing to tell.
+func (t *sight) encode(past lattice.Past) []byte {
+	m := &pb.Sight{Past: encodePast(past), Asks: t.asks}
+	for key, known := range t.reads {
+		for _, g := range known {
+			read := &pb.Glance{Key: wire.FromKey(key), Version: g.version, Holder: []byte(g.holder)}
+			if g.how != nil {
+				read.Needs, read.Made, read.AsOf = encodePast(g.how.needs), encodePast(g.how.made), encodePast(g.how.asOf)
+			}
+			m.Reads = append(m.Reads, read)
+		}
+	}
+	for key, version := range t.writes {
+		m.Writes = append(m.Writes, &pb.Glance{Key: wire.FromKey(key), Version: version})
+	}
+	raw, err := proto.Marshal(m)
+	if err != nil {
+		panic("session: a sight cannot be encoded: " + err.Error())
+	}
+	if len(raw) == 0 {
+		return nil
+	}
+	return raw
+}
+
+func decodeSight(raw []byte) (t *sight, past lattice.Past, err error) {
+	m := &pb.Sight{}
+	if err := proto.Unmarshal(raw, m); err != nil {
+		return nil, past, mesh.Errorf(mesh.Invalid, "session", "%w", err)
+	}
+	if past, err = parsePast(m.Past); err != nil {
+		return nil, past, err
+	}
+	t = &sight{asks: m.Asks}
+	for _, read := range m.Reads {
+		key, err := wire.ToKey(read.GetKey())
+		if err != nil {
+			return nil, past, err
+		}
+		g := glance{version: read.Version, holder: mesh.NodeID(read.Holder)}
+		if g.holder != "" {
+			if g.how, err = readingOf(read.Needs, read.Made, read.AsOf); err != nil {
+				return nil, past, err
+			}
+			g.how.version = g.version
+		}
+		t.look(key, g)
+	}
+	for _, write := range m.Writes {
+		key, err := wire.ToKey(write.GetKey())
+		if err != nil {
+			return nil, past, err
+		}
+		t.wrote(key, write.Version)
+	}
+	return t, past, nil
+}
+
+// sightHere is what this node knows of a transaction, to travel.
+func (s *Sessions) sightHere(of mesh.Session, t *thread) []byte {
+	if p := s.here(of); p != nil && p.home != nil {
+		known := p.home.sight()
+		return known.encode(t.past())
+	}
+	past := t.past()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sight.encode(past)
+}
+
+// learnSight takes what sightHere gave on another node.
+func (s *Sessions) learnSight(of mesh.Session, raw []byte) error {
+	told, past, err := decodeSight(raw)
+	if err != nil {
+		return err
+	}
+	s.learnt(of, past)
+	p := s.here(of)
+	if p != nil && p.home != nil {
+		p.home.hear(told.untold())
+		return nil
+	}
+	t := s.thread(of)
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	t.sight.merge(told)
+	t.mu.Unlock()
+	if p != nil {
+		for key, version := range told.writes { // who asks for one from now on asks the home
+			p.forgetBefore(key, version)
+		}
+	}
+	return nil
+}
+
+// glance gives the version of a key that the run sees where the home need not
+// be asked: what this node has read, or what a stage before has. It is false where the home decides.
+func (s *Sessions) glance(ctx context.Context, p *pins, key mesh.Key, read *seen, how *reading) (now seen, decided bool) {
+	t := s.thread(p.of)
+	if t == nil {
+		return seen{}, false
+	}
+	version := read.version()
+	t.mu.Lock()
+	_, written := t.sight.writes[key]
+	known := t.sight.reads[key]
+	switch {
+	case written, len(known) == 0 && !t.sight.room():
+		t.mu.Unlock()
+		return seen{}, false
+	case len(known) == 0:
+		t.sight.look(key, glance{version, how, s.cfg.Self})
+		t.mu.Unlock()
+		return *read, true
+	}
+	first := known[0]
+	t.mu.Unlock()
+	switch {
+	case first.version == version:
+		return *read, true
+	case first.holder == "" || first.holder == s.cfg.Self:
+		return seen{}, false
+	case first.version == 0:
+		return seen{missing: true}, true
+	}
+	if found, err := s.readPinned(ctx, p, first.holder, key, first.version); err == nil && found.isHere() {
+		return found, true
+	}
+	if ctx.Err() != nil {
+		return seen{}, false
+	}
+	// It is gone. The run goes on with this one, and begins anew in the end.
+	t.mu.Lock()
+	t.sight.look(key, glance{version, how, s.cfg.Self})
+	t.mu.Unlock()
+	return *read, true
+}
+
+// telling is what the home is told of with whatever it is asked.
+func (s *Sessions) telling(p *pins) (raw []byte, heard func()) {
+	t := s.thread(p.of)
+	if p.of.Level != mesh.Transactional || t == nil {
+		return nil, func() {}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	told := sight{reads: t.sight.untold()}
+	if told.reads == nil {
+		return nil, func() {}
+	}
+	return told.encode(lattice.Past{}), func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.sight.heard(told.reads)
+	}
+}
+
+// Ask has the home of a transaction decide which version of a key the run sees at
+// each first read, where the run goes on from this node: of what is read where
+// nobody takes the result the home would not hear.
+func (s *Sessions) Ask(of mesh.Session) {
+	if of.Level != mesh.Transactional {
+		return
+	}
+	if p := s.here(of); p != nil && p.home != nil {
+		p.home.tx.ask()
+		return
+	}
+	if t := s.thread(of); t != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.sight.asks = true
+	}
+}
+
+// Settle tells the home of a transaction what it has read on this node, where no
+// result takes that along. At other levels there is nothing to tell.
+func (s *Sessions) Settle(ctx context.Context, of mesh.Session) error {
+	t, p := s.thread(of), s.here(of)
+	if of.Level != mesh.Transactional || t == nil || p == nil || p.home != nil {
+		return nil
+	}
+	t.mu.Lock()
+	untold := t.sight.untold()
+	t.mu.Unlock()
+	for key := range untold {
+		_, err := s.tell(ctx, p, key, nil, nil) // asked about one, it hears of all
+		return err
+	}
+	return nil
+}
+
+// decided notes which version of a key the home has said that the run sees.
+func (s *Sessions) decided(p *pins, key mesh.Key, now *seen, written bool) {
+	version := now.version()
+	s.know(p, func(t *sight) {
+		if written {
+			t.wrote(key, version)
+		} else if _, known := t.writes[key]; !known {
+			t.look(key, glance{version: version})
+		}
+	})
+}
+
+// noteWrite notes a write that the home has heard of.
+func (s *Sessions) noteWrite(p *pins, key mesh.Key, version uint64) {
+	s.know(p, func(t *sight) { t.wrote(key, version) })
+}
+
+// know changes what this node knows of a transaction whose home is elsewhere.
+func (s *Sessions) know(p *pins, change func(*sight)) {
+	if p.of.Level != mesh.Transactional || p.home != nil {
+		return
+	}
+	if t := s.thread(p.of); t != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		change(&t.sight)
+	}
+}
