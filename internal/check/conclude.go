@@ -27,17 +27,18 @@ type Outcome struct {
 // the others got is not known. In a transaction nothing is promised of what its
 // executions have read but for the last one, and it is not known which of its writes were
 // made: each of those, and each that was not answered or answered after the end, stands
-// alone, and need not be there.
+// alone, and need not be there. So it is with what a node goes on to read after the end,
+// unaware that it was taken for lost.
 func Conclude(events []Event, outcomes map[string]Outcome) []Event {
-	c := &conclusion{outcomes: outcomes, last: map[string]uint32{}, executions: map[stageOf][]string{}}
+	c := &conclusion{outcomes: outcomes, last: map[string]uint32{}, executions: map[stageOf][]execution{}}
 	for _, e := range events {
 		if e.Transaction != "" {
 			c.last[e.Transaction] = max(c.last[e.Transaction], e.Generation)
 		}
 	}
 	for _, e := range events {
-		if at := (stageOf{e.Run, e.Stage}); !c.over(&e) && !slices.Contains(c.executions[at], e.Execution) {
-			c.executions[at] = append(c.executions[at], e.Execution)
+		if !c.over(&e) && !c.late(&e) {
+			c.executes(&e)
 		}
 	}
 	never := map[inRun]bool{}
@@ -59,8 +60,33 @@ type inRun struct{ run, key, version string }
 
 type conclusion struct {
 	outcomes   map[string]Outcome
-	last       map[string]uint32    // generation, by transaction
-	executions map[stageOf][]string // of the last generation
+	last       map[string]uint32       // generation, by transaction
+	executions map[stageOf][]execution // of the last generation, the last one of the stage at the end
+}
+
+type execution struct {
+	name    string
+	attempt uint32
+}
+
+// executes notes of which execution an event is.
+func (c *conclusion) executes(e *Event) {
+	at, one := stageOf{e.Run, e.Stage}, execution{e.Execution, e.Attempt}
+	all := c.executions[at]
+	if slices.Contains(all, one) {
+		return
+	}
+	place := len(all)
+	for place > 0 && all[place-1].attempt > one.attempt {
+		place--
+	}
+	c.executions[at] = slices.Insert(all, place, one)
+}
+
+// late reports whether an event of a transaction began after that had succeeded.
+func (c *conclusion) late(e *Event) bool {
+	outcome, known := c.outcomes[e.Transaction]
+	return e.Transaction != "" && known && outcome.Err == nil && e.Began > outcome.At
 }
 
 // over reports whether the run began anew after an event.
@@ -74,7 +100,7 @@ func (c *conclusion) twice(run, stage string) bool { return len(c.executions[sta
 // event. That one may go on, unaware that its node was taken for lost.
 func (c *conclusion) wasRepeated(e *Event) bool {
 	all := c.executions[stageOf{e.Run, e.Stage}]
-	return e.Execution != all[len(all)-1]
+	return len(all) > 0 && e.Execution != all[len(all)-1].name
 }
 
 // conclude says of an event what is known of it now; it is the ith.
@@ -89,7 +115,7 @@ func (c *conclusion) conclude(e Event, i int) Event {
 	succeeded, twice := known && outcome.Err == nil, c.twice(e.Run, e.Stage)
 	switch {
 	case !e.Writes:
-		e.Aborted = !succeeded
+		e.Aborted = !succeeded || c.late(&e)
 		if twice {
 			e.Aborted = e.Aborted || c.wasRepeated(&e)
 			e.Transaction += "/" + e.Stage + "/" + e.Execution

@@ -290,6 +290,14 @@ func TestHowATransactionEndedSaysWhatItWrote(t *testing.T) {
 			T ends
 			a f x 1
 			a f y 0`, nil},
+		"a node that was taken for lost goes on after the end": {`
+			a w x 0
+			a w y 0
+			T/1/a r x 0
+			T/2/a r y 0
+			T ends
+			a w x 1
+			T/2/b r x 1`, nil},
 		"a write that was not answered": {`
 			a w x 0
 			a w y 0

@@ -23,6 +23,8 @@ type Event struct {
 	// Execution names one of the executions of the stage: what one of them did is
 	// not in the past of another. Empty: there is one.
 	Execution string
+	// Attempt orders the executions of a stage: the higher is the later, whenever they ran.
+	Attempt uint32
 	// Generation is how often the run had begun anew before, at mesh.Transactional.
 	Generation uint32
 	// Transaction names those events that are of one moment: its reads are of one

@@ -100,7 +100,7 @@ func invocation(ctx context.Context, key string) (check.Event, error) {
 }
 
 func accessOf(id mesh.InvocationID, key string) check.Event {
-	return check.Event{Run: id.Run.String(), Stage: id.Stage, Execution: fmt.Sprint(id.Node, " ", id.Attempt), Generation: id.Generation(), Key: key}
+	return check.Event{Run: id.Run.String(), Stage: id.Stage, Execution: fmt.Sprint(id.Node, " ", id.Attempt), Attempt: id.Attempt, Generation: id.Generation(), Key: key}
 }
 
 // read notes a read that gives what into points to.

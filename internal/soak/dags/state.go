@@ -153,7 +153,7 @@ func (r *run) writeState(ctx context.Context, by execution, key string, deletes 
 
 func (by execution) event(key string, began time.Duration) check.Event {
 	return check.Event{
-		Run: by.id.Run.String(), Stage: by.id.Stage, Execution: fmt.Sprint(by.id.Node, " ", by.id.Attempt), Generation: by.id.Generation(),
+		Run: by.id.Run.String(), Stage: by.id.Stage, Execution: fmt.Sprint(by.id.Node, " ", by.id.Attempt), Attempt: by.id.Attempt, Generation: by.id.Generation(),
 		Key: key, Began: began,
 	}
 }
