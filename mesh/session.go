@@ -107,7 +107,21 @@ type Session struct {
 	Level Consistency
 	ID    RunID  // drawn for it
 	Home  NodeID // who knows which version of a key the run sees
+	// Shared says that a function called by one of the run's stages takes part.
+	Shared bool
+	// Place is of who reads or writes in a stage. It does not travel.
+	Place Place
 }
+
+// Place says what of its run is executed beside a stage, as far as that is sure.
+type Place uint8
+
+// The places.
+const (
+	Somewhere Place = iota // beside others, perhaps
+	Alone                  // all other stages come before it, or after it
+	Last                   // all others come before it
+)
 
 // IsZero reports whether reads have nothing in common.
 func (s Session) IsZero() bool { return s.Level == Eventual }

@@ -174,12 +174,12 @@ func (c *checker) nonRepeatable() {
 	for _, of := range c.inOrder(func(e *Event) string { return e.Run }) {
 		for at, i := range of {
 			read := &c.events[i]
-			if read.Writes {
+			if read.Writes || read.Repeated {
 				continue
 			}
 			for _, j := range of[:at] {
 				first := &c.events[j]
-				if first.Writes || first.Key != read.Key || first.Version == read.Version || c.writesBetween(of, j, i) {
+				if first.Writes || first.Repeated || first.Key != read.Key || first.Version == read.Version || c.writesBetween(of, j, i) {
 					continue
 				}
 				c.tell(NonRepeatable, *first, *read)
@@ -191,14 +191,11 @@ func (c *checker) nonRepeatable() {
 
 // writesBetween reports whether one of some events writes the key of two reads
 // and may have come between them: it was neither over before both began nor
-// began after both were over. In a transaction stages beside one another need not
-// see each other's writes.
+// began after both were over. Stages beside one another need not see each other's
+// writes.
 func (c *checker) writesBetween(of []int, one, other int) bool {
 	a, b := &c.events[one], &c.events[other]
-	before := (*Event).before
-	if a.Transaction != "" {
-		before = func(e, later *Event) bool { return later.follows(e) }
-	}
+	before := func(e, later *Event) bool { return later.follows(e) }
 	return slices.ContainsFunc(of, func(i int) bool {
 		w := &c.events[i]
 		return w.Writes && w.Key == a.Key && !(before(w, a) && before(w, b)) && !(before(a, w) && before(b, w))

@@ -24,7 +24,7 @@ type Outcome struct {
 // began anew is dropped.
 //
 // A stage that was executed more than once comes before no other: which of its results
-// the others got is not known. In a transaction nothing is promised of what its
+// the others got is not known. The reads of the run are those of the last one. In a transaction nothing is promised of what its
 // executions have read but for the last one, and it is not known which of its writes were
 // made: each of those, and each that was not answered or answered after the end, stands
 // alone, and need not be there. So it is with what a node goes on to read after the end,
@@ -107,6 +107,7 @@ func (c *conclusion) wasRepeated(e *Event) bool {
 func (c *conclusion) conclude(e Event, i int) Event {
 	if e.Run != "" {
 		e.Earlier = slices.DeleteFunc(slices.Clone(e.Earlier), func(stage string) bool { return c.twice(e.Run, stage) })
+		e.Repeated = !e.Writes && c.wasRepeated(&e)
 	}
 	if e.Transaction == "" {
 		return e

@@ -34,6 +34,9 @@ type Event struct {
 	// Aborted says of a read of a transaction that the transaction is not known to
 	// have succeeded, or that the stage was executed again: nothing was promised of it.
 	Aborted bool
+	// Repeated says of a read of a run that the stage was executed again: that
+	// one's reads are those of the run.
+	Repeated bool
 	Key     string
 	Writes  bool
 	Deletes bool // of a write: it leaves the key missing

@@ -148,7 +148,7 @@ func FromSession(s mesh.Session) *pb.RunSession {
 	if s.IsZero() {
 		return nil
 	}
-	return &pb.RunSession{Level: uint32(s.Level), Id: s.ID[:], Home: []byte(s.Home)}
+	return &pb.RunSession{Level: uint32(s.Level), Id: s.ID[:], Home: []byte(s.Home), Shared: s.Shared}
 }
 
 // ToSession reads a session; nil gives the zero one.
@@ -163,7 +163,7 @@ func ToSession(m *pb.RunSession) (s mesh.Session, err error) {
 	if s.ID, err = ToRunID(m.Id); err != nil {
 		return mesh.Session{}, err
 	}
-	s.Home = mesh.NodeID(m.Home)
+	s.Home, s.Shared = mesh.NodeID(m.Home), m.Shared
 	if s.Home == "" {
 		return mesh.Session{}, mesh.Errorf(mesh.Invalid, "session", "without a home")
 	}

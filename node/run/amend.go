@@ -23,7 +23,7 @@ func (r *Runs) HandleSurveyRun(from mesh.NodeID, m *pb.SurveyRun) (*pb.SurveyRun
 		return &pb.SurveyRunReply{Forgotten: forgotten}, nil
 	}
 	standings, all := s.survey(nodesOf(m.Lost))
-	reply := &pb.SurveyRunReply{Reports: all.encoded()}
+	reply := &pb.SurveyRunReply{Reports: all.encoded(), Past: r.past(s.spec().session)}
 	for stage, st := range standings {
 		reply.Stages = append(reply.Stages, &pb.StageStanding{Stage: uint32(stage), Inputs: bitsOf(st.has), Done: st.done, Kept: st.kept})
 	}
@@ -99,6 +99,9 @@ func (r *Runs) HandleAmendRun(from mesh.NodeID, m *pb.AmendRun) error {
 	}
 	s, err := r.shareOf(m.Run, m.LeftUs, 0)
 	if s == nil {
+		return err
+	}
+	if err := r.learn(s.spec().session, m.Past); err != nil {
 		return err
 	}
 	reported := make([]bool, len(s.spec().stages))

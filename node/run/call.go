@@ -82,7 +82,7 @@ func (s *stage) take(o *mesh.StageOptions) error {
 func (r *Runs) callHere(ctx context.Context, q *Request, fn mesh.FuncInfo) (Reply, error) {
 	ctx, cancel := r.bounded(ctx, q.Timeout)
 	defer cancel()
-	in, own, err := r.session(q.In, q.Consistency)
+	in, own, err := r.session(ctx, q.In, q.Consistency)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -113,9 +113,13 @@ func (r *Runs) executeHere(ctx context.Context, q *Request, t *piece) (mesh.Valu
 
 // session gives the session in which a run reads and writes: that of the
 // function which called, or one of its own, which is the run's to end.
-func (r *Runs) session(in mesh.Session, level mesh.Consistency) (_ mesh.Session, own bool, err error) {
+func (r *Runs) session(ctx context.Context, in mesh.Session, level mesh.Consistency) (_ mesh.Session, own bool, err error) {
 	if !in.IsZero() || level == mesh.Eventual {
-		return in, false, nil
+		in.Shared, in.Place = true, mesh.Somewhere
+		if in.IsZero() {
+			return in, false, nil
+		}
+		return in, false, r.cfg.Sessions.Share(ctx, in)
 	}
 	in, err = r.cfg.Sessions.Begin(level)
 	return in, err == nil, err

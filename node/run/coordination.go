@@ -51,7 +51,7 @@ type coordination struct {
 // execute begins the run, has stages run again that were lost, and commits
 // what they wrote, until it is over.
 func (c *coordination) execute() {
-	in, own, err := c.runs.session(c.in, c.level)
+	in, own, err := c.runs.session(c.ctx, c.in, c.level)
 	if err != nil {
 		c.fail(err)
 		<-c.done
@@ -120,9 +120,40 @@ func (c *coordination) attempt() {
 		c.fail(err)
 		return
 	}
-	if s := c.begin(places); s != nil {
-		s.begin(c.args)
+	s := c.begin(places)
+	if s == nil {
+		return
 	}
+	if keys := c.readElsewhere(places); len(keys) > 0 {
+		if err := c.runs.cfg.Sessions.Foresee(c.ctx, c.in, keys); err != nil {
+			c.broken(err)
+			return
+		}
+	}
+	s.begin(c.args)
+}
+
+// readElsewhere lists the keys that stages on other nodes have as arguments.
+func (c *coordination) readElsewhere(places []Placement) (keys []mesh.Key) {
+	if c.in.Level != mesh.Repeatable {
+		return nil
+	}
+	for i, place := range places {
+		if place.Node == c.runs.cfg.Self {
+			continue
+		}
+		for _, arg := range c.args[i] {
+			if arg.Ref.Key.Name != "" {
+				keys = append(keys, arg.Ref.Key)
+			}
+			for _, hole := range arg.Holes {
+				if hole.Key.Name != "" {
+					keys = append(keys, hole.Key)
+				}
+			}
+		}
+	}
+	return keys
 }
 
 func (c *coordination) place() ([]Placement, error) {

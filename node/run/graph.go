@@ -2,6 +2,7 @@ package run
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -14,6 +15,8 @@ type graph struct {
 	stages []stage
 	sinks  []int // in the order of declaration
 	single bool  // a function without a DAG: its errors name no stage
+	placed sync.Once
+	places []mesh.Place
 	sent   atomic.Pointer[sentPlan]
 }
 
@@ -49,6 +52,49 @@ func (s *stage) sink() bool { return len(s.children) == 0 }
 
 // anyOf reports whether the stage runs for each of its parents' results alone.
 func (s *stage) anyOf() bool { return s.options.Any != nil }
+
+// place says what of the run is executed beside a stage.
+func (g *graph) place(stage int) mesh.Place {
+	g.placed.Do(func() { g.places = g.placesOfStages() })
+	return g.places[stage]
+}
+
+// placesOfStages is place for all. Where results may be dropped, stages that nobody waits
+// for may be executed beside any other: nothing is sure.
+func (g *graph) placesOfStages() []mesh.Place {
+	n, places := len(g.stages), make([]mesh.Place, len(g.stages))
+	if g.drops() || n > maxPlaced {
+		return places
+	}
+	before, after := make([]int, n), make([]int, n) // how many stages come before each, and after it
+	seen := make([]bool, n)
+	var visit func(int) int
+	visit = func(at int) (count int) {
+		for _, child := range g.stages[at].children {
+			if !seen[child.stage] {
+				seen[child.stage] = true
+				before[child.stage]++
+				count += 1 + visit(child.stage)
+			}
+		}
+		return count
+	}
+	for i := range g.stages {
+		clear(seen)
+		after[i] = visit(i)
+	}
+	for i := range places {
+		if before[i]+after[i] == n-1 {
+			if places[i] = mesh.Alone; after[i] == 0 {
+				places[i] = mesh.Last
+			}
+		}
+	}
+	return places
+}
+
+// maxPlaced bounds what that takes: of larger DAGs all stages ask the home.
+const maxPlaced = 128
 
 // drops reports whether something may be executed for the run whose result nobody takes.
 func (g *graph) drops() bool {

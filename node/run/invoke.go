@@ -19,14 +19,15 @@ func (r *Runs) invoke(ctx context.Context, s *spec, i int, args []Arg) (mesh.Val
 		return mesh.Value{}, report{}, err
 	}
 	meter := &Meter{}
-	values, err := r.read(ctx, s.session, args, meter)
+	in := s.sessionOf(i)
+	values, err := r.read(ctx, in, args, meter)
 	if err != nil {
 		return mesh.Value{}, report{}, err
 	}
 	name := st.invocationName(ctx)
 	t := piece{
 		id: mesh.InvocationID{Node: r.cfg.Self, Run: s.run, Stage: name, Attempt: s.attempt},
-		fn: fn, work: s.work.Part(name), in: s.session, labels: st.options.Labels, bound: st.bound(), meter: meter,
+		fn: fn, work: s.work.Part(name), in: in, labels: st.options.Labels, bound: st.bound(), meter: meter,
 	}
 	done := report{stage: i, started: started}
 	var v mesh.Value

@@ -107,7 +107,11 @@ type Sessions interface {
 	Learn(in mesh.Session, past []byte) error
 	// Ask has the home of a session at mesh.Transactional decide first reads, where the run goes on from this node.
 	Ask(in mesh.Session)
-	// Settle tells the home of a session at mesh.Transactional what it has read on this node, where no Past does.
+	// Foresee has a session whose home is this node read keys that are about to be read elsewhere.
+	Foresee(ctx context.Context, in mesh.Session, keys []mesh.Key) error
+	// Share has a session go on where functions that a stage calls take part.
+	Share(ctx context.Context, in mesh.Session) error
+	// Settle tells the home of a session what it has read on this node, where no Past does.
 	Settle(ctx context.Context, in mesh.Session) error
 	// Deeper changes when a read has found what other reads have to see.
 	Deeper(mesh.Session) uint64

@@ -6,26 +6,26 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 )
 
-// What runs at a causal level have seen travels with hops and results.
+// What runs have seen travels with hops and results.
 
 func (r *Runs) past(in mesh.Session) []byte {
-	if !in.Level.Causal() {
+	if in.IsZero() {
 		return nil
 	}
 	return r.cfg.Sessions.Past(in)
 }
 
 func (r *Runs) learn(in mesh.Session, past []byte) error {
-	if len(past) == 0 || !in.Level.Causal() {
+	if len(past) == 0 || in.IsZero() {
 		return nil
 	}
 	return r.cfg.Sessions.Learn(in, past)
 }
 
-// settle has the home of a transaction hear what it has read, where an error is
+// settle has the home of a session hear what it has read here, where an error is
 // all that goes back: who gets that may go on by it.
 func (r *Runs) settle(ctx context.Context, in mesh.Session) {
-	if in.Level != mesh.Transactional {
+	if in.IsZero() {
 		return
 	}
 	if err := r.cfg.Sessions.Settle(ctx, in); err != nil {
@@ -34,7 +34,7 @@ func (r *Runs) settle(ctx context.Context, in mesh.Session) {
 }
 
 func (r *Runs) deeper(in mesh.Session) uint64 {
-	if !in.Level.Causal() {
+	if in.IsZero() {
 		return 0
 	}
 	return r.cfg.Sessions.Deeper(in)
@@ -43,7 +43,7 @@ func (r *Runs) deeper(in mesh.Session) uint64 {
 // retain keeps the session of a run that another node coordinates as long as
 // the share lasts.
 func (s *share) retain() {
-	if in := s.spec().session; s.lead == nil && in.Level.Causal() {
+	if in := s.spec().session; s.lead == nil && !in.IsZero() {
 		s.runs.cfg.Sessions.Retain(in)
 		s.retains = true
 	}
@@ -54,4 +54,13 @@ func (s *share) release() {
 	if s.retains {
 		s.runs.cfg.Sessions.Release(s.spec().session)
 	}
+}
+
+// sessionOf is the session of a run's stage.
+func (s *spec) sessionOf(stage int) mesh.Session {
+	in := s.session
+	if in.Level == mesh.Repeatable && !in.Shared && isPlain(&s.stages[stage].options) {
+		in.Place = s.graph.place(stage)
+	}
+	return in
 }

@@ -88,6 +88,9 @@ func (c *coordination) unreachable(node mesh.NodeID) {
 
 func (c *coordination) learn(l *loss, node mesh.NodeID, m *pb.SurveyRunReply) {
 	l.forgot[node] = m.Forgotten
+	if err := c.runs.learn(c.in, m.Past); err != nil {
+		c.runs.cfg.Log.Warn("a node does not know what a run has seen", "node", node.Short(), "err", err)
+	}
 	for stage, st := range parseSurvey(m, l.spec, node) {
 		l.standing[stage] = st
 	}
@@ -154,7 +157,7 @@ func (c *coordination) placeAnew(sp *spec, anew []int) ([]Placement, error) {
 
 // tellAmended sends a plan to the other nodes that take part.
 func (c *coordination) tellAmended(sp *spec, l loss) {
-	m := &pb.AmendRun{Run: sp.message(), LeftUs: timeLeft(c.ctx)}
+	m := &pb.AmendRun{Run: sp.message(), LeftUs: timeLeft(c.ctx), Past: c.runs.past(c.in)}
 	for stage, reported := range l.reported {
 		if reported {
 			m.Reported = append(m.Reported, uint32(stage))

@@ -124,7 +124,7 @@ func (r *Runs) HandleInvoke(ctx context.Context, m *pb.Invoke) (*pb.InvokeReply,
 	if v.Func, err = r.cfg.Catalog.Function(ctx, v.Func.Ref); err != nil {
 		return nil, err
 	}
-	if v.In.Level.Causal() {
+	if !v.In.IsZero() {
 		r.cfg.Sessions.Retain(v.In)
 		defer r.cfg.Sessions.Release(v.In)
 	}

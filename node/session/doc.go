@@ -6,10 +6,11 @@
 // run. A node that reads a key for it reads it as ever, keeps what it read, and
 // tells the home its version. The home has the last word: where another node
 // was first, it says which version the session sees and who holds it. So values
-// move only where two nodes have read different versions, parallel stages agree
-// without a rule for merging what they saw, and nothing travels with the hops. A
-// write replaces the version, once all nodes that hold the one before have
-// forgotten it.
+// move only where two nodes have read different versions, and parallel stages agree
+// without a rule for merging what they saw. A write replaces the version, once all
+// nodes that are known to hold the one before have forgotten it. What was read and
+// written travels with hops and results (Past, Learn), and where no other stage can
+// be reading the home is not asked (sight).
 //
 // At the causal levels each node that executes something of the run has a
 // thread: what has to be seen by what is read there, a lattice.Past. It grows by

@@ -16,7 +16,7 @@ type home struct {
 	keys    map[mesh.Key]*entry
 	members []mesh.NodeID         // that ever held something
 	tx      *transaction          // at mesh.Transactional, else nil
-	written map[mesh.Key]uint64   // versions; of a transaction
+	written map[mesh.Key]uint64   // versions
 	heard   map[mesh.Key][]glance // reads that nobody has asked about, to be taken up in the turn of the entry
 }
 
@@ -57,7 +57,7 @@ func (h *home) take(ctx context.Context, key mesh.Key, limit int) (e *entry, rel
 	return e, func() { <-e.turn }, nil
 }
 
-// hear notes what a transaction has read elsewhere.
+// hear notes what the run has read elsewhere.
 func (h *home) hear(reads map[mesh.Key][]glance) {
 	if len(reads) == 0 {
 		return
@@ -88,7 +88,7 @@ func (h *home) takeUp(key mesh.Key, e *entry) {
 			e.read = g.how
 			h.tx.saw(g.how)
 			if !e.known {
-				e.known, e.seen = true, seen{missing: g.version == 0, hash: g.version}
+				e.known, e.seen = true, g.seen()
 			}
 		case e.read.version != g.version:
 			h.tx.tear(key)
@@ -108,7 +108,7 @@ func (h *home) hasPart(node mesh.NodeID) {
 	h.members = with(h.members, node)
 }
 
-// sight is what other nodes have to know of a transaction.
+// sight is what other nodes have to know.
 func (h *home) sight() *sight {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -126,6 +126,11 @@ func (h *home) sight() *sight {
 		default: // a stage beside what goes on from here has it
 		}
 	}
+	for key, glances := range h.heard { // of which nobody has asked yet
+		if _, written := t.writes[key]; !written && len(t.reads[key]) == 0 {
+			t.look(key, glance{version: glances[0].version})
+		}
+	}
 	return t
 }
 
@@ -141,12 +146,10 @@ func (h *home) hold(e *entry, node mesh.NodeID) {
 func (h *home) holdAlone(key mesh.Key, e *entry, node mesh.NodeID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.tx != nil {
-		if h.written == nil {
-			h.written = map[mesh.Key]uint64{}
-		}
-		h.written[key] = e.seen.version()
+	if h.written == nil {
+		h.written = map[mesh.Key]uint64{}
 	}
+	h.written[key] = e.seen.version()
 	e.holders = []mesh.NodeID{node}
 	h.members = with(h.members, node)
 }

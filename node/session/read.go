@@ -46,7 +46,7 @@ func (s *Sessions) see(ctx context.Context, of mesh.Session, key mesh.Key) (now 
 			return seen{}, false, err
 		}
 		if first {
-			now, here, err = s.find(ctx, p, key)
+			now, here, err = s.find(ctx, p, of, key)
 			p.land(key, at, now, err)
 			return now, here, err
 		}
@@ -75,10 +75,10 @@ func gaveUp(err error) bool {
 
 // find reads a key, and asks the home whether that is what the session sees.
 // Where the key cannot be read here, the home may still know a version.
-func (s *Sessions) find(ctx context.Context, p *pins, key mesh.Key) (now seen, here bool, err error) {
+func (s *Sessions) find(ctx context.Context, p *pins, of mesh.Session, key mesh.Key) (now seen, here bool, err error) {
 	read, how, here, readErr := s.readHere(ctx, p, key)
-	if p.of.Level == mesh.Transactional && p.home == nil && read != nil {
-		if now, decided := s.glance(ctx, p, key, read, how); decided {
+	if p.home == nil && read != nil {
+		if now, decided := s.glance(ctx, p, of, key, read, how); decided {
 			return now, here, nil
 		}
 	}
@@ -305,7 +305,7 @@ func (s *Sessions) HandlePinRead(ctx context.Context, from mesh.NodeID, m *pb.Pi
 		return nil, err
 	}
 	reply := t.message(read)
-	if t.written && of.Level == mesh.Transactional {
+	if t.written {
 		reply.Sight = p.home.sight().encode(lattice.Past{})
 	}
 	return reply, nil

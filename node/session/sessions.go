@@ -38,6 +38,8 @@ type Config struct {
 	// Read gives the value of a key as this node sees it, and whether it was on
 	// this node; a missing key is NotFound. The value is shared: it is not changed.
 	Read func(ctx context.Context, key mesh.Key) (value lattice.Value, here bool, err error)
+	// AtHand gives the size of what Read finds on this node, in bytes, if it finds it there.
+	AtHand func(mesh.Key) (size int, found bool)
 	// Causal is for sessions at causal levels.
 	Causal Causal
 	// Commit makes what a run at mesh.Transactional has written, together, with
@@ -58,7 +60,7 @@ type Sessions struct {
 	mu      sync.Mutex
 	closed  bool
 	open    map[mesh.RunID]*pins
-	threads map[mesh.RunID]*thread // of sessions at causal levels
+	threads map[mesh.RunID]*thread
 }
 
 // New starts nothing. Close ends what calls start.
@@ -101,9 +103,7 @@ func (s *Sessions) Begin(level mesh.Consistency) (mesh.Session, error) {
 
 // begin makes what the home of a session keeps. With the lock held.
 func (s *Sessions) begin(of mesh.Session, tx *transaction) {
-	if of.Level.Causal() {
-		s.threads[of.ID] = &thread{users: 1}
-	}
+	s.threads[of.ID] = &thread{users: 1}
 	if of.Level == mesh.Transactional && tx == nil {
 		tx = newTransaction(nil)
 	}

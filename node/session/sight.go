@@ -11,29 +11,38 @@ import (
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
-// A run at mesh.Transactional may begin anew, and its writes wait for its end.
-// So a node that reads a key for it need not ask the home first: it goes on with
-// what it has read, and the home hears of that with the results. Stages that come
-// after it know by then which version the run sees. Stages beside one another may
-// read two versions of a key: that is a conflict, which shows in the end.
+// A node need not ask the home about the first read of a key where no other stage
+// can be reading it: it goes on with what it has read, and the home hears of that
+// with the results. Stages that come after it know by then which version the run
+// sees.
+//
+// A run at mesh.Transactional may begin anew, and its writes wait for its end: so
+// there it is the same with all stages. Those beside one another may read two
+// versions of a key: that is a conflict, which shows in the end.
 
 // maxGlances bounds how many reads travel with the run. Beyond that the home is asked.
 const maxGlances = 32
 
-// sight is what a node knows of what a transaction has read and written, here
-// and before. It has no lock of its own.
+// sight is what a node knows of what a session has read and written, here and
+// before. It has no lock of its own.
 type sight struct {
 	reads  map[mesh.Key][]glance // two that differ are a conflict, of which the home hears
 	count  int                   // of reads
 	writes map[mesh.Key]uint64   // versions
 	asks   bool                  // the home is asked about first reads
+	unsaid map[mesh.Key]seen     // writes of the last stage, which the home has not heard of
 }
 
 // glance is a version of a key that a run has read.
 type glance struct {
 	version uint64
 	how     *reading
-	holder  mesh.NodeID // who read it; empty: the home has heard of it, and how is nil
+	value   lattice.Value // where it is small, and the home has not heard of it, at mesh.Repeatable
+	holder  mesh.NodeID   // who read it; empty: the home has heard of it, and how is nil
+}
+
+func (g *glance) seen() seen {
+	return seen{missing: g.version == 0, hash: g.version, value: g.value}
 }
 
 // room reports whether one more read may travel with the run.
@@ -115,6 +124,9 @@ func (t *sight) encode(past lattice.Past) []byte {
 			if g.how != nil {
 				read.Needs, read.Made, read.AsOf = encodePast(g.how.needs), encodePast(g.how.made), encodePast(g.how.asOf)
 			}
+			if !g.value.IsZero() {
+				read.Value = g.value.AppendBinary(nil)
+			}
 			m.Reads = append(m.Reads, read)
 		}
 	}
@@ -151,6 +163,11 @@ func decodeSight(raw []byte) (t *sight, past lattice.Past, err error) {
 				return nil, past, err
 			}
 			g.how.version = g.version
+			now, err := parseSeen(&pb.Seen{Version: read.Version, Value: read.Value})
+			if err != nil {
+				return nil, past, err
+			}
+			g.value = now.value
 		}
 		t.look(key, g)
 	}
@@ -164,7 +181,7 @@ func decodeSight(raw []byte) (t *sight, past lattice.Past, err error) {
 	return t, past, nil
 }
 
-// sightHere is what this node knows of a transaction, to travel.
+// sightHere is what this node knows of a session, to travel.
 func (s *Sessions) sightHere(of mesh.Session, t *thread) []byte {
 	if p := s.here(of); p != nil && p.home != nil {
 		known := p.home.sight()
@@ -205,51 +222,60 @@ func (s *Sessions) learnSight(of mesh.Session, raw []byte) error {
 
 // glance gives the version of a key that the run sees where the home need not
 // be asked: what this node has read, or what a stage before has. It is false where the home decides.
-func (s *Sessions) glance(ctx context.Context, p *pins, key mesh.Key, read *seen, how *reading) (now seen, decided bool) {
-	t := s.thread(p.of)
+func (s *Sessions) glance(ctx context.Context, p *pins, of mesh.Session, key mesh.Key, read *seen, how *reading) (now seen, decided bool) {
+	t := s.thread(of)
 	if t == nil {
 		return seen{}, false
 	}
-	version := read.version()
+	mine := glance{version: read.version(), how: how, holder: s.cfg.Self}
+	if of.Level == mesh.Repeatable && read.value.Size() <= inlineBytes {
+		mine.value = read.value
+	}
 	t.mu.Lock()
 	_, written := t.sight.writes[key]
 	known := t.sight.reads[key]
 	switch {
-	case written, len(known) == 0 && !t.sight.room():
+	case written, len(known) == 0 && !(t.sight.room() && mayDecide(of)):
 		t.mu.Unlock()
 		return seen{}, false
 	case len(known) == 0:
-		t.sight.look(key, glance{version, how, s.cfg.Self})
+		t.sight.look(key, mine)
 		t.mu.Unlock()
 		return *read, true
 	}
 	first := known[0]
 	t.mu.Unlock()
+	then := first.seen()
 	switch {
-	case first.version == version:
+	case first.version == mine.version:
 		return *read, true
+	case then.isHere():
+		return then, true
 	case first.holder == "" || first.holder == s.cfg.Self:
 		return seen{}, false
-	case first.version == 0:
-		return seen{missing: true}, true
 	}
 	if found, err := s.readPinned(ctx, p, first.holder, key, first.version); err == nil && found.isHere() {
 		return found, true
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || of.Level != mesh.Transactional {
 		return seen{}, false
 	}
 	// It is gone. The run goes on with this one, and begins anew in the end.
 	t.mu.Lock()
-	t.sight.look(key, glance{version, how, s.cfg.Self})
+	t.sight.look(key, mine)
 	t.mu.Unlock()
 	return *read, true
+}
+
+// mayDecide reports whether who reads in a session may do so first, without the home.
+func mayDecide(of mesh.Session) bool {
+	return of.Level == mesh.Transactional || of.Place != mesh.Somewhere
 }
 
 // telling is what the home is told of with whatever it is asked.
 func (s *Sessions) telling(p *pins) (raw []byte, heard func()) {
 	t := s.thread(p.of)
-	if p.of.Level != mesh.Transactional || t == nil {
+	if t == nil {
 		return nil, func() {}
 	}
 	t.mu.Lock()
@@ -283,11 +309,11 @@ func (s *Sessions) Ask(of mesh.Session) {
 	}
 }
 
-// Settle tells the home of a transaction what it has read on this node, where no
-// result takes that along. At other levels there is nothing to tell.
+// Settle tells the home of a session what it has read on this node, where no
+// result takes that along. At levels that are not Pinned there is nothing to tell.
 func (s *Sessions) Settle(ctx context.Context, of mesh.Session) error {
 	t, p := s.thread(of), s.here(of)
-	if of.Level != mesh.Transactional || t == nil || p == nil || p.home != nil {
+	if !of.Level.Pinned() || t == nil || p == nil || p.home != nil {
 		return nil
 	}
 	t.mu.Lock()
@@ -296,6 +322,64 @@ func (s *Sessions) Settle(ctx context.Context, of mesh.Session) error {
 	for key := range untold {
 		_, err := s.tell(ctx, p, key, nil, nil) // asked about one, it hears of all
 		return err
+	}
+	return nil
+}
+
+// Share has a session go on where functions that a stage calls take part: from
+// now on the home decides, and hears what only this node knows that was written.
+func (s *Sessions) Share(ctx context.Context, of mesh.Session) error {
+	t, p := s.thread(of), s.here(of)
+	if of.Level != mesh.Repeatable || t == nil || p == nil || p.home != nil {
+		return nil
+	}
+	t.mu.Lock()
+	t.sight.asks = true
+	unsaid := t.sight.unsaid
+	t.sight.unsaid = nil
+	t.mu.Unlock()
+	for key, now := range unsaid {
+		if _, err := s.tellWrite(ctx, p, key, &now, &seen{missing: true}, true); err != nil {
+			return mesh.AsError("put "+key.String(), err)
+		}
+	}
+	return nil
+}
+
+// keepsWrites reports whether this is the last stage of a run: of what it writes
+// the home need not hear, for nobody reads after it.
+func (s *Sessions) keepsWrites(p *pins, of mesh.Session) bool {
+	return of.Level == mesh.Repeatable && of.Place == mesh.Last && p.home == nil
+}
+
+// keepWrite notes such a write. It is false once functions take part that the stage calls.
+func (s *Sessions) keepWrite(p *pins, key mesh.Key, next *seen) (kept bool) {
+	s.know(p, func(t *sight) {
+		if t.asks {
+			return
+		}
+		if t.unsaid == nil {
+			t.unsaid = map[mesh.Key]seen{}
+		}
+		t.unsaid[key], kept = *next, true
+	})
+	return kept
+}
+
+// Foresee has a run at mesh.Repeatable, whose home is this node, read keys first that
+// its stages on other nodes are about to read, as far as they are small and at hand:
+// so these need not ask.
+func (s *Sessions) Foresee(ctx context.Context, of mesh.Session, keys []mesh.Key) error {
+	if of.Level != mesh.Repeatable || of.Home != s.cfg.Self {
+		return nil
+	}
+	for _, key := range keys[:min(len(keys), maxGlances)] {
+		if size, found := s.cfg.AtHand(key); !found || size > inlineBytes {
+			continue
+		}
+		if _, _, err := s.see(ctx, of, key); err != nil {
+			return mesh.AsError("get "+key.String(), err)
+		}
 	}
 	return nil
 }
@@ -317,9 +401,9 @@ func (s *Sessions) noteWrite(p *pins, key mesh.Key, version uint64) {
 	s.know(p, func(t *sight) { t.wrote(key, version) })
 }
 
-// know changes what this node knows of a transaction whose home is elsewhere.
+// know changes what this node knows of a session whose home is elsewhere.
 func (s *Sessions) know(p *pins, change func(*sight)) {
-	if p.of.Level != mesh.Transactional || p.home != nil {
+	if p.home != nil {
 		return
 	}
 	if t := s.thread(p.of); t != nil {

@@ -137,7 +137,7 @@ func TestASightLeavesNothingOutThatTheHomeHasNotHeard(t *testing.T) {
 	for node := range 3 {
 		var one sight
 		for i := range maxGlances {
-			one.look(key(fmt.Sprint(node, i)), glance{uint64(i + 1), &reading{version: uint64(i + 1)}, "n"})
+			one.look(key(fmt.Sprint(node, i)), glance{version: uint64(i + 1), how: &reading{version: uint64(i + 1)}, holder: "n"})
 		}
 		all.merge(&one)
 	}
@@ -222,8 +222,8 @@ func TestPinsLastAWhileWhereARunHasNoPartAnyMore(t *testing.T) {
 
 func FuzzSight(f *testing.F) {
 	var known sight
-	known.look(key("x"), glance{7, &reading{needs: past("a", 1), made: past("b", 2), asOf: past("c", 3)}, "n1"})
-	known.look(key("x"), glance{8, &reading{}, "n2"})
+	known.look(key("x"), glance{version: 7, how: &reading{needs: past("a", 1), made: past("b", 2), asOf: past("c", 3)}, holder: "n1"})
+	known.look(key("x"), glance{version: 8, how: &reading{}, value: lattice.New(lattice.LWWKind), holder: "n2"})
 	known.look(key("y"), glance{version: 9})
 	known.wrote(key("z"), 10)
 	f.Add(known.encode(past("d", 4)))

@@ -43,13 +43,13 @@ type thread struct {
 	holds  lattice.Past // was seen here, and is kept here in the view
 	view   mesh.ID
 	deeper uint64 // how often a read has added to need
-	sight  sight  // of a transaction whose home is elsewhere
+	sight  sight  // of a session whose home is elsewhere, where a run sees one version of each key
 }
 
 // Retain keeps what this node knows of a session until as many calls of
 // Release. It is for nodes other than the home, where Begin and End do so.
 func (s *Sessions) Retain(of mesh.Session) {
-	if !of.Level.Causal() {
+	if of.IsZero() {
 		return
 	}
 	s.mu.Lock()
@@ -64,7 +64,7 @@ func (s *Sessions) Retain(of mesh.Session) {
 
 // Release ends what Retain began.
 func (s *Sessions) Release(of mesh.Session) {
-	if !of.Level.Causal() {
+	if of.IsZero() {
 		return
 	}
 	s.mu.Lock()
@@ -88,14 +88,14 @@ func (s *Sessions) thread(of mesh.Session) *thread {
 // Past is what stages of a session have to see that come after those on this
 // node, for Learn on another one; nil where that is nothing.
 func (s *Sessions) Past(of mesh.Session) []byte {
-	if !of.Level.Causal() || of.Level == mesh.CausalCut {
+	if of.IsZero() || of.Level == mesh.CausalCut {
 		return nil
 	}
 	t := s.thread(of)
 	if t == nil {
 		return nil
 	}
-	if of.Level == mesh.Transactional {
+	if of.Level.Pinned() {
 		return s.sightHere(of, t)
 	}
 	return encodePast(t.past())
@@ -110,10 +110,10 @@ func (t *thread) past() lattice.Past {
 
 // Learn takes what Past gave on another node.
 func (s *Sessions) Learn(of mesh.Session, past []byte) error {
-	if len(past) == 0 || !of.Level.Causal() {
+	if len(past) == 0 || of.IsZero() {
 		return nil
 	}
-	if of.Level == mesh.Transactional {
+	if of.Level.Pinned() {
 		return s.learnSight(of, past)
 	}
 	p, err := parsePast(past)

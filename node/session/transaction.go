@@ -56,12 +56,18 @@ func newTransaction(first []mesh.Key) *transaction {
 
 // ask has the home decide first reads from now on.
 func (tx *transaction) ask() {
+	if tx == nil {
+		return
+	}
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 	tx.asks = true
 }
 
 func (tx *transaction) asksHome() bool {
+	if tx == nil {
+		return false
+	}
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 	return tx.asks
@@ -95,6 +101,9 @@ func (tx *transaction) saw(how *reading) {
 
 // tear notes that the run has read two versions of a key.
 func (tx *transaction) tear(key mesh.Key) {
+	if tx == nil {
+		return // the first one stays: where two could be read the home was asked
+	}
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 	tx.torn = append(tx.torn, key)

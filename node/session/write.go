@@ -87,12 +87,19 @@ func (s *Sessions) wrote(ctx context.Context, of mesh.Session, key mesh.Key, bas
 		return mesh.AsError("put "+key.String(), err)
 	}
 	defer release()
+	if now, held := p.held(key); held && !blind && s.keepsWrites(p, of) {
+		base = now // another call of the stage may have written it since
+	}
 	for err == nil {
 		var next seen
 		if next, err = write(&base); err != nil {
 			break
 		}
 		at := p.write(key, next)
+		if s.keepsWrites(p, of) && s.keepWrite(p, key, &next) {
+			p.land(key, at, next, nil)
+			return nil
+		}
 		var t told
 		t, err = s.tellWrite(ctx, p, key, &next, &base, blind)
 		switch {

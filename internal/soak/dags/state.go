@@ -170,7 +170,7 @@ func (r *run) writeBeside(ctx context.Context) {
 			e.Ended, e.Acked = r.state.tick(), true
 		}
 		r.state.note(execution{}, e)
-		if r.schedule.Level.Causal() { // what is written outside of all runs comes after nothing
+		if r.schedule.Level != mesh.Eventual { // what is written outside of all runs comes after nothing
 			time.Sleep(10 * writeInterval)
 		}
 		time.Sleep(writeInterval)
@@ -208,7 +208,7 @@ func (r *run) history() []check.Event {
 		if e.Run == "" {
 			continue
 		}
-		if r.schedule.Level.Causal() {
+		if r.schedule.Level != mesh.Eventual {
 			e.Ordered, e.Earlier = true, r.state.by[i].job.dag.Earlier(e.Stage)
 		}
 		if r.schedule.Level == mesh.Transactional {

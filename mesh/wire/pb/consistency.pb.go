@@ -24,9 +24,10 @@ const (
 // RunSession names what the reads of a run have in common: mesh.Session.
 type RunSession struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Level         uint32                 `protobuf:"varint,1,opt,name=level,proto3" json:"level,omitempty"` // mesh.Consistency
-	Id            []byte                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`        // drawn by the home
-	Home          []byte                 `protobuf:"bytes,3,opt,name=home,proto3" json:"home,omitempty"`    // the node that knows which version of a key the session sees
+	Level         uint32                 `protobuf:"varint,1,opt,name=level,proto3" json:"level,omitempty"`   // mesh.Consistency
+	Id            []byte                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`          // drawn by the home
+	Home          []byte                 `protobuf:"bytes,3,opt,name=home,proto3" json:"home,omitempty"`      // the node that knows which version of a key the session sees
+	Shared        bool                   `protobuf:"varint,4,opt,name=shared,proto3" json:"shared,omitempty"` // a function that a stage of the run called takes part
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -80,6 +81,13 @@ func (x *RunSession) GetHome() []byte {
 		return x.Home
 	}
 	return nil
+}
+
+func (x *RunSession) GetShared() bool {
+	if x != nil {
+		return x.Shared
+	}
+	return false
 }
 
 // Seen is a version of a key as a session sees it. Version 0: there is no such key.
@@ -146,7 +154,7 @@ type PinRead struct {
 	Needs         []byte `protobuf:"bytes,4,opt,name=needs,proto3" json:"needs,omitempty"`
 	Made          []byte `protobuf:"bytes,5,opt,name=made,proto3" json:"made,omitempty"`
 	AsOf          []byte `protobuf:"bytes,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
-	Sight         []byte `protobuf:"bytes,7,opt,name=sight,proto3" json:"sight,omitempty"` // Sight: what the home may not have heard yet, at mesh.Transactional
+	Sight         []byte `protobuf:"bytes,7,opt,name=sight,proto3" json:"sight,omitempty"` // Sight: what the home may not have heard yet
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -230,12 +238,12 @@ func (x *PinRead) GetSight() []byte {
 	return nil
 }
 
-// Sight is what a run at mesh.Transactional has seen and written, as far as a
-// node knows. It travels with hops and results, and the home hears of it with
+// Sight is what a run at mesh.Repeatable or mesh.Transactional has seen and
+// written, as far as a node knows. It travels with hops and results, and the home hears of it with
 // whatever a node asks it for.
 type Sight struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Past          []byte                 `protobuf:"bytes,1,opt,name=past,proto3" json:"past,omitempty"` // lattice.Past: what has to be seen by what is read from now on
+	Past          []byte                 `protobuf:"bytes,1,opt,name=past,proto3" json:"past,omitempty"` // lattice.Past: what has to be seen by what is read from now on, at mesh.Transactional
 	Reads         []*Glance              `protobuf:"bytes,2,rep,name=reads,proto3" json:"reads,omitempty"`
 	Writes        []*Glance              `protobuf:"bytes,3,rep,name=writes,proto3" json:"writes,omitempty"` // the home knows more of them
 	Asks          bool                   `protobuf:"varint,4,opt,name=asks,proto3" json:"asks,omitempty"`    // more was read than this tells, or the run began anew: the home is asked about the first read of a key
@@ -306,10 +314,11 @@ type Glance struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	Version       uint64                 `protobuf:"fixed64,2,opt,name=version,proto3" json:"version,omitempty"` // Seen.version
-	Needs         []byte                 `protobuf:"bytes,3,opt,name=needs,proto3" json:"needs,omitempty"`       // as in PinRead, unless the home has heard of it
+	Needs         []byte                 `protobuf:"bytes,3,opt,name=needs,proto3" json:"needs,omitempty"`       // as in PinRead, at mesh.Transactional, unless the home has heard of it
 	Made          []byte                 `protobuf:"bytes,4,opt,name=made,proto3" json:"made,omitempty"`
 	AsOf          []byte                 `protobuf:"bytes,5,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	Holder        []byte                 `protobuf:"bytes,6,opt,name=holder,proto3" json:"holder,omitempty"` // who has read it; empty: the home has heard of it
+	Value         []byte                 `protobuf:"bytes,7,opt,name=value,proto3" json:"value,omitempty"`   // lattice.Value, at mesh.Repeatable, of what the home has not heard of and is small
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -386,6 +395,13 @@ func (x *Glance) GetHolder() []byte {
 	return nil
 }
 
+func (x *Glance) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
 // PinReply tells which version of the key the session sees, and where it is.
 type PinReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -394,7 +410,7 @@ type PinReply struct {
 	Stale         bool                   `protobuf:"varint,3,opt,name=stale,proto3" json:"stale,omitempty"`     // to a PinWrite: the session has seen another version than the base since; nothing changed
 	Past          []byte                 `protobuf:"bytes,4,opt,name=past,proto3" json:"past,omitempty"`        // lattice.Past: what the session has seen so far, at mesh.Transactional
 	Written       bool                   `protobuf:"varint,5,opt,name=written,proto3" json:"written,omitempty"` // the session sees what it has written itself
-	Sight         []byte                 `protobuf:"bytes,6,opt,name=sight,proto3" json:"sight,omitempty"`      // at mesh.Transactional, of a version that it has written: Sight, for the writer had seen other writes
+	Sight         []byte                 `protobuf:"bytes,6,opt,name=sight,proto3" json:"sight,omitempty"`      // of a version that it has written: Sight, for the writer had seen other writes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -845,12 +861,13 @@ var File_consistency_proto protoreflect.FileDescriptor
 const file_consistency_proto_rawDesc = "" +
 	"\n" +
 	"\x11consistency.proto\x12\bvirga.v1\x1a\n" +
-	"core.proto\"F\n" +
+	"core.proto\"^\n" +
 	"\n" +
 	"RunSession\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x12\n" +
-	"\x04home\x18\x03 \x01(\fR\x04home\"6\n" +
+	"\x04home\x18\x03 \x01(\fR\x04home\x12\x16\n" +
+	"\x06shared\x18\x04 \x01(\bR\x06shared\"6\n" +
 	"\x04Seen\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x06R\aversion\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value\"\xd3\x01\n" +
@@ -866,14 +883,15 @@ const file_consistency_proto_rawDesc = "" +
 	"\x04past\x18\x01 \x01(\fR\x04past\x12&\n" +
 	"\x05reads\x18\x02 \x03(\v2\x10.virga.v1.GlanceR\x05reads\x12(\n" +
 	"\x06writes\x18\x03 \x03(\v2\x10.virga.v1.GlanceR\x06writes\x12\x12\n" +
-	"\x04asks\x18\x04 \x01(\bR\x04asks\"\x9a\x01\n" +
+	"\x04asks\x18\x04 \x01(\bR\x04asks\"\xb0\x01\n" +
 	"\x06Glance\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x06R\aversion\x12\x14\n" +
 	"\x05needs\x18\x03 \x01(\fR\x05needs\x12\x12\n" +
 	"\x04made\x18\x04 \x01(\fR\x04made\x12\x13\n" +
 	"\x05as_of\x18\x05 \x01(\fR\x04asOf\x12\x16\n" +
-	"\x06holder\x18\x06 \x01(\fR\x06holder\"\xa2\x01\n" +
+	"\x06holder\x18\x06 \x01(\fR\x06holder\x12\x14\n" +
+	"\x05value\x18\a \x01(\fR\x05value\"\xa2\x01\n" +
 	"\bPinReply\x12\"\n" +
 	"\x04seen\x18\x01 \x01(\v2\x0e.virga.v1.SeenR\x04seen\x12\x18\n" +
 	"\aholders\x18\x02 \x03(\fR\aholders\x12\x14\n" +

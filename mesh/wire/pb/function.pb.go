@@ -888,7 +888,7 @@ type Invoke struct {
 	Work          []byte                 `protobuf:"bytes,4,opt,name=work,proto3" json:"work,omitempty"`                               // from which the effects have their ids; empty: none have any
 	WorkAgeUs     uint64                 `protobuf:"varint,5,opt,name=work_age_us,json=workAgeUs,proto3" json:"work_age_us,omitempty"` // how long ago the work was first executed; 0: it never was
 	Session       *RunSession            `protobuf:"bytes,6,opt,name=session,proto3" json:"session,omitempty"`                         // in which it reads and writes
-	Past          []byte                 `protobuf:"bytes,7,opt,name=past,proto3" json:"past,omitempty"`                               // lattice.Past: what that has seen, at a causal level; Sight at mesh.Transactional
+	Past          []byte                 `protobuf:"bytes,7,opt,name=past,proto3" json:"past,omitempty"`                               // lattice.Past: what that has seen, at a causal level; Sight at mesh.Repeatable and mesh.Transactional
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

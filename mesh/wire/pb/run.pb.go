@@ -1640,7 +1640,7 @@ type Hop struct {
 	Reports       []byte                 `protobuf:"bytes,8,opt,name=reports,proto3" json:"reports,omitempty"`              // encoded StageReports, not yet told to anyone else
 	Result        *Value                 `protobuf:"bytes,9,opt,name=result,proto3" json:"result,omitempty"`                // of the parent; none: it gave no value
 	Also          []*StageInput          `protobuf:"bytes,10,rep,name=also,proto3" json:"also,omitempty"`                   // of the receiver, that get the same of the same parent
-	Past          []byte                 `protobuf:"bytes,11,opt,name=past,proto3" json:"past,omitempty"`                   // lattice.Past: what the run's session has seen, at a causal level; Sight at mesh.Transactional
+	Past          []byte                 `protobuf:"bytes,11,opt,name=past,proto3" json:"past,omitempty"`                   // lattice.Past: what the run's session has seen, at a causal level; Sight at mesh.Repeatable and mesh.Transactional
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2252,6 +2252,7 @@ type SurveyRunReply struct {
 	Stages        []*StageStanding       `protobuf:"bytes,1,rep,name=stages,proto3" json:"stages,omitempty"`        // of the node, as far as it has heard of them
 	Forgotten     uint32                 `protobuf:"varint,3,opt,name=forgotten,proto3" json:"forgotten,omitempty"` // the last attempt whose stages the node has forgotten; they may have run
 	Reports       []byte                 `protobuf:"bytes,4,opt,name=reports,proto3" json:"reports,omitempty"`      // encoded StageReports: all that the node has
+	Past          []byte                 `protobuf:"bytes,5,opt,name=past,proto3" json:"past,omitempty"`            // as in Hop: stages that run again are to see the same
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2303,6 +2304,13 @@ func (x *SurveyRunReply) GetForgotten() uint32 {
 func (x *SurveyRunReply) GetReports() []byte {
 	if x != nil {
 		return x.Reports
+	}
+	return nil
+}
+
+func (x *SurveyRunReply) GetPast() []byte {
+	if x != nil {
+		return x.Past
 	}
 	return nil
 }
@@ -2382,6 +2390,7 @@ type AmendRun struct {
 	Run           *RunSpec               `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
 	LeftUs        uint64                 `protobuf:"varint,2,opt,name=left_us,json=leftUs,proto3" json:"left_us,omitempty"` // time left of the run when this was sent
 	Reported      []uint32               `protobuf:"varint,3,rep,packed,name=reported,proto3" json:"reported,omitempty"`    // sinks whose result the coordinator has
+	Past          []byte                 `protobuf:"bytes,4,opt,name=past,proto3" json:"past,omitempty"`                    // as in Hop
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2433,6 +2442,13 @@ func (x *AmendRun) GetLeftUs() uint64 {
 func (x *AmendRun) GetReported() []uint32 {
 	if x != nil {
 		return x.Reported
+	}
+	return nil
+}
+
+func (x *AmendRun) GetPast() []byte {
+	if x != nil {
+		return x.Past
 	}
 	return nil
 }
@@ -2995,20 +3011,22 @@ const file_run_proto_rawDesc = "" +
 	"\tSurveyRun\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\fR\x05runId\x12\x12\n" +
 	"\x04lost\x18\x02 \x03(\fR\x04lost\x12\x18\n" +
-	"\aattempt\x18\x03 \x01(\rR\aattempt\"\x7f\n" +
+	"\aattempt\x18\x03 \x01(\rR\aattempt\"\x93\x01\n" +
 	"\x0eSurveyRunReply\x12/\n" +
 	"\x06stages\x18\x01 \x03(\v2\x17.virga.v1.StageStandingR\x06stages\x12\x1c\n" +
 	"\tforgotten\x18\x03 \x01(\rR\tforgotten\x12\x18\n" +
-	"\areports\x18\x04 \x01(\fR\areportsJ\x04\b\x02\x10\x03\"e\n" +
+	"\areports\x18\x04 \x01(\fR\areports\x12\x12\n" +
+	"\x04past\x18\x05 \x01(\fR\x04pastJ\x04\b\x02\x10\x03\"e\n" +
 	"\rStageStanding\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x16\n" +
 	"\x06inputs\x18\x02 \x01(\fR\x06inputs\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\bR\x04done\x12\x12\n" +
-	"\x04kept\x18\x04 \x01(\bR\x04kept\"d\n" +
+	"\x04kept\x18\x04 \x01(\bR\x04kept\"x\n" +
 	"\bAmendRun\x12#\n" +
 	"\x03run\x18\x01 \x01(\v2\x11.virga.v1.RunSpecR\x03run\x12\x17\n" +
 	"\aleft_us\x18\x02 \x01(\x04R\x06leftUs\x12\x1a\n" +
-	"\breported\x18\x03 \x03(\rR\breported\"$\n" +
+	"\breported\x18\x03 \x03(\rR\breported\x12\x12\n" +
+	"\x04past\x18\x04 \x01(\fR\x04past\"$\n" +
 	"\tCheckRuns\x12\x17\n" +
 	"\arun_ids\x18\x01 \x03(\fR\x06runIds\"B\n" +
 	"\x0eCheckRunsReply\x120\n" +
