@@ -37,9 +37,9 @@ type Event struct {
 	// Repeated says of a read of a run that the stage was executed again: that
 	// one's reads are those of the run.
 	Repeated bool
-	Key     string
-	Writes  bool
-	Deletes bool // of a write: it leaves the key missing
+	Key      string
+	Writes   bool
+	Deletes  bool // of a write: it leaves the key missing
 	// Version names what was written, or read. No two writes of a key have the
 	// same. A read of a key that was missing has none.
 	Version string
