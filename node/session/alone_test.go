@@ -112,3 +112,17 @@ func TestWhatIsAboutToBeReadElsewhereIsReadAtHome(t *testing.T) {
 		t.Error("what is large was read ahead")
 	}
 }
+
+// A function that a stage has called may read what the stage is about to read.
+func TestAStageThatHasCalledAFunctionIsNotAlone(t *testing.T) {
+	w, of := repeatableWorld(t, 2)
+	shared := of
+	shared.Shared = true
+	if err := w.at(1).Share(t.Context(), shared); err != nil { // before it has read anything
+		t.Fatal(err)
+	}
+	w.set(key("k"), "a")
+	if got := w.sees(placed(of, mesh.Alone), 1, key("k")); got != "a" || w.made() == 0 {
+		t.Errorf("read %s after %d messages: the home has to decide", got, w.made())
+	}
+}

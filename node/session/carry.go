@@ -1,0 +1,249 @@
+package session
+
+import (
+	"context"
+	"maps"
+
+	"github.com/virga-mesh/virga/lattice"
+	"github.com/virga-mesh/virga/mesh"
+)
+
+// How a sight travels, and when the home is asked.
+
+// sightHere is what this node knows of a session, to travel.
+func (s *Sessions) sightHere(of mesh.Session, t *thread) []byte {
+	if p := s.here(of); p != nil && p.home != nil {
+		known := p.home.sight()
+		return known.encode(t.past())
+	}
+	past := t.past()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sight.encode(past)
+}
+
+// learnSight takes what sightHere gave on another node.
+func (s *Sessions) learnSight(of mesh.Session, raw []byte) error {
+	told, past, err := decodeSight(raw)
+	if err != nil {
+		return err
+	}
+	s.learnt(of, past)
+	p := s.here(of)
+	if p != nil && p.home != nil {
+		p.home.hear(told.untold())
+		return nil
+	}
+	t := s.thread(of)
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	t.sight.merge(told)
+	t.mu.Unlock()
+	if p != nil {
+		for key, version := range told.writes { // who asks for one from now on asks the home
+			p.forgetBefore(key, version)
+		}
+	}
+	return nil
+}
+
+// glance gives the version of a key that the run sees where the home need not
+// be asked: what this node has read, or what a stage before has. It is false where the home decides.
+func (s *Sessions) glance(ctx context.Context, p *pins, of mesh.Session, key mesh.Key, read *seen, how *reading) (now seen, decided bool) {
+	t := s.thread(of)
+	if t == nil {
+		return seen{}, false
+	}
+	mine := glance{version: read.version(), how: how, holder: s.cfg.Self}
+	if of.Level == mesh.Repeatable && read.value.Size() <= inlineBytes {
+		mine.value = read.value
+	}
+	t.mu.Lock()
+	_, written := t.sight.writes[key]
+	known := t.sight.reads[key]
+	switch {
+	case written, len(known) == 0 && !(t.sight.room() && mayDecide(of)):
+		t.mu.Unlock()
+		return seen{}, false
+	case len(known) == 0:
+		t.sight.look(key, mine)
+		t.mu.Unlock()
+		return *read, true
+	}
+	first := known[0]
+	t.mu.Unlock()
+	then := first.seen()
+	switch {
+	case first.version == mine.version:
+		return *read, true
+	case then.isHere():
+		return then, true
+	case first.holder == "" || first.holder == s.cfg.Self:
+		return seen{}, false
+	}
+	if found, err := s.readPinned(ctx, p, first.holder, key, first.version); err == nil && found.isHere() {
+		return found, true
+	}
+	if ctx.Err() != nil || of.Level != mesh.Transactional {
+		return seen{}, false
+	}
+	// It is gone. The run goes on with this one, and begins anew in the end.
+	t.mu.Lock()
+	t.sight.look(key, mine)
+	t.mu.Unlock()
+	return *read, true
+}
+
+// mayDecide reports whether who reads in a session may do so first, without the home.
+func mayDecide(of mesh.Session) bool {
+	return of.Level == mesh.Transactional || of.Place != mesh.Somewhere
+}
+
+// telling is what the home is told of with whatever it is asked.
+func (s *Sessions) telling(p *pins) (raw []byte, heard func()) {
+	t := s.thread(p.of)
+	if t == nil {
+		return nil, func() {}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	told := sight{reads: t.sight.untold()}
+	if told.reads == nil {
+		return nil, func() {}
+	}
+	return told.encode(lattice.Past{}), func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.sight.heard(told.reads)
+	}
+}
+
+// Ask has the home of a transaction decide which version of a key the run sees at
+// each first read, where the run goes on from this node: of what is read where
+// nobody takes the result the home would not hear.
+func (s *Sessions) Ask(of mesh.Session) {
+	if of.Level != mesh.Transactional {
+		return
+	}
+	if p := s.here(of); p != nil && p.home != nil {
+		p.home.tx.ask()
+		return
+	}
+	if t := s.thread(of); t != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.sight.asks = true
+	}
+}
+
+// Settle tells the home of a session what it has read on this node, where no
+// result takes that along. At levels that are not Pinned there is nothing to tell.
+func (s *Sessions) Settle(ctx context.Context, of mesh.Session) error {
+	t, p := s.thread(of), s.here(of)
+	if !of.Level.Pinned() || t == nil || p == nil || p.home != nil {
+		return nil
+	}
+	t.mu.Lock()
+	untold := t.sight.untold()
+	t.mu.Unlock()
+	for key := range untold {
+		_, err := s.tell(ctx, p, key, nil, nil) // asked about one, it hears of all
+		return err
+	}
+	return nil
+}
+
+// Share has a session go on where functions that a stage calls take part: from
+// now on the home decides, and hears what only this node knows that was written.
+func (s *Sessions) Share(ctx context.Context, of mesh.Session) error {
+	t := s.thread(of)
+	if of.Level != mesh.Repeatable || t == nil || of.Home == s.cfg.Self {
+		return nil
+	}
+	t.mu.Lock()
+	t.sight.asks = true
+	unsaid := maps.Clone(t.sight.unsaid)
+	t.mu.Unlock()
+	for key, now := range unsaid {
+		p, err := s.pinsOf(ctx, of)
+		if err == nil {
+			_, err = s.tellWrite(ctx, p, key, &now, &seen{missing: true}, true)
+		}
+		if err != nil {
+			return mesh.AsError("put "+key.String(), err)
+		}
+		t.mu.Lock()
+		delete(t.sight.unsaid, key)
+		t.mu.Unlock()
+	}
+	return nil
+}
+
+// keepsWrites reports whether this is the last stage of a run: of what it writes
+// the home need not hear, for nobody reads after it.
+func (s *Sessions) keepsWrites(p *pins, of mesh.Session) bool {
+	return of.Level == mesh.Repeatable && of.Place == mesh.Last && p.home == nil
+}
+
+// keepWrite notes such a write. It is false once functions take part that the stage calls.
+func (s *Sessions) keepWrite(p *pins, key mesh.Key, next *seen) (kept bool) {
+	s.know(p, func(t *sight) {
+		if t.asks {
+			return
+		}
+		if t.unsaid == nil {
+			t.unsaid = map[mesh.Key]seen{}
+		}
+		t.unsaid[key], kept = *next, true
+	})
+	return kept
+}
+
+// Foresee has a run at mesh.Repeatable, whose home is this node, read keys first that
+// its stages on other nodes are about to read, as far as they are small and at hand:
+// so these need not ask.
+func (s *Sessions) Foresee(ctx context.Context, of mesh.Session, keys []mesh.Key) error {
+	if of.Level != mesh.Repeatable || of.Home != s.cfg.Self {
+		return nil
+	}
+	for _, key := range keys[:min(len(keys), maxGlances)] {
+		if size, found := s.cfg.AtHand(key); !found || size > inlineBytes {
+			continue
+		}
+		if _, _, err := s.see(ctx, of, key); err != nil {
+			return mesh.AsError("get "+key.String(), err)
+		}
+	}
+	return nil
+}
+
+// decided notes which version of a key the home has said that the run sees.
+func (s *Sessions) decided(p *pins, key mesh.Key, now *seen, written bool) {
+	version := now.version()
+	s.know(p, func(t *sight) {
+		if written {
+			t.wrote(key, version)
+		} else if _, known := t.writes[key]; !known {
+			t.look(key, glance{version: version})
+		}
+	})
+}
+
+// noteWrite notes a write that the home has heard of.
+func (s *Sessions) noteWrite(p *pins, key mesh.Key, version uint64) {
+	s.know(p, func(t *sight) { t.wrote(key, version) })
+}
+
+// know changes what this node knows of a session whose home is elsewhere.
+func (s *Sessions) know(p *pins, change func(*sight)) {
+	if p.home != nil {
+		return
+	}
+	if t := s.thread(p.of); t != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		change(&t.sight)
+	}
+}
