@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -78,6 +79,28 @@ func (s *Sessions) agree(ctx context.Context, tx *transaction, entries map[mesh.
 	return nil, mesh.Errorf(mesh.Conflict, "session", "what the run has read changes too fast to be read as of one moment")
 }
 
+// Owners that cannot tell yet whether a key exists, since they have just come, can
+// soon. A run that has come to its end waits for that, rather than fail.
+const (
+	agreePatience = time.Second
+	agreePause    = 20 * time.Millisecond
+)
+
+func (s *Sessions) readPatiently(ctx context.Context, key mesh.Key, past lattice.Past) (CausalRead, error) {
+	began := time.Now()
+	for {
+		read, err := s.cfg.Causal.Read(ctx, key, past, true)
+		if err == nil || mesh.KindOf(err) != mesh.Unavailable || time.Since(began) > agreePatience {
+			return read, err
+		}
+		select {
+		case <-time.After(agreePause):
+		case <-ctx.Done():
+			return read, err
+		}
+	}
+}
+
 // readAll reads keys, all at once.
 func (s *Sessions) readAll(ctx context.Context, keys []mesh.Key, past lattice.Past) (map[mesh.Key]CausalRead, error) {
 	const atOnce = 32
@@ -92,7 +115,7 @@ func (s *Sessions) readAll(ctx context.Context, keys []mesh.Key, past lattice.Pa
 		room <- struct{}{}
 		all.Go(func() {
 			defer func() { <-room }()
-			read, err := s.cfg.Causal.Read(ctx, key, past, true)
+			read, err := s.readPatiently(ctx, key, past)
 			mu.Lock()
 			defer mu.Unlock()
 			if reads[key] = read; err != nil {

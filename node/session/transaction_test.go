@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -18,6 +20,7 @@ type shelf struct {
 	mu        sync.Mutex
 	reads     map[mesh.Key]CausalRead
 	asked     []mesh.Key
+	away      int // how many reads more nobody can answer
 	committed []txn.Write
 	seen      lattice.Past
 }
@@ -33,6 +36,10 @@ func (s *shelf) Read(_ context.Context, key mesh.Key, need lattice.Past, togethe
 		return CausalRead{}, errors.New("a transaction reads what was not written together")
 	}
 	s.asked = append(s.asked, key)
+	if s.away > 0 {
+		s.away--
+		return CausalRead{}, mesh.Errorf(mesh.Unavailable, "get "+key.String(), "owners cannot tell yet")
+	}
 	read := s.reads[key]
 	read.AsOf = read.AsOf.Join(need)
 	return read, nil
@@ -144,6 +151,31 @@ func TestWhatATransactionReadsIsOfOneMoment(t *testing.T) {
 	if open := w.at(0).Open(); open != 0 {
 		t.Errorf("%d sessions are left at the home", open)
 	}
+}
+
+func TestACommitWaitsForOwnersThatCannotTellYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s, of := transactionWorld(t, 1)
+		s.put("x", "a", 1, lattice.Past{})
+		w.sees(of, 0, key("x"))
+		s.away = 5
+		if err := w.at(0).Commit(t.Context(), of); err != nil {
+			t.Error(err)
+		}
+		w.at(0).End(of)
+		again, err := w.at(0).Begin(mesh.Transactional)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.sees(again, 0, key("x"))
+		s.away, s.asked = 1<<30, nil
+		wantKind(t, w.at(0).Commit(t.Context(), again), mesh.Unavailable)
+		if n := s.timesAsked("x"); n < 2 || n > 100 {
+			t.Errorf("asked %d times", n)
+		}
+		w.at(0).End(again)
+		time.Sleep(time.Minute) // until the contexts of reads have ended
+	})
 }
 
 func TestACommitReadsAgainOnlyWhatMayBeTooOld(t *testing.T) {
