@@ -195,10 +195,9 @@ func (c *checker) nonRepeatable() {
 // writes.
 func (c *checker) writesBetween(of []int, one, other int) bool {
 	a, b := &c.events[one], &c.events[other]
-	before := func(e, later *Event) bool { return later.follows(e) }
 	return slices.ContainsFunc(of, func(i int) bool {
 		w := &c.events[i]
-		return w.Writes && w.Key == a.Key && !(before(w, a) && before(w, b)) && !(before(a, w) && before(b, w))
+		return w.Writes && w.Key == a.Key && !(a.follows(w) && b.follows(w)) && !(w.follows(a) && w.follows(b))
 	})
 }
 

@@ -24,11 +24,11 @@ type Outcome struct {
 // began anew is dropped.
 //
 // A stage that was executed more than once comes before no other: which of its results
-// the others got is not known. The reads of the run are those of the last one. In a transaction nothing is promised of what its
-// executions have read but for the last one, and it is not known which of its writes were
-// made: each of those, and each that was not answered or answered after the end, stands
-// alone, and need not be there. So it is with what a node goes on to read after the end,
-// unaware that it was taken for lost.
+// the others got is not known. The reads of the run are those of the last one. In a
+// transaction nothing is promised of what the others have read, nor of what a node goes
+// on to read after the end, unaware that it was taken for lost; and it is not known which
+// of the writes were made: each of those, and each that was not answered or answered after
+// the end, stands alone, and need not be there.
 func Conclude(events []Event, outcomes map[string]Outcome) []Event {
 	c := &conclusion{outcomes: outcomes, last: map[string]uint32{}, executions: map[stageOf][]execution{}}
 	for _, e := range events {

@@ -125,10 +125,7 @@ func (c *coordination) attempt() {
 		return
 	}
 	if keys := c.readElsewhere(places); len(keys) > 0 {
-		if err := c.runs.cfg.Sessions.Foresee(c.ctx, c.in, keys); err != nil {
-			c.broken(err)
-			return
-		}
+		c.runs.cfg.Sessions.Foresee(c.ctx, c.in, keys)
 	}
 	s.begin(c.args)
 }
@@ -139,18 +136,8 @@ func (c *coordination) readElsewhere(places []Placement) (keys []mesh.Key) {
 		return nil
 	}
 	for i, place := range places {
-		if place.Node == c.runs.cfg.Self {
-			continue
-		}
-		for _, arg := range c.args[i] {
-			if arg.Ref.Key.Name != "" {
-				keys = append(keys, arg.Ref.Key)
-			}
-			for _, hole := range arg.Holes {
-				if hole.Key.Name != "" {
-					keys = append(keys, hole.Key)
-				}
-			}
+		if place.Node != c.runs.cfg.Self {
+			keys = append(keys, references(c.args[i])...)
 		}
 	}
 	return keys

@@ -80,7 +80,8 @@ func (s *Sessions) agree(ctx context.Context, tx *transaction, entries map[mesh.
 }
 
 // Owners that cannot tell yet whether a key exists, since they have just come, can
-// soon. A run that has come to its end waits for that, rather than fail.
+// soon. What a run has read is read again when it has come to its end, or begun
+// anew: that waits rather than fail the run.
 const (
 	agreePatience = time.Second
 	agreePause    = 20 * time.Millisecond

@@ -203,20 +203,16 @@ func (s *Sessions) keepWrite(p *pins, key mesh.Key, next *seen) (kept bool) {
 
 // Foresee has a run at mesh.Repeatable, whose home is this node, read keys first that
 // its stages on other nodes are about to read, as far as they are small and at hand:
-// so these need not ask.
-func (s *Sessions) Foresee(ctx context.Context, of mesh.Session, keys []mesh.Key) error {
+// so these need not ask. What cannot be read they ask about.
+func (s *Sessions) Foresee(ctx context.Context, of mesh.Session, keys []mesh.Key) {
 	if of.Level != mesh.Repeatable || of.Home != s.cfg.Self {
-		return nil
+		return
 	}
 	for _, key := range keys[:min(len(keys), maxGlances)] {
-		if size, found := s.cfg.AtHand(key); !found || size > inlineBytes {
-			continue
-		}
-		if _, _, err := s.see(ctx, of, key); err != nil {
-			return mesh.AsError("get "+key.String(), err)
+		if size, found := s.cfg.AtHand(key); found && size <= inlineBytes {
+			_, _, _ = s.see(ctx, of, key)
 		}
 	}
-	return nil
 }
 
 // decided notes which version of a key the home has said that the run sees.

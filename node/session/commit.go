@@ -50,7 +50,7 @@ func (s *Sessions) Commit(ctx context.Context, in mesh.Session) error {
 			writes = append(writes, txn.Write{Key: key, Value: payload, Deletes: e.seen.missing})
 		}
 	}
-	if torn := h.tx.isTorn(); len(torn) > 0 {
+	if torn := h.tx.tornKeys(); len(torn) > 0 {
 		return mesh.Errorf(mesh.Conflict, "commit", "stages beside one another have read %d keys, such as %s, in different versions", len(torn), torn[0])
 	}
 	changed, err := s.agree(ctx, h.tx, reads)

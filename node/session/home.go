@@ -29,7 +29,7 @@ type entry struct {
 	seen    seen // without its value where only holders have it
 	written bool // seen is what the run itself wrote last
 	holders []mesh.NodeID
-	read    *reading // of a transaction, how it first saw the key; nil: it has only written it
+	read    *reading // how a transaction first saw the key, nil: it has only written it; else what was heard of it
 }
 
 // take gives the entry of a key, and the turn to change it until release.
@@ -114,6 +114,9 @@ func (h *home) sight() *sight {
 	defer h.mu.Unlock()
 	t := &sight{asks: h.tx.asksHome(), writes: maps.Clone(h.written)}
 	for key, e := range h.keys {
+		if t.asks && !t.hasRoom() {
+			return t // no more of them travels
+		}
 		if _, written := t.writes[key]; written {
 			continue
 		}

@@ -281,11 +281,11 @@ func (s *Sessions) current(p *pins, e *entry, but mesh.NodeID) verdict {
 
 // HandlePinRead answers a node that has read a key for a session of this home.
 func (s *Sessions) HandlePinRead(ctx context.Context, from mesh.NodeID, m *pb.PinRead) (*pb.PinReply, error) {
-	of, p, key, err := s.atHome(ctx, m.GetSession(), m.GetKey())
+	p, key, err := s.atHome(ctx, m.GetSession(), m.GetKey())
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Learn(of, m.Sight); err != nil {
+	if err := s.Learn(p.of, m.Sight); err != nil {
 		return nil, err
 	}
 	var read *seen
@@ -326,15 +326,16 @@ func (t *told) message(read *seen) *pb.PinReply {
 }
 
 // atHome finds a session of this home.
-func (s *Sessions) atHome(ctx context.Context, session *pb.RunSession, k *pb.Key) (of mesh.Session, p *pins, key mesh.Key, err error) {
-	if of, key, err = named(session, k); err != nil {
-		return of, nil, key, err
+func (s *Sessions) atHome(ctx context.Context, session *pb.RunSession, k *pb.Key) (*pins, mesh.Key, error) {
+	of, key, err := named(session, k)
+	if err != nil {
+		return nil, key, err
 	}
 	if of.Home != s.cfg.Self {
-		return of, nil, key, mesh.Errorf(mesh.Invalid, "session", "its home is %s: expected %s", of.Home, s.cfg.Self)
+		return nil, key, mesh.Errorf(mesh.Invalid, "session", "its home is %s: expected %s", of.Home, s.cfg.Self)
 	}
-	p, err = s.pinsOf(ctx, of)
-	return of, p, key, err
+	p, err := s.pinsOf(ctx, of)
+	return p, key, err
 }
 
 func named(session *pb.RunSession, k *pb.Key) (of mesh.Session, key mesh.Key, err error) {

@@ -44,7 +44,9 @@ func (g *glance) seen() seen {
 }
 
 // room reports whether one more read may travel with the run.
-func (t *sight) room() bool { return !t.asks && t.count < maxGlances }
+func (t *sight) room() bool { return !t.asks && t.hasRoom() }
+
+func (t *sight) hasRoom() bool { return t.count < maxGlances }
 
 // look takes up a read. What the home has heard of is left out where there is
 // no room: then the home is asked from now on.
@@ -58,7 +60,7 @@ func (t *sight) look(key mesh.Key, g glance) {
 			return
 		}
 	}
-	if g.holder == "" && t.count >= maxGlances {
+	if g.holder == "" && !t.hasRoom() {
 		t.asks = true
 		return
 	}

@@ -109,8 +109,8 @@ func (tx *transaction) tear(key mesh.Key) {
 	tx.torn = append(tx.torn, key)
 }
 
-// isTorn gives the keys of which it has.
-func (tx *transaction) isTorn() []mesh.Key {
+// tornKeys gives the keys of which it has.
+func (tx *transaction) tornKeys() []mesh.Key {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 	return tx.torn

@@ -206,11 +206,11 @@ func (s *Sessions) hasForgotten(ctx context.Context, p *pins, e *entry, node mes
 
 // HandlePinWrite answers a node that has written a key for a session of this home.
 func (s *Sessions) HandlePinWrite(ctx context.Context, from mesh.NodeID, m *pb.PinWrite) (*pb.PinReply, error) {
-	of, p, key, err := s.atHome(ctx, m.GetSession(), m.GetKey())
+	p, key, err := s.atHome(ctx, m.GetSession(), m.GetKey())
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Learn(of, m.Sight); err != nil {
+	if err := s.Learn(p.of, m.Sight); err != nil {
 		return nil, err
 	}
 	next, err := parseSeen(m.GetWritten())
