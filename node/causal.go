@@ -57,7 +57,7 @@ func (c causal) readOnce(ctx context.Context, key mesh.Key, need lattice.Past, t
 		}
 		read, err := r.replica.Read(ctx, key)
 		same := c.View() == view // else what was read may be of a key that others own
-		if err != nil || same {
+		if err != nil || same && r.replica.IsFirm(ctx, key, read) {
 			shown := c.shown(ctx, read, true, view)
 			if shown.AsOf = need; read.Here {
 				shown.AsOf = need.Join(held)
@@ -88,24 +88,11 @@ func unsealed(read replica.Reading) lattice.Stamp {
 // to be had: so what a node shows of its own copies is a cut.
 func (c causal) shown(ctx context.Context, read replica.Reading, owns bool, view mesh.ID) session.CausalRead {
 	holds := owns && read.Here
-	if holds {
-		c.settle(ctx, read)
+	if holds && !read.Needs.IsZero() {
+		c.rooms.cut.Has(ctx, read.Needs) // ends with the attempts to vouch that it waits for
 	}
 	return session.CausalRead{
 		Value: read.Value, Found: read.Found, Here: read.Here, Holds: holds, View: view, Needs: read.Needs, Made: read.Made,
-	}
-}
-
-// settle waits until what was read here is no more than what others can have
-// seen: until this node has what it depends on, and until what this node has
-// just written is acknowledged, or will not be. Both end with the attempts that
-// they wait for.
-func (c causal) settle(ctx context.Context, read replica.Reading) {
-	if own := read.Made.Of(string(c.rooms.self)); own > 0 {
-		c.rooms.replica.Decided(ctx, own)
-	}
-	if !read.Needs.IsZero() {
-		c.rooms.cut.Has(ctx, read.Needs)
 	}
 }
 

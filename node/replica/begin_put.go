@@ -177,11 +177,11 @@ func (b *begunPut) wait() {
 // conclude answers, now that the outcome is known.
 func (b *begunPut) conclude() {
 	s := b.sent
-	b.replica.flights.conclude(s.flight)
 	s.mu.Lock()
 	result, ack := s.write.outcome, s.write.ack
 	err := s.shortError(b.replica.background, b.change)
 	s.mu.Unlock()
+	b.replica.flights.conclude(s.flight, result != short)
 	if result == again {
 		b.repeat() // this goroutine may wait: see onItsWay
 		return

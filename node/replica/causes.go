@@ -47,6 +47,9 @@ func (r *Replica) ReadConfirmed(ctx context.Context, key mesh.Key) (Reading, err
 		return Reading{}, err
 	}
 	cell, quorum, err := r.readConfirmed(ctx, key, 0)
+	if err == nil {
+		r.flights.found(key, cell.Made().Of(string(r.Self)))
+	}
 	return r.reading(ctx, key, cell, false, quorum, err)
 }
 

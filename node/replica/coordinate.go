@@ -32,7 +32,7 @@ func (r *Replica) coordinate(ctx context.Context, c change, q quorum, d mesh.Dur
 			return mesh.Ack{}, err
 		}
 		ack, result, err := r.spread(ctx, c, w, f, q, d)
-		r.flights.conclude(f)
+		r.flights.conclude(f, result != short)
 		switch result {
 		case acked:
 			if err := w.inTime(c); err != nil {

@@ -15,6 +15,7 @@ type flights struct {
 	applying wave   // writes that have begun, and are not in this node's store yet
 	deciding wave   // and those of which it is not known yet whether enough owners hold them
 	decided  uint64 // up to which lattice.Stamp.Time they are known to have been waited for
+	doubts   doubts
 	to       map[mesh.NodeID]*course
 	lost     uint64 // how often it was not known who had to be sent a write
 }
@@ -117,14 +118,18 @@ func (f *flights) applied(w *flight) {
 	}
 }
 
-// conclude says that it is known whether enough owners hold the write.
-func (f *flights) conclude(w *flight) {
+// conclude says whether enough owners hold the write, or hold a delete that won over it.
+func (f *flights) conclude(w *flight, enough bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if w != nil && w.deciding != nil {
-		f.deciding.leave(w.deciding)
-		w.deciding = nil
+	if w == nil || w.deciding == nil {
+		return
 	}
+	if !enough {
+		f.doubts.raise()
+	}
+	f.deciding.leave(w.deciding)
+	w.deciding = nil
 }
 
 // landed says that a node has answered, or that it will not: then it may have missed the write.
@@ -150,7 +155,7 @@ func (f *flights) landed(w *flight, node mesh.NodeID, has bool) {
 // have, been made here: then all have missed it.
 func (f *flights) crash(w *flight, made bool) {
 	f.applied(w)
-	f.conclude(w)
+	f.conclude(w, !made)
 	for len(w.bound) > 0 {
 		f.landed(w, w.bound[0].node, !made)
 	}
@@ -190,21 +195,28 @@ func endOf(ctx context.Context, waits []*pass) error {
 	return nil
 }
 
-// Decided returns when it is known, of all writes that this node made up to a
-// time, whether enough owners hold them: until then a copy shows what may be
-// lost with this node. It gives up with the context.
-func (r *Replica) Decided(ctx context.Context, time uint64) {
-	f := &r.flights
+// isFirm waits until it is known, of all writes that this node made up to a
+// time, whether enough owners hold them, and reports whether this is so of what it
+// made then of a key: else a copy shows what may be lost with this node.
+func (f *flights) isFirm(ctx context.Context, key mesh.Key, time uint64) bool {
 	f.mu.Lock()
-	if time <= f.decided {
-		f.mu.Unlock()
-		return
+	var waits []*pass
+	if time > f.decided {
+		waits = f.deciding.turn()
 	}
-	waits := f.deciding.turn()
 	f.mu.Unlock()
-	if endOf(ctx, waits) == nil {
-		f.mu.Lock()
-		f.decided = max(f.decided, time)
-		f.mu.Unlock()
+	if endOf(ctx, waits) != nil {
+		return false
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.decided = max(f.decided, time)
+	return f.doubts.has(key, time)
+}
+
+// found says that most owners hold what this node made of a key up to a time.
+func (f *flights) found(key mesh.Key, time uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.doubts.clear(key, time)
 }

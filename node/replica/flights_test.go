@@ -5,6 +5,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 )
 
@@ -83,25 +84,37 @@ func TestAFlushEndsWithItsContext(t *testing.T) {
 	if _, err := r.Flush(ctx, "b"); mesh.KindOf(err) != mesh.Cancelled {
 		t.Errorf("Flush = %v, want Cancelled", err)
 	}
-	r.Decided(ctx, 5) // gives up, too
+	if r.flights.isFirm(ctx, mesh.Key{}, 5) {
+		t.Error("it is firm before the outcome is known")
+	}
 }
 
-func TestDecidedWaitsForTheOutcome(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := &Replica{}
-		w := r.flights.depart([]mesh.NodeID{"b"}, nil, "a")
-		decided := make(chan struct{})
-		go func() {
-			r.Decided(t.Context(), 5)
-			close(decided)
-		}()
-		synctest.Wait()
-		select {
-		case <-decided:
-			t.Error("before the outcome is known")
-		default:
-		}
-		r.flights.conclude(w)
-		<-decided
-	})
+func TestWhatIsFirmIsKnownWithTheOutcome(t *testing.T) {
+	for _, enough := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			r, key := &Replica{}, mesh.Key{Namespace: "n", Name: "k"}
+			r.flights.doubts.now = func() lattice.Stamp { return lattice.Stamp{Time: 7} }
+			w := r.flights.depart([]mesh.NodeID{"b"}, nil, "a")
+			firm := make(chan bool, 1)
+			go func() { firm <- r.flights.isFirm(t.Context(), key, 5) }()
+			synctest.Wait()
+			if len(firm) > 0 {
+				t.Error("before the outcome is known")
+			}
+			r.flights.conclude(w, enough)
+			if is := <-firm; is != enough {
+				t.Errorf("firm = %v: enough owners hold it: %v", is, enough)
+			}
+			r.flights.found(key, 5)
+			if !r.flights.isFirm(t.Context(), key, 5) {
+				t.Error("not firm, and most owners hold it")
+			}
+			if is := r.flights.isFirm(t.Context(), key, 6); is != enough {
+				t.Errorf("a later write of the key is firm: %v, and too few owners held one: %v", is, !enough)
+			}
+			if !r.flights.isFirm(t.Context(), key, 8) {
+				t.Error("a write after all that is in doubt is not firm")
+			}
+		})
+	}
 }

@@ -189,6 +189,9 @@ type Options struct {
 	// Observe has later stamps follow one that was told; the clock is Local's. Nil:
 	// no write has causes.
 	Observe func(lattice.Stamp) error
+	// Now gives a stamp after all that this node has given or seen. Nil: IsFirm
+	// takes every write for acknowledged.
+	Now func() lattice.Stamp
 	// Cache may be nil: then every read at a non-owner goes to an owner.
 	Cache Cache
 	// Subscriptions may be nil: then nobody is told of changes.

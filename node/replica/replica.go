@@ -55,7 +55,7 @@ type Replica struct {
 func New(o Options) *Replica {
 	o = o.withDefaults()
 	background, stop := context.WithCancel(context.Background())
-	return &Replica{
+	r := &Replica{
 		Options: o, recent: newRecentWrites(o.RememberedWrites),
 		memory: newWriteMemory(o.HeldWrites, time.Now()), hinted: newHintedWrites(o.RememberedWrites),
 		fates:      newFates(o.HeldWrites, time.Now()),
@@ -64,6 +64,9 @@ func New(o Options) *Replica {
 		due: newDeliveries(o.RetryFirst, o.RetryLongest), wake: make(chan struct{}, 1),
 		sync: newSyncing(o), sight: make(chan struct{}, 1),
 	}
+	r.flights.doubts.now = o.Now
+	r.flights.doubts.raise()
+	return r
 }
 
 // Run delivers to other nodes what they are owed, keeps what this node holds
