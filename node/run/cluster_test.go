@@ -49,6 +49,7 @@ type cluster struct {
 	outputErr error
 	written   map[string]int                             // outputs by id
 	sendErr   func(to mesh.NodeID, m wire.Message) error // if any
+	sending   func(ctx context.Context, m wire.Message)  // before a message is sent, without the lock; if any
 	ledger    *ledger
 	turn      uint64
 	sent      map[string]int // messages by type

@@ -12,6 +12,9 @@ import (
 // Send encodes, and delivers once or twice after a while. What goes to a
 // node whose death nobody has noticed is lost.
 func (m *member) Send(ctx context.Context, to mesh.NodeID, msg wire.Message) error {
+	if m.sending != nil {
+		m.sending(ctx, msg)
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}

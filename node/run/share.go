@@ -25,6 +25,7 @@ type share struct {
 	exec    execution
 	charged int64
 	dropped bool
+	passing int                    // ends of stages that are being handed on
 	retains bool                   // the session of a run that another node coordinates
 	cutOff  []mesh.NodeID          // nodes of the run that this one has seen die
 	losers  map[int]contextOfStage // of any-of stages that run
@@ -167,6 +168,7 @@ func (s *share) reject(t task, under *spec, err error) error {
 func (s *share) pass(t task, under *spec, end ending) (next task, since time.Time, more bool) {
 	since = time.Now()
 	out, told, err := s.finish(t, under, end)
+	defer s.passed()
 	if err != nil {
 		s.fail(t.stage, under, err)
 		return task{}, since, false
@@ -178,7 +180,6 @@ func (s *share) pass(t task, under *spec, end ending) (next task, since time.Tim
 	if out.sink {
 		s.answer(t.stage, end, told)
 	}
-	s.dropIfDone()
 	if len(out.invoke) == 0 {
 		return task{}, since, false
 	}
@@ -188,6 +189,7 @@ func (s *share) pass(t task, under *spec, end ending) (next task, since time.Tim
 func (s *share) finish(t task, under *spec, end ending) (out outputs, told reports, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.passing++
 	if s.dropped {
 		return outputs{}, reports{}, nil
 	}
@@ -206,14 +208,12 @@ func (s *share) spawn(t task, ready time.Time) {
 	s.runs.stages.Do(func() { s.drive(t, ready) })
 }
 
-// dropIfDone drops a share that nobody needs any more, and whose coordinator
-// will not say so.
-func (s *share) dropIfDone() {
-	if s.lead != nil {
-		return
-	}
+// passed says that the end of a stage has been handed on. It drops a share that
+// nobody needs any more, and whose coordinator will not say so.
+func (s *share) passed() {
 	s.mu.Lock()
-	done := s.exec.left == 0 && !s.exec.spec.keeps(s.exec.self)
+	s.passing--
+	done := s.lead == nil && s.passing == 0 && s.exec.left == 0 && !s.exec.spec.keeps(s.exec.self)
 	s.mu.Unlock()
 	if done {
 		s.drop()

@@ -23,13 +23,14 @@ func (s *share) lost(stage int, node mesh.NodeID) {
 func (s *share) fail(stage int, under *spec, err error) {
 	s.mu.Lock()
 	s.exec.close(stage, under)
+	s.passing++
 	s.mu.Unlock()
+	defer s.passed()
 	if s.lead != nil {
 		s.lead.stageFailed(under.attempt, stage, err)
 	} else {
 		s.tell(failure(under, stage, wire.FromError(err, s.runs.cfg.Self)))
 	}
-	s.dropIfDone()
 }
 
 func (s *share) result(sp *spec, stage int) *pb.SinkResult {
