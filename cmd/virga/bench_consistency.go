@@ -29,6 +29,7 @@ const (
 type consistencyOptions struct {
 	levelRuns  int // measured of each level
 	runCallers int
+	commitRuns int // measured of each number of keys and level
 	auditRuns  int // recorded of each level
 	auditKeys  int
 	replicas   int    // nodes that own a key
@@ -36,13 +37,14 @@ type consistencyOptions struct {
 }
 
 func defaultConsistencyOptions() consistencyOptions {
-	return consistencyOptions{levelRuns: 4000, runCallers: 1, auditRuns: 1000, auditKeys: 20, replicas: 3, seed: 1}
+	return consistencyOptions{levelRuns: 4000, runCallers: 1, commitRuns: 1000, auditRuns: 1000, auditKeys: 20, replicas: 3, seed: 1}
 }
 
 func (o *consistencyOptions) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.IntVar(&o.levelRuns, "runs", o.levelRuns, "runs of each level that are measured, in blocks of 50, in the suite consistency")
-	flags.IntVar(&o.runCallers, "run-callers", o.runCallers, "callers at once of those runs")
+	flags.IntVar(&o.runCallers, "run-callers", o.runCallers, "callers at once of the runs that --runs and --commit-runs count")
+	flags.IntVar(&o.commitRuns, "commit-runs", o.commitRuns, "runs of each case that writes several keys in a call, in blocks of 50, in the suite consistency; 0: none")
 	flags.IntVar(&o.auditRuns, "audit-runs", o.auditRuns, "runs of each level that are recorded to look for anomalies, in the suite consistency; 0: none")
 	flags.IntVar(&o.auditKeys, "audit-keys", o.auditKeys, "keys that those runs have")
 	flags.IntVar(&o.replicas, "replicas", o.replicas, "nodes of the three that own a key, in the suite consistency; the others read it through their caches")
@@ -62,6 +64,7 @@ func (o *consistencyOptions) validate() error {
 		n, least, atMost int
 	}{
 		{"--runs", o.levelRuns, 1, maxWeaveRuns}, {"--run-callers", o.runCallers, 1, maxBenchCallers},
+		{"--commit-runs", o.commitRuns, 0, maxWeaveRuns},
 		{"--audit-runs", o.auditRuns, 0, maxAuditRuns}, {"--audit-keys", o.auditKeys, 2, maxAuditKeys},
 		{"--replicas", o.replicas, 1, benchNodes},
 	} {
@@ -76,7 +79,8 @@ func (o *benchOptions) weaveKeys() int { return cmp.Or(o.keys, 1_000_000) }
 
 func levelCase(level mesh.Consistency) string { return "DAGs, " + level.String() }
 
-// consistency measures the levels by turns, and then looks for anomalies.
+// consistency measures the levels by turns, with DAGs and with functions that
+// write several keys, and then looks for anomalies.
 func (b *benchRun) consistency(ctx context.Context) error {
 	b.allFigures = true
 	defer func() { b.allFigures = false }()
@@ -88,13 +92,16 @@ func (b *benchRun) consistency(ctx context.Context) error {
 		if err := b.weaveAll(ctx, m, w); err != nil {
 			return err
 		}
+		if err := b.commitAll(ctx, m); err != nil {
+			return err
+		}
 		return b.audit(ctx, m, w)
 	})
 }
 
 // fillKeys makes the data set, unless no case is wanted that needs it.
 func (b *benchRun) fillKeys(ctx context.Context, m *benchMesh) error {
-	if len(b.wantedLevels()) == 0 {
+	if len(b.wantedLevels()) == 0 && len(b.wantedCommits()) == 0 {
 		return nil
 	}
 	began := time.Now()
