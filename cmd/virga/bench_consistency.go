@@ -3,13 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/virga-mesh/virga/internal/bench"
 	"github.com/virga-mesh/virga/mesh"
@@ -23,17 +20,16 @@ import (
 const (
 	consistencySuite = "consistency"
 
-	weaveBlock      = 50          // runs of a level before it is the next one's turn
-	weaveExponent   = 1           // of the Zipf distribution of keys
-	weaveFillLimit  = time.Minute // beside fillPerKey for each key
-	fillPerKey      = 600 * time.Microsecond
-	weaveRunTimeout = 10 * time.Second // of one run, with all attempts
+	weaveExponent  = 1           // of the Zipf distribution of keys
+	weaveFillLimit = time.Minute // beside fillPerKey for each key
+	fillPerKey     = 600 * time.Microsecond
 )
 
 // consistencyOptions say how much the suite measures.
 type consistencyOptions struct {
 	levelRuns  int // measured of each level
 	runCallers int
+	commitRuns int // measured of each number of keys and level
 	auditRuns  int // recorded of each level
 	auditKeys  int
 	replicas   int    // nodes that own a key
@@ -41,13 +37,14 @@ type consistencyOptions struct {
 }
 
 func defaultConsistencyOptions() consistencyOptions {
-	return consistencyOptions{levelRuns: 4000, runCallers: 1, auditRuns: 1000, auditKeys: 20, replicas: 3, seed: 1}
+	return consistencyOptions{levelRuns: 4000, runCallers: 1, commitRuns: 1000, auditRuns: 1000, auditKeys: 20, replicas: 3, seed: 1}
 }
 
 func (o *consistencyOptions) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.IntVar(&o.levelRuns, "runs", o.levelRuns, "runs of each level that are measured, in blocks of 50, in the suite consistency")
-	flags.IntVar(&o.runCallers, "run-callers", o.runCallers, "callers at once of those runs")
+	flags.IntVar(&o.runCallers, "run-callers", o.runCallers, "callers at once of the runs that --runs and --commit-runs count")
+	flags.IntVar(&o.commitRuns, "commit-runs", o.commitRuns, "runs of each case that writes several keys in a call, in blocks of 50, in the suite consistency; 0: none")
 	flags.IntVar(&o.auditRuns, "audit-runs", o.auditRuns, "runs of each level that are recorded to look for anomalies, in the suite consistency; 0: none")
 	flags.IntVar(&o.auditKeys, "audit-keys", o.auditKeys, "keys that those runs have")
 	flags.IntVar(&o.replicas, "replicas", o.replicas, "nodes of the three that own a key, in the suite consistency; the others read it through their caches")
@@ -67,6 +64,7 @@ func (o *consistencyOptions) validate() error {
 		n, least, atMost int
 	}{
 		{"--runs", o.levelRuns, 1, maxWeaveRuns}, {"--run-callers", o.runCallers, 1, maxBenchCallers},
+		{"--commit-runs", o.commitRuns, 0, maxWeaveRuns},
 		{"--audit-runs", o.auditRuns, 0, maxAuditRuns}, {"--audit-keys", o.auditKeys, 2, maxAuditKeys},
 		{"--replicas", o.replicas, 1, benchNodes},
 	} {
@@ -81,61 +79,71 @@ func (o *benchOptions) weaveKeys() int { return cmp.Or(o.keys, 1_000_000) }
 
 func levelCase(level mesh.Consistency) string { return "DAGs, " + level.String() }
 
-// consistency measures the levels by turns, and then looks for anomalies.
+// consistency measures the levels by turns, with DAGs and with functions that
+// write several keys, and then looks for anomalies.
 func (b *benchRun) consistency(ctx context.Context) error {
 	b.allFigures = true
 	defer func() { b.allFigures = false }()
 	return b.withMeshOf(ctx, benchNodes, b.replicas, func(m *benchMesh) error {
 		w := newWeaving(b.seed, m.ids)
-		for _, d := range w.dags {
-			if err := m.client.CreateDAG(ctx, d.dag(nativeWeave)); err != nil {
-				return err
-			}
+		if err := b.fillKeys(ctx, m); err != nil {
+			return err
 		}
 		if err := b.weaveAll(ctx, m, w); err != nil {
+			return err
+		}
+		if err := b.commitAll(ctx, m); err != nil {
 			return err
 		}
 		return b.audit(ctx, m, w)
 	})
 }
 
-// weaveAll fills the keys and measures each level, unless no level is wanted.
-func (b *benchRun) weaveAll(ctx context.Context, m *benchMesh, w *weaving) error {
-	levels, times := b.wantedLevels(), map[mesh.Consistency]*weaveTimes{}
-	if len(levels) == 0 {
+// fillKeys makes the data set, unless no case is wanted that needs it.
+func (b *benchRun) fillKeys(ctx context.Context, m *benchMesh) error {
+	if len(b.wantedLevels()) == 0 && len(b.wantedCommits()) == 0 {
 		return nil
 	}
 	began := time.Now()
-	filling, cancel := context.WithTimeout(ctx, weaveFillLimit+fillPerKey*time.Duration(b.weaveKeys()))
+	ctx, cancel := context.WithTimeout(ctx, weaveFillLimit+fillPerKey*time.Duration(b.weaveKeys()))
 	defer cancel()
-	if err := m.fillAtOwners(filling, b.weaveKeys(), func(i int) sdk.Putting { return weavePutting(annaKey(i), annaKey(i)) }); err != nil {
+	if err := m.fillAtOwners(ctx, b.weaveKeys(), func(i int) sdk.Putting { return weavePutting(annaKey(i), annaKey(i)) }); err != nil {
 		return err
 	}
-	b.remark("%d keys of 8 B with %d owner(s), filled in %.1f s; %d DAGs of seed %d; each run's time is divided by the length of the DAG's longest path",
-		b.weaveKeys(), b.replicas, time.Since(began).Seconds(), len(w.dags), b.seed)
-	w.draws = bench.Draws(drawn, b.weaveKeys(), weaveExponent, b.seed)
-	for _, level := range levels {
-		times[level] = &weaveTimes{}
+	b.remark("%d keys of 8 B with %d owner(s), filled in %.1f s", b.weaveKeys(), b.replicas, time.Since(began).Seconds())
+	return nil
+}
+
+// weaveAll measures each level, unless none is wanted.
+func (b *benchRun) weaveAll(ctx context.Context, m *benchMesh, w *weaving) error {
+	levels := b.wantedLevels()
+	if len(levels) == 0 {
+		return nil
 	}
-	blocks := (b.levelRuns + weaveBlock - 1) / weaveBlock
-	warmup := min(blocks, len(w.dags)/weaveBlock) // each DAG once
-	for block := range warmup + blocks {
-		for turn := range levels { // another one first each time
-			level := levels[(turn+block)%len(levels)]
-			if block == warmup {
-				*times[level] = weaveTimes{}
-			}
-			if err := b.weaveBlock(ctx, m.client, w, level, block*weaveBlock, times[level]); err != nil {
-				return mesh.AsError("bench "+levelCase(level), err)
-			}
+	for _, d := range w.dags {
+		if err := m.client.CreateDAG(ctx, d.dag(nativeWeave)); err != nil {
+			return err
 		}
 	}
-	for _, level := range levels {
-		if err := b.write(b.report.AddAlone(levelCase(level), times[level].sample(b.runCallers))); err != nil {
+	b.remark("%d DAGs of seed %d; each run's time is divided by the length of the DAG's longest path", len(w.dags), b.seed)
+	w.draws = bench.Draws(drawn, b.weaveKeys(), weaveExponent, b.seed)
+	cases := make([]*turnCase, len(levels))
+	for i, level := range levels {
+		cases[i] = &turnCase{name: levelCase(level), run: func(ctx context.Context, number int) (making, error) {
+			return w.run(ctx, m.client, level, number)
+		}}
+	}
+	blocks := turnBlocks(b.levelRuns)
+	warmup := min(blocks, len(w.dags)/turnBlock) // each DAG once
+	if err := byTurns(ctx, cases, b.runCallers, warmup, blocks); err != nil {
+		return err
+	}
+	for i, level := range levels {
+		if err := b.write(b.report.AddAlone(cases[i].name, cases[i].sample(b.runCallers))); err != nil {
 			return err
 		}
 		if level == mesh.Transactional {
-			b.remark("%d runs at %s ended with a conflict, and were made again: their time is not counted", times[level].conflicts, level)
+			b.remark("%d runs at %s ended with a conflict, and were made again: their time is not counted", cases[i].conflicts, level)
 		}
 	}
 	return b.measureMetadata(ctx, m, w)
@@ -150,73 +158,29 @@ func (b *benchRun) wantedLevels() (levels []mesh.Consistency) {
 	return levels
 }
 
-// weaveTimes are the times of one level's runs.
-type weaveTimes struct {
-	perDepth  []time.Duration
-	elapsed   time.Duration
-	conflicts int // runs that ended with one, beside those
+// run makes the run of a number under one level. Those of the same number have
+// the same DAG, places and keys under every level.
+func (w *weaving) run(ctx context.Context, client *sdk.Client, level mesh.Consistency, number int) (making, error) {
+	d := w.dags[number%len(w.dags)]
+	_, made, err := d.callUntilMade(ctx, client, nativeWeave, level, weaveCall(client, w.orders(d, number, 0, annaKey)))
+	made.took /= time.Duration(d.depth)
+	return made, err
 }
 
-func (t *weaveTimes) sample(callers int) bench.Sample {
-	s := bench.SampleOf(t.perDepth...)
-	s.Callers, s.Elapsed = callers, t.elapsed
-	return s
-}
-
-// weaveBlock makes a block of runs under one level. Runs of the same number
-// have the same DAG, places and keys under every level.
-func (b *benchRun) weaveBlock(ctx context.Context, client *sdk.Client, w *weaving, level mesh.Consistency, from int, times *weaveTimes) error {
-	took := make([]time.Duration, weaveBlock)
-	var next, conflicts atomic.Int64
-	group, within := errgroup.WithContext(ctx)
-	began := time.Now()
-	for range b.runCallers {
-		group.Go(func() error {
-			for i := int(next.Add(1)) - 1; i < weaveBlock; i = int(next.Add(1)) - 1 {
-				d := w.dags[(from+i)%len(w.dags)]
-				args := weaveCall(client, w.orders(d, from+i, 0, annaKey))
-				_, made, err := d.callUntilMade(within, client, nativeWeave, level, args)
-				if err != nil {
-					return err
-				}
-				conflicts.Add(int64(made.conflicts))
-				took[i] = made.took / time.Duration(d.depth)
-			}
-			return nil
-		})
-	}
-	err := group.Wait()
-	times.elapsed += time.Since(began)
-	times.perDepth = append(times.perDepth, took...)
-	times.conflicts += int(conflicts.Load())
-	return err
-}
-
-// making is how a run was made, with the calls that ended with a conflict apart.
-type making struct {
-	took      time.Duration // the call that succeeded
-	conflicts int
-}
-
-// callUntilMade calls again after a conflict, which has written nothing.
+// callUntilMade calls again after a conflict.
 func (d *weaveDAG) callUntilMade(ctx context.Context, client *sdk.Client, function string, level mesh.Consistency, args sdk.Args) (results sdk.Results, made making, err error) {
-	for ; ; made.conflicts++ {
-		start := time.Now()
+	made, err = makeRun(ctx, level, func() error {
 		results, err = d.call(ctx, client, function, level, args)
-		if level != mesh.Transactional || !errors.Is(err, mesh.Conflict) || ctx.Err() != nil {
-			made.took = time.Since(start)
-			return results, made, err
-		}
-	}
+		return err
+	})
+	return results, made, err
 }
 
 // call runs the DAG of a function.
 func (d *weaveDAG) call(ctx context.Context, client *sdk.Client, function string, level mesh.Consistency, args sdk.Args) (results sdk.Results, err error) {
-	ctx, cancel := context.WithTimeout(ctx, weaveRunTimeout)
-	defer cancel()
 	handle := client.DAG(d.name(function))
 	handle.Options.Place, handle.Options.Consistency = d.place, level
-	err = insist(ctx, func() error {
+	err = insistWithin(ctx, func(ctx context.Context) error {
 		results, err = handle.Call(ctx, args)
 		return err
 	})

@@ -20,15 +20,15 @@ import (
 
 // testBenchConsistency measures all levels on few keys, and looks for anomalies under each.
 func testBenchConsistency(t *testing.T, program string) {
-	report := benchReportOf(t, program, consistencySuite, "--keys", "200", "--runs", "10", "--run-callers", "2", "--audit-runs", "60")
+	report := benchReportOf(t, program, consistencySuite, "--keys", "200", "--runs", "10", "--run-callers", "2", "--commit-runs", "0", "--audit-runs", "60")
 	for _, level := range mesh.Levels() {
 		if !slices.ContainsFunc(report.Rows, func(r bench.Row) bool {
-			return r.Name == levelCase(level) && r.N == weaveBlock && r.Callers == 2 && r.PerSec > 0 && r.P99US >= r.P50US && r.P50US > 0
+			return r.Name == levelCase(level) && r.N == turnBlock && r.Callers == 2 && r.PerSec > 0 && r.P99US >= r.P50US && r.P50US > 0
 		}) {
 			t.Errorf("%s was not measured", level)
 		}
 	}
-	if len(report.Notes) != 2 || !strings.Contains(report.Notes[1], "runs at transactional ended with a conflict") || !strings.Contains(report.Notes[0], "200 keys of 8 B with 3 owner(s)") || !strings.Contains(report.Notes[0], "of seed 1") {
+	if len(report.Notes) != 3 || !strings.Contains(report.Notes[0], "200 keys of 8 B with 3 owner(s)") || !strings.Contains(report.Notes[1], "of seed 1") || !strings.Contains(report.Notes[2], "runs at transactional ended with a conflict") {
 		t.Errorf("the notes are %q", report.Notes)
 	}
 	for _, goal := range report.Goals {

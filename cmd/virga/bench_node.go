@@ -78,6 +78,7 @@ func benchNatives() []node.Option {
 		node.Handle(nativeSumma, summa),
 		node.Handle(nativeWeave, weave),
 		node.Handle(nativeWitness, witness),
+		node.Handle(nativePuts, puts),
 	}
 	for _, f := range tweets.Functions() {
 		natives = append(natives, node.HandleRaw(benchFunc(f.Name), f.Raw, mesh.Limits{}))

@@ -34,6 +34,7 @@ func TestBenchOptions(t *testing.T) {
 		{[]string{"--callers", "many"}, "invalid"},
 		{[]string{"consistency", "--runs", "0"}, "--runs 0: expected 1 to 1000000"},
 		{[]string{"consistency", "--run-callers", "0"}, "--run-callers 0"},
+		{[]string{"consistency", "--commit-runs", "-1"}, "--commit-runs -1: expected 0 to 1000000"},
 		{[]string{"consistency", "--audit-runs", "-1"}, "--audit-runs -1: expected 0 to 3000"},
 		{[]string{"consistency", "--audit-keys", "1"}, "--audit-keys 1: expected 2"},
 		{[]string{"consistency", "--replicas", "4"}, "--replicas 4: expected 1 to 3"},
@@ -109,6 +110,7 @@ func TestBench(t *testing.T) {
 	t.Run("everyday", func(t *testing.T) { testBenchEveryday(t, program) })
 	t.Run("cloudburst", func(t *testing.T) { testBenchCloudburst(t, program) })
 	t.Run("consistency", func(t *testing.T) { testBenchConsistency(t, program) })
+	t.Run("commits", func(t *testing.T) { testBenchCommits(t, program) })
 	t.Run("retwis", func(t *testing.T) { testBenchRetwis(t, program) })
 	t.Run("anna", func(t *testing.T) { testBenchAnna(t, program) })
 	for _, suite := range [][]string{{"kv"}, {annaSuite, "--only", joinCase, "--keys", "1000"}} {
