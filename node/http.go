@@ -50,7 +50,9 @@ func (c localClient) Do(ctx context.Context, req wire.Message) (wire.Message, er
 		return nil, mesh.Errorf(mesh.Unavailable, "request", "the node is not ready: %s", *what)
 	}
 	if err := allow(c.as, req); err != nil {
-		return nil, err
+		denied := *mesh.AsError("request", err)
+		denied.Msg = "by HTTP, with the rights of a client: " + denied.Msg
+		return nil, &denied
 	}
 	return c.rooms.serve(withCaller(ctx, c.as), c.as.ID, req)
 }

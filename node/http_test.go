@@ -92,7 +92,7 @@ func TestTheMeshsOwnStateIsNotForHTTP(t *testing.T) {
 		{"POST", "/v1/call/square", `[{"$ref": "pins", "$namespace": "virga"}]`},
 		{"POST", "/v1/call/square", `[[{"$ref": "pins", "$namespace": "virga"}]]`},
 	} {
-		if status, text, err := ask(t, c.method, "http://"+addr+c.path, c.body); err != nil || status != http.StatusForbidden || !strings.Contains(text, "Denied") {
+		if status, text, err := ask(t, c.method, "http://"+addr+c.path, c.body); err != nil || status != http.StatusForbidden || !strings.Contains(text, "by HTTP, with the rights of a client") {
 			t.Errorf("%s %s gave %d, %s, %v", c.method, c.path, status, text, err)
 		}
 	}
