@@ -10,23 +10,27 @@ import (
 	"time"
 )
 
-// listenAdmin takes the address of the admin pages, so that they answer from
-// before the node is ready; nil where it has none. It is on loopback only, which
-// the configuration's check ensures.
-func (r *rooms) listenAdmin() (net.Listener, error) {
-	if r.cfg.AdminAddr == "" {
+// listen takes an address for HTTP, so that it answers from before the node is
+// ready; nil where there is none. It is on loopback only, which the
+// configuration's check ensures.
+func listen(what, addr string) (net.Listener, error) {
+	if addr == "" {
 		return nil, nil
 	}
-	listener, err := net.Listen("tcp", r.cfg.AdminAddr)
+	listener, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("admin address: %w", err)
+		return nil, fmt.Errorf("%s address: %w", what, err)
 	}
 	return listener, nil
 }
 
 // serveAdmin answers /livez, /readyz, /metrics and /debug/pprof until ctx ends.
 func (r *rooms) serveAdmin(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{Handler: r.adminHandler(), ReadHeaderTimeout: 5 * time.Second}
+	return serveUntil(ctx, listener, &http.Server{Handler: r.adminHandler(), ReadHeaderTimeout: 5 * time.Second})
+}
+
+// serveUntil serves until ctx ends.
+func serveUntil(ctx context.Context, listener net.Listener, server *http.Server) error {
 	stopped := context.AfterFunc(ctx, func() { server.Close() })
 	defer stopped()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

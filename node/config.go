@@ -123,6 +123,9 @@ type Config struct {
 	// AdminAddr serves /livez, /readyz, /metrics and /debug/pprof over HTTP,
 	// as host:port on loopback. Default: not served.
 	AdminAddr string
+	// HTTPAddr serves calls and state over HTTP, as package gateway says, as
+	// host:port on loopback. Default: not served.
+	HTTPAddr string
 
 	// Log receives what the node has to say. Default: slog.Default.
 	Log *slog.Logger
@@ -260,7 +263,7 @@ func (c Config) validate() error {
 	if err := c.Nodes.validate(c.StatsInterval > 0); err != nil {
 		return err
 	}
-	return c.validateAdmin()
+	return c.validateLoopback()
 }
 
 func (c Config) validateAddrs() error {
@@ -277,13 +280,16 @@ func (c Config) validateAddrs() error {
 	return nil
 }
 
-func (c Config) validateAdmin() error {
-	if c.AdminAddr == "" {
-		return nil
-	}
-	host, _, err := net.SplitHostPort(c.AdminAddr)
-	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-		return mesh.Errorf(mesh.Invalid, "node configuration", "AdminAddr is %q: expected a loopback address and port, such as 127.0.0.1:7070", c.AdminAddr)
+// validateLoopback is for what asks nobody who they are.
+func (c Config) validateLoopback() error {
+	for _, field := range []struct{ name, addr string }{{"AdminAddr", c.AdminAddr}, {"HTTPAddr", c.HTTPAddr}} {
+		if field.addr == "" {
+			continue
+		}
+		host, _, err := net.SplitHostPort(field.addr)
+		if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+			return mesh.Errorf(mesh.Invalid, "node configuration", "%s is %q: expected a loopback address and port, such as 127.0.0.1:7070", field.name, field.addr)
+		}
 	}
 	return nil
 }

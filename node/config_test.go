@@ -65,6 +65,11 @@ func TestNewRefusesEachInvalidField(t *testing.T) {
 		{"AdminAddr", func(c *node.Config) { c.AdminAddr = "7070" }},
 		{"AdminAddr", func(c *node.Config) { c.AdminAddr = "0.0.0.0:7070" }},
 		{"AdminAddr", func(c *node.Config) { c.AdminAddr = "192.0.2.1:7070" }},
+		{"HTTPAddr", func(c *node.Config) { c.HTTPAddr = "8080" }},
+		{"HTTPAddr", func(c *node.Config) { c.HTTPAddr = "0.0.0.0:8080" }},
+		{"HTTPAddr", func(c *node.Config) { c.HTTPAddr = "[::]:8080" }},
+		{"HTTPAddr", func(c *node.Config) { c.HTTPAddr = "localhost:8080" }},
+		{"HTTPAddr", func(c *node.Config) { c.HTTPAddr = "192.0.2.1:8080" }},
 	} {
 		cfg := node.Config{DataDir: "data"}
 		test.set(&cfg)

@@ -235,15 +235,25 @@ func (r *rooms) openState() error {
 // them. It calls ready once the node has joined.
 func (r *rooms) run(ctx context.Context, ready func()) error {
 	defer r.close()
-	admin, err := r.listenAdmin()
+	admin, err := listen("admin", r.cfg.AdminAddr)
 	if err != nil {
 		return err
 	}
+	gateway, err := listen("HTTP", r.cfg.HTTPAddr)
+	if err != nil {
+		if admin != nil {
+			admin.Close()
+		}
+		return err
+	}
 	joined := make(chan struct{})
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	r.background(func(ctx context.Context) { failed <- r.dht.Run(ctx, r.endpoint) })
 	if admin != nil {
 		r.background(func(ctx context.Context) { failed <- r.serveAdmin(ctx, admin) })
+	}
+	if gateway != nil {
+		r.background(func(ctx context.Context) { failed <- r.serveGateway(ctx, gateway) })
 	}
 	r.background(r.replica.Run)
 	r.background(r.txns.Run)

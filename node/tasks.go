@@ -14,6 +14,18 @@ func (r *rooms) background(f func(context.Context)) bool {
 	return true
 }
 
+// beginTask counts work that the node waits for when it closes, and which must
+// tell its end. It reports false when the node closes already.
+func (r *rooms) beginTask() (end func(), ok bool) {
+	r.tasksLock.Lock()
+	defer r.tasksLock.Unlock()
+	if r.ctx.Err() != nil {
+		return nil, false
+	}
+	r.tasks.Add(1)
+	return r.tasks.Done, true
+}
+
 // endTasks ends background work, and waits for it.
 func (r *rooms) endTasks() {
 	r.tasksLock.Lock()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk"
+	"github.com/virga-mesh/virga/sdk/jsonform"
 )
 
 // app is what all commands share: the flags that all have, and where they
@@ -145,27 +146,6 @@ type done struct {
 
 func (d done) text(w io.Writer) { fmt.Fprintln(w, d.Done) }
 
-// errorJSON is the form of errors with --output json.
-type errorJSON struct {
-	Kind    string `json:"kind"`
-	Op      string `json:"op,omitempty"`
-	Stage   string `json:"stage,omitempty"`
-	Node    string `json:"node,omitempty"`
-	Message string `json:"message"`
-}
-
-func toErrorJSON(err error) *errorJSON {
-	if err == nil {
-		return nil
-	}
-	e := mesh.AsError("", err)
-	j := &errorJSON{Kind: e.Kind.String(), Op: e.Op, Stage: e.Stage, Message: e.Text()}
-	if e.Node != "" {
-		j.Node = e.Node.String()
-	}
-	return j
-}
-
 // showError writes the error that ends the program to stderr.
 func (a *app) showError(err error) {
 	if a.output != outputJSON {
@@ -174,5 +154,5 @@ func (a *app) showError(err error) {
 	}
 	encoder := json.NewEncoder(a.stderr)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(map[string]*errorJSON{"error": toErrorJSON(err)}) // there is no one left to tell
+	_ = encoder.Encode(map[string]*jsonform.Error{"error": jsonform.ErrorOf(err)}) // there is no one left to tell
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/mesh/wire"
 	"github.com/virga-mesh/virga/sdk"
+	"github.com/virga-mesh/virga/sdk/jsonform"
 )
 
 // answer is a Transport that a test gives as a function.
@@ -132,11 +133,11 @@ func TestErrorsAsJSON(t *testing.T) {
 		return nil, &mesh.Error{Kind: mesh.UserError, Op: "call f", Stage: "f", Node: "node", Msg: "no <luck>"}
 	})
 	got := virga(t, failing, "", "call", "f", "--output", "json")
-	var parsed struct{ Error errorJSON }
+	var parsed struct{ Error jsonform.Error }
 	if err := json.Unmarshal([]byte(got.stderr), &parsed); err != nil {
 		t.Fatalf("%q: %v", got.stderr, err)
 	}
-	want := errorJSON{Kind: "UserError", Op: "call f", Stage: "f", Node: mesh.NodeID("node").String(), Message: "no <luck>"}
+	want := jsonform.Error{Kind: "UserError", Op: "call f", Stage: "f", Node: mesh.NodeID("node").String(), Message: "no <luck>"}
 	if parsed.Error != want || got.code != 10 || got.stdout != "" {
 		t.Errorf("got %+v with code %d", parsed.Error, got.code)
 	}

@@ -2,13 +2,10 @@ package main
 
 import (
 	"io"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/virga-mesh/virga/mesh"
-	"github.com/virga-mesh/virga/sdk"
-	"github.com/virga-mesh/virga/sdk/codec"
+	"github.com/virga-mesh/virga/sdk/jsonform"
 )
 
 // argHelp tells how arguments are written; see argReader.
@@ -38,18 +35,15 @@ func (r argReader) read(text string) (any, error) {
 		}
 		text = string(all)
 	}
+	arguments := jsonform.Arguments{Namespace: r.namespace, Literal: r.literal}
 	if name, refers := strings.CutPrefix(text, "@"); refers && !r.literal {
-		return r.ref(r.namespace, name, false)
+		return arguments.Ref(name)
 	}
 	v, err := parseArg(text)
-	if err != nil || r.literal || !strings.Contains(text, "$") {
-		return v, err
-	}
-	var tree any
-	if err := codec.Decode(v, &tree); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	return r.resolve(tree)
+	return arguments.Resolve(v)
 }
 
 func (r argReader) readAll(texts []string) ([]any, error) {
@@ -62,80 +56,4 @@ func (r argReader) readAll(texts []string) ([]any, error) {
 		args = append(args, v)
 	}
 	return args, nil
-}
-
-// resolve replaces what stands for something else.
-func (r argReader) resolve(node any) (any, error) {
-	var err error
-	switch node := node.(type) {
-	case []any:
-		for i := range node {
-			if node[i], err = r.resolve(node[i]); err != nil {
-				return nil, err
-			}
-		}
-	case map[string]any:
-		for _, marker := range []string{"$ref", "$future", "$literal"} {
-			if _, marked := node[marker]; marked {
-				return r.marked(marker, node)
-			}
-		}
-		for name := range node {
-			if node[name], err = r.resolve(node[name]); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return node, nil
-}
-
-// markers lists what may stand beside each marker.
-var markers = map[string][]string{"$ref": {"$namespace", "$raw"}, "$future": {"$raw"}, "$literal": nil}
-
-// marked reads an object that stands for something else.
-func (r argReader) marked(marker string, object map[string]any) (any, error) {
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		if name != marker && !slices.Contains(markers[marker], name) {
-			return nil, mesh.Errorf(mesh.Invalid, "argument", "member %q beside %s: expected %s; an object that is meant as it stands goes into {\"$literal\": ...}", name, marker, orNothing(markers[marker]))
-		}
-	}
-	if marker == "$literal" {
-		return object[marker], nil
-	}
-	text, isText := object[marker].(string)
-	raw, isBool := object["$raw"].(bool)
-	namespace, named := object["$namespace"].(string)
-	if !named {
-		namespace = r.namespace
-	}
-	_, rawGiven := object["$raw"]
-	_, namespaceGiven := object["$namespace"]
-	switch {
-	case !isText:
-		return nil, mesh.Errorf(mesh.Invalid, "argument", "%s with a %T: expected a text", marker, object[marker])
-	case rawGiven && !isBool || namespaceGiven && !named:
-		return nil, mesh.Errorf(mesh.Invalid, "argument", "%s %q: expected true or false for $raw, and a text for $namespace", marker, text)
-	case marker == "$ref":
-		return r.ref(namespace, text, raw)
-	}
-	id, err := mesh.ParseRunID(text)
-	if err != nil {
-		return nil, mesh.AsError("argument", err)
-	}
-	return sdk.RunRef{Run: id, Raw: raw}, nil
-}
-
-func orNothing(names []string) string {
-	if len(names) == 0 {
-		return "nothing"
-	}
-	return strings.Join(names, ", ")
-}
-
-func (r argReader) ref(namespace, name string, raw bool) (any, error) {
-	ref := sdk.Ref{Key: mesh.Key{Namespace: namespace, Name: name}, Raw: raw}
-	if err := ref.Key.Validate(); err != nil {
-		return nil, mesh.Errorf(mesh.Invalid, "argument", "reference to %q: %s", name, mesh.AsError("", err).Text())
-	}
-	return ref, nil
 }

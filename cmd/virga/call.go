@@ -13,6 +13,7 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk"
 	"github.com/virga-mesh/virga/sdk/fn"
+	"github.com/virga-mesh/virga/sdk/jsonform"
 )
 
 // runOptions are those of call and dag call.
@@ -186,11 +187,11 @@ func idOf(run *sdk.Run) string {
 }
 
 func (a *app) showValue(v mesh.Value, next *sdk.Run) error {
-	asJSON, err := valueJSON(v)
+	asJSON, err := jsonform.Value(v)
 	if err != nil {
 		return err
 	}
-	plain, err := valueText(v)
+	plain, err := jsonform.Text(v)
 	if err != nil {
 		return err
 	}

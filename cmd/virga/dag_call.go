@@ -11,6 +11,7 @@ import (
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk"
+	"github.com/virga-mesh/virga/sdk/jsonform"
 )
 
 type dagCallOptions struct {
@@ -117,7 +118,7 @@ func (a *app) showResults(results sdk.Results, next *sdk.Run) error {
 	}
 	bySink := sinkResults{Results: map[string]json.RawMessage{}, Next: idOf(next)}
 	for _, r := range results {
-		text, err := valueJSON(r.Value)
+		text, err := jsonform.Value(r.Value)
 		if err != nil {
 			return err
 		}

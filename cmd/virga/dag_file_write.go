@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/sdk/jsonform"
 )
 
 // writeDAGs writes DAGs as readDAGs reads them.
@@ -159,7 +160,7 @@ func optionWords(o *mesh.StageOptions) (words []string) {
 	word(o.Any != nil, "any")
 	if o.Any != nil {
 		for _, v := range o.Any.Invalid {
-			text, err := valueJSON(v)
+			text, err := jsonform.Value(v)
 			word(err == nil, "invalid=%s", text)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk"
+	"github.com/virga-mesh/virga/sdk/jsonform"
 )
 
 func runCommand(a *app) *cobra.Command {
@@ -59,10 +60,10 @@ func runStatusCommand(a *app) *cobra.Command {
 }
 
 type runState struct {
-	Run   string     `json:"run"`
-	State string     `json:"state"`
-	Error *errorJSON `json:"error,omitempty"`
-	Next  string     `json:"next,omitempty"` // the run that continues with its result
+	Run   string          `json:"run"`
+	State string          `json:"state"`
+	Error *jsonform.Error `json:"error,omitempty"`
+	Next  string          `json:"next,omitempty"` // the run that continues with its result
 }
 
 // describeRun tells as the error of a run that succeeded why its result is
@@ -72,7 +73,7 @@ func describeRun(id mesh.RunID, status sdk.RunStatus) runState {
 	if err == nil {
 		err = status.Undelivered
 	}
-	s := runState{Run: id.String(), State: status.State.String(), Error: toErrorJSON(err)}
+	s := runState{Run: id.String(), State: status.State.String(), Error: jsonform.ErrorOf(err)}
 	if status.Next != (mesh.RunID{}) {
 		s.Next = status.Next.String()
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/sdk"
+	"github.com/virga-mesh/virga/sdk/jsonform"
 )
 
 func triggerCommand(a *app) *cobra.Command {
@@ -63,7 +64,7 @@ func describeTrigger(s mesh.TriggerStatus) (triggerDescription, error) {
 		d.Keeper = s.Keeper.String()
 	}
 	for _, arg := range s.Args {
-		text, err := valueJSON(arg)
+		text, err := jsonform.Value(arg)
 		if err != nil {
 			return d, err
 		}

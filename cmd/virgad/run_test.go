@@ -69,6 +69,7 @@ func TestBadUsage(t *testing.T) {
 		{[]string{"--data", "/tmp/d", "--replicas", "99"}, "Replicas is 99"},
 		{[]string{"--data", "/tmp/d", "--listen", "localhost"}, `"localhost"`},
 		{[]string{"--data", "/tmp/d", "--admin", "0.0.0.0:80"}, "loopback"},
+		{[]string{"--data", "/tmp/d", "--http", "0.0.0.0:80"}, "HTTPAddr"},
 		{[]string{"version", "x"}, `unexpected argument "x"`},
 	} {
 		var out bytes.Buffer

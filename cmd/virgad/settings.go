@@ -98,6 +98,7 @@ func table() []setting {
 		{"func_time", "time of one invocation (default 30s)", false, one(func(s *settings) *time.Duration { return &s.node.FuncTime }, asDuration)},
 		{"result_ttl", "how long the result of a future is kept (default 15m)", false, one(func(s *settings) *time.Duration { return &s.node.ResultTTL }, asDuration)},
 		{"admin", "loopback address for /livez, /readyz, /metrics and pprof (default: not served)", false, one(func(s *settings) *string { return &s.node.AdminAddr }, asText)},
+		{"http", "loopback address for calls and state over HTTP (default: not served)", false, one(func(s *settings) *string { return &s.node.HTTPAddr }, asText)},
 		{"log_level", "debug, info, warn or error (default info)", false, one(func(s *settings) *slog.Level { return &s.logLevel }, asLevel)},
 		{"log_format", "text or json (default text)", false, one(func(s *settings) *string { return &s.logFormat }, asLogFormat)},
 	}

@@ -42,14 +42,16 @@ var rooms = map[string][]string{
 	"node/hotkeys":        {"mesh/wire", "mesh", "lattice"},
 	"node/elastic":        {"mesh"},
 	"node/hook":           {"mesh"},
+	"node/gateway":        {"sdk", "sdk/jsonform", "sdk/fn", "sdk/codec", "mesh", "lattice"},
 	"node/run":            {"sdk/codec", "mesh/effects", "mesh/wire", "mesh", "lattice", "internal/workers"},
 	"node/trigger":        {"sdk/fn", "sdk/codec", "mesh/wire", "mesh", "lattice"},
 	"node": {
-		"node/hlc", "node/store", "node/replica", "node/cache", "node/catalog", "node/exec", "node/sched", "node/run", "node/metrics", "node/hotkeys", "node/watch", "node/trigger", "node/elastic", "node/hook",
+		"node/hlc", "node/store", "node/replica", "node/cache", "node/catalog", "node/exec", "node/sched", "node/run", "node/metrics", "node/hotkeys", "node/watch", "node/trigger", "node/elastic", "node/hook", "node/gateway",
 		"sdk/fn", "sdk/codec", "dht", "mesh/link", "mesh/admission", "mesh/effects", "mesh/wire", "mesh", "lattice", "internal/version", "internal/archive",
 	},
-	"sdk":        {"sdk/fn", "sdk/codec", "mesh/effects", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},
-	"sdk/worker": {"sdk", "sdk/fn", "sdk/codec", "mesh/effects", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},
+	"sdk":          {"sdk/fn", "sdk/codec", "mesh/effects", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},
+	"sdk/jsonform": {"sdk", "sdk/codec", "mesh", "lattice"},
+	"sdk/worker":   {"sdk", "sdk/fn", "sdk/codec", "mesh/effects", "mesh/link", "mesh/admission", "mesh/wire", "mesh", "lattice"},
 }
 
 // outside lists what a room must not reach even through other modules, by prefix of the import path.
