@@ -76,6 +76,32 @@ func TestKindsOfErrorsHaveTheirStatus(t *testing.T) {
 	}
 }
 
+func TestMoreRequestsThanThereIsRoomForAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open := make(chan struct{})
+		handler := gateway.Handler(transport(func(context.Context, wire.Message) (wire.Message, error) {
+			<-open
+			return seven(), nil
+		}))
+		for range gateway.MaxRequests {
+			go func() {
+				if w := ask(t, handler, "POST", "/v1/call/f", "[]"); w.Code != http.StatusOK {
+					t.Errorf("there was room, and it gave %d", w.Code)
+				}
+			}()
+		}
+		synctest.Wait()
+		if w := ask(t, handler, "POST", "/v1/call/f", "[]"); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "1" {
+			t.Errorf("one more gave %d, %s", w.Code, w.Body)
+		}
+		close(open)
+		synctest.Wait()
+		if w := ask(t, handler, "POST", "/v1/call/f", "[]"); w.Code != http.StatusOK {
+			t.Errorf("once there was room it gave %d", w.Code)
+		}
+	})
+}
+
 func TestPagesOfOtherSitesAreRefused(t *testing.T) {
 	asked := 0
 	handler := gateway.Handler(transport(func(context.Context, wire.Message) (wire.Message, error) {

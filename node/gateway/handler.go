@@ -15,9 +15,14 @@ import (
 )
 
 // Handler serves the routes, by requests to t.
-func Handler(t sdk.Transport) http.Handler { return &gateway{sdk.Attach(t)} }
+func Handler(t sdk.Transport) http.Handler {
+	return &gateway{sdk.Attach(t), make(chan struct{}, MaxRequests)}
+}
 
-type gateway struct{ client *sdk.Client }
+type gateway struct {
+	client *sdk.Client
+	busy   chan struct{} // has an entry for each request that is being served
+}
 
 // route is what is done for one method at one prefix of paths.
 type route struct {
@@ -53,11 +58,23 @@ var routes = map[string]map[string]route{
 // what the mesh does, and writing the answer.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(BodyTimeout)) // a recorder of a test has none
-	a, err := g.serve(w, r)
+	a, err := g.serveIfRoom(w, r)
 	if err != nil {
 		a = failure(err)
 	}
 	a.write(w)
+}
+
+func (g *gateway) serveIfRoom(w http.ResponseWriter, r *http.Request) (answer, error) {
+	select {
+	case g.busy <- struct{}{}:
+		defer func() { <-g.busy }()
+		return g.serve(w, r)
+	default:
+		full := mesh.Errorf(mesh.Overloaded, "request", "%d requests are being served: expected less", MaxRequests)
+		full.RetryAfter = time.Second
+		return answer{}, full
+	}
 }
 
 func (g *gateway) serve(w http.ResponseWriter, r *http.Request) (answer, error) {

@@ -20,6 +20,7 @@ import (
 // Bounds of a request.
 const (
 	MaxBody        = 16 << 20 // bytes of a body
+	MaxRequests    = 256      // at once
 	BodyTimeout    = time.Minute
 	DefaultTimeout = sdk.DefaultTimeout // of what the mesh does
 	MaxTimeout     = mesh.MaxFuncTime
