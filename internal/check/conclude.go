@@ -9,7 +9,7 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 )
 
-// Outcome is how a transaction ended, as who called the run was told.
+// Outcome is how a run ended, as who called it was told.
 type Outcome struct {
 	At  time.Duration // when the call returned
 	Err error         // nil: the run succeeded
@@ -24,7 +24,8 @@ type Outcome struct {
 // began anew is dropped.
 //
 // A stage that was executed more than once comes before no other: which of its results
-// the others got is not known. The reads of the run are those of the last one. In a
+// the others got is not known. The reads of the run are those of the last one, of its last
+// generation; of a run that is known to have failed none. In a
 // transaction nothing is promised of what the others have read, nor of what a node goes
 // on to read after the end, unaware that it was taken for lost; and it is not known which
 // of the writes were made: each of those, and each that was not answered or answered after
@@ -32,9 +33,7 @@ type Outcome struct {
 func Conclude(events []Event, outcomes map[string]Outcome) []Event {
 	c := &conclusion{outcomes: outcomes, last: map[string]uint32{}, executions: map[stageOf][]execution{}}
 	for _, e := range events {
-		if e.Transaction != "" {
-			c.last[e.Transaction] = max(c.last[e.Transaction], e.Generation)
-		}
+		c.last[e.Run] = max(c.last[e.Run], e.Generation)
 	}
 	for _, e := range events {
 		if !c.over(&e) && !c.late(&e) {
@@ -60,7 +59,7 @@ type inRun struct{ run, key, version string }
 
 type conclusion struct {
 	outcomes   map[string]Outcome
-	last       map[string]uint32       // generation, by transaction
+	last       map[string]uint32       // generation, by run
 	executions map[stageOf][]execution // of the last generation, the last one of the stage at the end
 }
 
@@ -89,9 +88,16 @@ func (c *conclusion) late(e *Event) bool {
 	return e.Transaction != "" && known && outcome.Err == nil && e.Began > outcome.At
 }
 
-// over reports whether the run began anew after an event.
+// over reports whether the transaction began anew after an event.
 func (c *conclusion) over(e *Event) bool {
-	return e.Transaction != "" && e.Generation < c.last[e.Transaction]
+	return e.Transaction != "" && c.begunAnew(e)
+}
+
+func (c *conclusion) begunAnew(e *Event) bool { return e.Generation < c.last[e.Run] }
+
+func (c *conclusion) failed(e *Event) bool {
+	outcome, known := c.outcomes[e.Run]
+	return known && outcome.Err != nil
 }
 
 func (c *conclusion) twice(run, stage string) bool { return len(c.executions[stageOf{run, stage}]) > 1 }
@@ -107,7 +113,7 @@ func (c *conclusion) wasRepeated(e *Event) bool {
 func (c *conclusion) conclude(e Event, i int) Event {
 	if e.Run != "" {
 		e.Earlier = slices.DeleteFunc(slices.Clone(e.Earlier), func(stage string) bool { return c.twice(e.Run, stage) })
-		e.Repeated = !e.Writes && c.wasRepeated(&e)
+		e.Repeated = !e.Writes && (c.wasRepeated(&e) || c.begunAnew(&e) || c.failed(&e))
 	}
 	if e.Transaction == "" {
 		return e

@@ -360,3 +360,35 @@ func TestExecutionsOfOneStageOweEachOtherNothing(t *testing.T) {
 		t.Errorf("a run has reads in common with the last execution: %v, %v", found, err)
 	}
 }
+
+// A run that is not transactional may begin anew, too: its reads are those of the
+// last generation, and none if it has failed.
+func TestReadsBeforeARunBeganAnewAreNotOfTheRun(t *testing.T) {
+	history := func(generations ...uint32) []Event {
+		var events []Event
+		for i, generation := range generations {
+			at := time.Duration(2 * i)
+			events = append(events, Event{
+				Run: "r", Stage: fmt.Sprint(i), Key: "x", Version: fmt.Sprint(i / 2), Generation: generation, Attempt: generation, Execution: fmt.Sprint(generation), Began: at + 1, Ended: at + 2,
+			})
+		}
+		return events
+	}
+	for name, c := range map[string]struct {
+		generations []uint32
+		outcomes    map[string]Outcome
+		want        int
+	}{
+		"one generation":                  {[]uint32{0, 0, 0, 0}, nil, 2},
+		"two that agree each":             {[]uint32{0, 0, 1, 1}, nil, 0},
+		"two of which the last does not":  {[]uint32{0, 1, 1, 1}, nil, 2},
+		"two of which the first does not": {[]uint32{0, 0, 0, 1}, nil, 0},
+		"one that succeeded":              {[]uint32{0, 0, 0, 0}, map[string]Outcome{"r": {At: 20}}, 2},
+		"one that failed":                 {[]uint32{0, 0, 0, 0}, map[string]Outcome{"r": {At: 20, Err: mesh.Unavailable}}, 0},
+	} {
+		found, counts, err := Tally(Conclude(history(c.generations...), c.outcomes), NonRepeatable)
+		if err != nil || counts[NonRepeatable] != c.want {
+			t.Errorf("%s: %v, %v, want %d", name, found, err, c.want)
+		}
+	}
+}

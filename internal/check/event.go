@@ -25,7 +25,7 @@ type Event struct {
 	Execution string
 	// Attempt orders the executions of a stage: the higher is the later, whenever they ran.
 	Attempt uint32
-	// Generation is how often the run had begun anew before, at mesh.Transactional.
+	// Generation is how often the run had begun anew before.
 	Generation uint32
 	// Transaction names those events that are of one moment: its reads are of one
 	// cut, and its writes are seen together or not at all. Of a run at
@@ -34,8 +34,8 @@ type Event struct {
 	// Aborted says of a read of a transaction that the transaction is not known to
 	// have succeeded, or that the stage was executed again: nothing was promised of it.
 	Aborted bool
-	// Repeated says of a read of a run that the stage was executed again: that
-	// one's reads are those of the run.
+	// Repeated says of a read of a run that the stage was executed again, or the run
+	// begun anew, whose reads are those of the run; or that the run has failed.
 	Repeated bool
 	Key      string
 	Writes   bool

@@ -218,27 +218,29 @@ func (r *run) history() []check.Event {
 	return check.Conclude(events, r.state.outcomes())
 }
 
-// outcomes gives how runs ended, of those that were the only one of their call:
-// which of several the call had its answer of is not known.
+// outcomes gives how runs ended, of those that were the only one of their call.
+// Which of several the call had its answer of is not known: nothing is promised then.
 func (s *state) outcomes() map[string]check.Outcome {
-	runs := map[int]string{}
+	ends, runs := map[string]check.Outcome{}, map[int]string{}
 	for i, e := range s.events {
 		if e.Run == "" {
 			continue
 		}
 		call := s.by[i].call
+		ends[e.Run] = check.Outcome{Err: errUnknown}
 		if other, known := runs[call]; known && other != e.Run {
 			runs[call] = "several"
 		} else {
 			runs[call] = e.Run
 		}
 	}
-	ends := map[string]check.Outcome{}
 	for call, outcome := range s.ends {
 		ends[runs[call]] = outcome
 	}
 	return ends
 }
+
+var errUnknown = mesh.Errorf(mesh.Unavailable, "", "how the run ended is not known")
 
 // ended notes how a call of a run that reads ended.
 func (s *state) ended(call int, err error) {

@@ -27,8 +27,8 @@ func TestACallTellsHowItsOnlyRunEnded(t *testing.T) {
 		t.Errorf("the only run of its call ended with %+v, known %v", end, known)
 	}
 	for _, run := range runs[1:] {
-		if end, known := ends[run.String()]; known {
-			t.Errorf("it is known how a run ended: %+v", end)
+		if end, known := ends[run.String()]; !known || end.Err != errUnknown {
+			t.Errorf("it is known how a run ended: %+v, %v", end, known)
 		}
 	}
 }
