@@ -119,6 +119,7 @@ type Place uint8
 // The places.
 const (
 	Somewhere Place = iota // beside others, perhaps
+	Beside                 // beside others, in a run that begins anew if two of them have read two versions of a key
 	Alone                  // all other stages come before it, or after it
 	Last                   // all others come before it
 )

@@ -78,8 +78,8 @@ var metrics = []metric{
 	counter("virga_stage_batches_total", "Invocations of functions for several calls at once.", func(f *Figures) float64 { return float64(f.Stages.Batches) }),
 	counter("virga_stage_batched_calls_total", "Calls that were made together with others.", func(f *Figures) float64 { return float64(f.Stages.Batched) }),
 	counter("virga_stage_elements_elsewhere_total", "Elements of lists that other nodes ran for a stage of this one.", func(f *Figures) float64 { return float64(f.Stages.Elsewhere) }),
-	counter("virga_run_conflicts_total", "Times that a transactional run found at its end that what it had read was no longer one moment.", func(f *Figures) float64 { return float64(f.Stages.Conflicts) }),
-	counter("virga_runs_anew_total", "Transactional runs that began anew for that, once or more.", func(f *Figures) float64 { return float64(f.Stages.Anew) }),
+	counter("virga_run_conflicts_total", "Times that a transactional run found at its end that what it had read was no longer one moment, or a repeatable one that stages beside one another had read two versions of a key.", func(f *Figures) float64 { return float64(f.Stages.Conflicts) }),
+	counter("virga_runs_anew_total", "Runs that began anew for that, once or more.", func(f *Figures) float64 { return float64(f.Stages.Anew) }),
 	gauge("virga_invocation_places", "Places for invocations on this node.", func(f *Figures) float64 { return float64(f.Work.Capacity) }),
 }
 

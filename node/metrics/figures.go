@@ -34,7 +34,7 @@ type Stages struct {
 	Batches   uint64 // invocations for several calls
 	Batched   uint64 // calls in them
 	Elsewhere uint64 // elements of lists that other nodes ran for this one
-	Conflicts uint64 // commits for which what was read was no longer one moment
+	Conflicts uint64 // runs, or commits of them, for which what was read did not agree
 	Anew      uint64 // runs that began anew for that
 }
 

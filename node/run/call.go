@@ -89,7 +89,7 @@ func (r *Runs) callHere(ctx context.Context, q *Request, fn mesh.FuncInfo) (Repl
 	id := mesh.InvocationID{Node: r.cfg.Self, Run: mesh.NewRunID(), Stage: fn.Ref.Name, Attempt: 1}
 	_, pinned := q.Place[fn.Ref.Name]
 	t := piece{id: id, fn: fn, work: q.Work.Part(fn.Ref.Name), in: in, bound: pinned}
-	if commits(own, in) {
+	if own && in.Level == mesh.Transactional {
 		return r.commitHere(ctx, q, t)
 	}
 	if own {

@@ -12,15 +12,20 @@ import (
 // no longer one moment, nothing was made, and the run begins anew, as another
 // generation: in another session, with attempts of higher numbers, so that
 // nothing is taken over from the one before.
+//
+// A run at mesh.Repeatable has nothing to commit. Where stages beside one another
+// may have read two versions of a key it is verified, and may begin anew, too.
 
 // anewAfter is the pause before a run begins anew: those that were in each
 // other's way are to be so no longer. mesh.MaxGenerations pauses are some half
 // a second at most.
 var anewAfter = mesh.Retry{Backoff: 5 * time.Millisecond, Longest: 200 * time.Millisecond}
 
-// commits reports whether the end of a run is a commit: own says that it began
-// its session.
-func commits(own bool, in mesh.Session) bool { return own && in.Level == mesh.Transactional }
+// concludes reports whether something has to be done at the end of a run: own says that
+// it began its session.
+func (g *graph) concludes(own bool, in mesh.Session) bool {
+	return own && (in.Level == mesh.Transactional || in.Level == mesh.Repeatable && g.parts())
+}
 
 // stop ends what still runs here though all sinks have ended: the owner may be
 // among those who run it.
@@ -33,9 +38,18 @@ func (c *coordination) stop() {
 	}
 }
 
-// commit makes what the run has written, and ends it by that or has it begin anew.
+// commit makes what the run has written, and ends it by that or has it begin
+// anew. Of a run of which a stage has failed nothing is made; it begins anew if
+// what stages have read may be why.
 func (c *coordination) commit() {
-	err := c.runs.cfg.Sessions.Commit(c.ctx, c.in)
+	c.mu.Lock()
+	failed := c.tracker.failure != nil
+	c.mu.Unlock()
+	conclude := c.runs.cfg.Sessions.Commit
+	if failed || c.in.Level != mesh.Transactional {
+		conclude = c.runs.cfg.Sessions.Verify
+	}
+	err := conclude(c.ctx, c.in)
 	switch {
 	case err == nil:
 		c.committed()
@@ -91,7 +105,7 @@ func (c *coordination) leave() {
 // sessionAnew gives the session of the next generation, the nth after the
 // first, once that may begin. After an error it has to be ended as well.
 func (r *Runs) sessionAnew(ctx context.Context, in mesh.Session, n int) (mesh.Session, error) {
-	next, err := r.cfg.Sessions.Again(in)
+	next, err := r.cfg.Sessions.Again(ctx, in)
 	if err == nil && !pause(ctx, backoff(anewAfter, n)) {
 		err = ctx.Err()
 	}

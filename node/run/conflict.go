@@ -11,10 +11,14 @@ func (t *tracker) number() uint32 {
 	return uint32(t.generation)*mesh.GenerationAttempts + uint32(t.tried)
 }
 
-// committed takes it that what the run wrote was made.
+// committed takes it that what the run wrote was made, or, of one of which a
+// stage has failed, that this is not for what the run had read.
 func (t *tracker) committed() effect {
-	if t.phase != committing {
+	switch {
+	case t.phase != committing:
 		return effect{}
+	case t.failure != nil:
+		return t.fail(t.failure)
 	}
 	t.phase = over
 	return effect{answer: true}
@@ -32,7 +36,7 @@ func (t *tracker) conflicted(err error) effect {
 	t.past = t.members() // who has not heard that it began anew is told in the end
 	t.generation++
 	t.tried--
-	t.phase, t.hurt, t.heard, t.reports, t.held = planning, false, nil, nil, 0
+	t.phase, t.hurt, t.heard, t.reports, t.held, t.failure = planning, false, nil, nil, 0, nil
 	return effect{end: t.spec, replan: true}
 }
 

@@ -60,7 +60,7 @@ func (c *coordination) execute() {
 	if c.in = in; own {
 		defer func() { c.runs.cfg.Sessions.End(c.in) }()
 	}
-	if commits(own, in) {
+	if c.graph.concludes(own, in) {
 		c.mu.Lock()
 		c.tracker.commits = true
 		c.mu.Unlock()
@@ -266,6 +266,15 @@ func (c *coordination) broken(err error) {
 	c.do(e)
 }
 
+// agrees reports whether there is nothing to commit, and no conflict, for which
+// nobody need wait.
+func (c *coordination) agrees() bool {
+	c.mu.Lock()
+	failed := c.tracker.failure != nil
+	c.mu.Unlock()
+	return !failed && c.in.Level == mesh.Repeatable && c.runs.cfg.Sessions.Agrees(c.in)
+}
+
 func (c *coordination) committed() {
 	c.mu.Lock()
 	e := c.tracker.committed()
@@ -284,6 +293,10 @@ func (c *coordination) charge() error {
 
 func (c *coordination) do(e effect) {
 	if e.commit {
+		if c.agrees() {
+			c.committed()
+			return
+		}
 		c.stop()
 	}
 	if e.replan || e.commit {

@@ -84,14 +84,21 @@ func (g *graph) placesOfStages() []mesh.Place {
 		after[i] = visit(i)
 	}
 	for i := range places {
-		if before[i]+after[i] == n-1 {
-			if places[i] = mesh.Alone; after[i] == 0 {
-				places[i] = mesh.Last
-			}
+		switch {
+		case before[i]+after[i] < n-1:
+			places[i] = mesh.Beside
+		case after[i] > 0:
+			places[i] = mesh.Alone
+		default:
+			places[i] = mesh.Last
 		}
 	}
 	return places
 }
+
+// parts reports whether there are several stages that need not ask the home what
+// they read: then the run has to be verified in the end.
+func (g *graph) parts() bool { return len(g.stages) > 1 && g.place(0) != mesh.Somewhere }
 
 // maxPlaced bounds what that takes: of larger DAGs all stages ask the home.
 const maxPlaced = 128

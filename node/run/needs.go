@@ -94,10 +94,14 @@ type Sessions interface {
 	// what the session has read is no longer one moment. After another error it
 	// may have been.
 	Commit(ctx context.Context, in mesh.Session) error
+	// Verify reports a Conflict where a session has read two versions of a key,
+	// and Agrees whether it is known without waiting that it has not.
+	Verify(ctx context.Context, in mesh.Session) error
+	Agrees(in mesh.Session) bool
 	// Again ends a session, wherever it has something, and begins another one at
 	// this home, of the same level, which remembers what that one has read. It is
 	// ended also where there is no other one for want of room.
-	Again(in mesh.Session) (mesh.Session, error)
+	Again(ctx context.Context, in mesh.Session) (mesh.Session, error)
 	// Retain has this node keep what it knows of a session, until Release.
 	Retain(mesh.Session)
 	Release(mesh.Session)

@@ -59,7 +59,7 @@ func (s *share) release() {
 // sessionOf is the session of a run's stage.
 func (s *spec) sessionOf(stage int) mesh.Session {
 	in := s.session
-	if in.Level == mesh.Repeatable && !in.Shared && isPlain(&s.stages[stage].options) {
+	if in.Level.Pinned() && !in.Shared && isPlain(&s.stages[stage].options) {
 		in.Place = s.graph.place(stage)
 	}
 	return in

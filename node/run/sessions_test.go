@@ -12,6 +12,8 @@ type ledger struct {
 	open      map[mesh.RunID]bool // until they are ended
 	commits   int                 // that were tried
 	conflicts int                 // how many of the next ones do
+	verified  int                 // how often it was asked whether there are two versions
+	torn      int                 // how many of the next ones have them
 	committed []mesh.Session
 	commit    func(ctx context.Context, in mesh.Session) error // in place of success; nil: none
 }
@@ -43,7 +45,30 @@ func (s sessions) End(in mesh.Session) {
 	delete(s.ledger.open, in.ID)
 }
 
-func (s sessions) Again(in mesh.Session) (mesh.Session, error) {
+func (s sessions) Agrees(in mesh.Session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ledger.torn == 0 {
+		s.ledger.verified++
+	}
+	return s.ledger.torn == 0
+}
+
+func (s sessions) Verify(ctx context.Context, in mesh.Session) error {
+	if !s.lasts(in) || !in.Level.Pinned() || in.Home != s.self {
+		s.t.Errorf("%s verifies the session %v", string(s.self), in)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ledger.verified++
+	if s.ledger.torn == 0 {
+		return ctx.Err()
+	}
+	s.ledger.torn--
+	return errConflict
+}
+
+func (s sessions) Again(_ context.Context, in mesh.Session) (mesh.Session, error) {
 	if in.Home != s.self {
 		s.t.Errorf("the session of %s is begun anew at %s", string(in.Home), string(s.self))
 	}

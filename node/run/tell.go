@@ -29,7 +29,9 @@ func (s *share) fail(stage int, under *spec, err error) {
 	if s.lead != nil {
 		s.lead.stageFailed(under.attempt, stage, err)
 	} else {
-		s.tell(failure(under, stage, wire.FromError(err, s.runs.cfg.Self)))
+		m := failure(under, stage, wire.FromError(err, s.runs.cfg.Self))
+		m.Past = s.runs.past(under.session) // the run may begin anew for what it has read
+		s.tell(m)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // given up changes nothing.
 type tracker struct {
 	bound   int  // attempts at most, not counted those that only began anew
-	commits bool // what it wrote is committed before it is over
+	commits bool // it is committed, or verified, before it is over
 
 	phase      phase
 	hurt       bool  // something was lost that may have to run again
@@ -26,6 +26,7 @@ type tracker struct {
 	reports    []report      // at most one of each stage
 	missing    int           // sinks that have not reported
 	held       int64
+	failure    *mesh.Error // of a stage, while it is not known whether the run begins anew
 	err        *mesh.Error // why it failed, once it is over
 }
 
@@ -42,7 +43,7 @@ type phase uint8
 const (
 	planning phase = iota
 	running
-	committing // all sinks have reported: what else comes of stages and nodes changes nothing
+	committing // all sinks have reported, or a stage has failed: what else comes of stages and nodes changes nothing
 	over
 )
 
@@ -131,12 +132,18 @@ func (t *tracker) learn(reports []report) {
 	}
 }
 
-// stageFailed takes the error of a stage: the first one ends the run.
+// stageFailed takes the error of a stage: the first one ends the run, unless
+// that begins anew.
 func (t *tracker) stageFailed(attempt uint32, stage int, err error) effect {
 	if !t.current(attempt, stage) {
 		return effect{}
 	}
-	return t.fail(t.named(stage, mesh.AsError("", err)))
+	failure := t.named(stage, mesh.AsError("", err))
+	if t.commits {
+		t.phase, t.failure = committing, failure
+		return effect{commit: true}
+	}
+	return t.fail(failure)
 }
 
 // named gives the error with the stage's name. One that has a stage already

@@ -19,7 +19,11 @@ func (s *Sessions) sightHere(of mesh.Session, t *thread) []byte {
 	past := t.past()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.sight.encode(past)
+	known := t.sight
+	if of.Level == mesh.Repeatable {
+		known.unsaid = nil // nobody needs them any more
+	}
+	return known.encode(past)
 }
 
 // learnSight takes what sightHere gave on another node.
@@ -31,7 +35,7 @@ func (s *Sessions) learnSight(of mesh.Session, raw []byte) error {
 	s.learnt(of, past)
 	p := s.here(of)
 	if p != nil && p.home != nil {
-		p.home.hear(told.untold())
+		p.home.hear(told.untold(), told.unsaid)
 		return nil
 	}
 	t := s.thread(of)
@@ -57,9 +61,6 @@ func (s *Sessions) glance(ctx context.Context, p *pins, of mesh.Session, key mes
 		return seen{}, false
 	}
 	mine := glance{version: read.version(), how: how, holder: s.cfg.Self}
-	if of.Level == mesh.Repeatable && read.value.Size() <= inlineBytes {
-		mine.value = read.value
-	}
 	t.mu.Lock()
 	_, written := t.sight.writes[key]
 	known := t.sight.reads[key]
@@ -86,14 +87,31 @@ func (s *Sessions) glance(ctx context.Context, p *pins, of mesh.Session, key mes
 	if found, err := s.readPinned(ctx, p, first.holder, key, first.version); err == nil && found.isHere() {
 		return found, true
 	}
-	if ctx.Err() != nil || of.Level != mesh.Transactional {
+	if ctx.Err() != nil || !mayDecide(of) {
 		return seen{}, false
 	}
-	// It is gone. The run goes on with this one, and begins anew in the end.
+	// It is gone with who had read it. The run goes on with this one, and begins anew in the end.
 	t.mu.Lock()
 	t.sight.look(key, mine)
 	t.mu.Unlock()
 	return *read, true
+}
+
+// seenAgain notes what a stage sees that another one on this node has read before:
+// of that the node may have forgotten all but the version, once its part in the run
+// seemed to be over.
+func (s *Sessions) seenAgain(p *pins, key mesh.Key, held *pin) {
+	if held.written {
+		return
+	}
+	s.know(p, func(t *sight) {
+		if len(t.reads[key]) > 0 {
+			return
+		}
+		if _, written := t.writes[key]; !written {
+			t.look(key, glance{version: held.seen.version(), how: held.how, holder: s.cfg.Self})
+		}
+	})
 }
 
 // mayDecide reports whether who reads in a session may do so first, without the home.
@@ -128,7 +146,9 @@ func (s *Sessions) Ask(of mesh.Session) {
 		return
 	}
 	if p := s.here(of); p != nil && p.home != nil {
-		p.home.tx.ask()
+		p.home.mu.Lock()
+		defer p.home.mu.Unlock()
+		p.home.asks = true
 		return
 	}
 	if t := s.thread(of); t != nil {
@@ -156,14 +176,16 @@ func (s *Sessions) Settle(ctx context.Context, of mesh.Session) error {
 }
 
 // Share has a session go on where functions that a stage calls take part: from
-// now on the home decides, and hears what only this node knows that was written.
+// now on the home hears of writes at once, and of what only this node knows that
+// was written, and at mesh.Repeatable it decides first reads.
 func (s *Sessions) Share(ctx context.Context, of mesh.Session) error {
 	t := s.thread(of)
-	if of.Level != mesh.Repeatable || t == nil || of.Home == s.cfg.Self {
+	if !of.Level.Pinned() || t == nil || of.Home == s.cfg.Self {
 		return nil
 	}
 	t.mu.Lock()
-	t.sight.asks = true
+	t.sight.shared = true
+	t.sight.asks = t.sight.asks || of.Level == mesh.Repeatable
 	unsaid := maps.Clone(t.sight.unsaid)
 	t.mu.Unlock()
 	for key, now := range unsaid {
@@ -175,7 +197,7 @@ func (s *Sessions) Share(ctx context.Context, of mesh.Session) error {
 			return mesh.AsError("put "+key.String(), err)
 		}
 		t.mu.Lock()
-		delete(t.sight.unsaid, key)
+		t.sight.said(key)
 		t.mu.Unlock()
 	}
 	return nil
@@ -184,19 +206,24 @@ func (s *Sessions) Share(ctx context.Context, of mesh.Session) error {
 // keepsWrites reports whether this is the last stage of a run: of what it writes
 // the home need not hear, for nobody reads after it.
 func (s *Sessions) keepsWrites(p *pins, of mesh.Session) bool {
-	return of.Level == mesh.Repeatable && of.Place == mesh.Last && p.home == nil
+	return of.Place == mesh.Last && p.home == nil
 }
 
-// keepWrite notes such a write. It is false once functions take part that the stage calls.
+// Bounds of what the last stage of a run at mesh.Transactional tells the home
+// with its result. More is told at once.
+const (
+	maxUnsaid      = 16
+	maxUnsaidBytes = 64 << 10
+)
+
+// keepWrite notes such a write. It is false once functions take part that the
+// stage calls, or where the home has to make the write and these are many.
 func (s *Sessions) keepWrite(p *pins, key mesh.Key, next *seen) (kept bool) {
 	s.know(p, func(t *sight) {
-		if t.asks {
-			return
+		many := len(t.unsaid) >= maxUnsaid || t.bytes+next.value.Size() > maxUnsaidBytes
+		if kept = !t.shared && !(many && p.of.Level == mesh.Transactional); kept {
+			t.leave(key, *next)
 		}
-		if t.unsaid == nil {
-			t.unsaid = map[mesh.Key]seen{}
-		}
-		t.unsaid[key], kept = *next, true
 	})
 	return kept
 }

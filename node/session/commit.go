@@ -1,8 +1,8 @@
 package session
 
 import (
+	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"strings"
 
@@ -24,24 +24,9 @@ func (s *Sessions) Commit(ctx context.Context, in mesh.Session) error {
 	}
 	h := p.home
 	h.tx.seal()
-	h.mu.Lock()
-	for key := range h.heard {
-		if h.keys[key] == nil {
-			h.keys[key] = &entry{turn: make(chan struct{}, 1)}
-		}
-	}
-	entries := maps.Clone(h.keys)
-	h.mu.Unlock()
 	reads := map[mesh.Key]*entry{}
 	var writes []txn.Write
-	for key, e := range entries {
-		select { // what was under way has ended then; nothing else begins
-		case e.turn <- struct{}{}:
-			h.takeUp(key, e)
-			<-e.turn
-		case <-ctx.Done():
-			return mesh.AsError("commit", ctx.Err())
-		}
+	err := h.takeAll(ctx, func(key mesh.Key, e *entry) {
 		if e.read != nil {
 			reads[key] = &entry{read: e.read}
 		}
@@ -49,9 +34,12 @@ func (s *Sessions) Commit(ctx context.Context, in mesh.Session) error {
 			payload, _ := e.seen.value.Payload()
 			writes = append(writes, txn.Write{Key: key, Value: payload, Deletes: e.seen.missing})
 		}
+	})
+	if err == nil {
+		err = cmp.Or(h.verify(), h.refusal())
 	}
-	if torn := h.tx.tornKeys(); len(torn) > 0 {
-		return mesh.Errorf(mesh.Conflict, "commit", "stages beside one another have read %d keys, such as %s, in different versions", len(torn), torn[0])
+	if err != nil {
+		return mesh.AsError("commit", err)
 	}
 	changed, err := s.agree(ctx, h.tx, reads)
 	if err != nil {
@@ -71,38 +59,4 @@ func (s *Sessions) Commit(ctx context.Context, in mesh.Session) error {
 		t.mu.Unlock()
 	}
 	return s.cfg.Commit(ctx, writes, past)
-}
-
-// Again ends a run's session after a Conflict, in any case, and begins another
-// one that reads first, as of one moment, what the run had read.
-func (s *Sessions) Again(in mesh.Session) (mesh.Session, error) {
-	first, open := s.haveRead(in)
-	s.End(in)
-	if !open {
-		return mesh.Session{}, errOver()
-	}
-	of := mesh.NewSession(in.Level, s.cfg.Self)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.room(); err != nil {
-		return mesh.Session{}, err
-	}
-	s.begin(of, newTransaction(first))
-	return of, nil
-}
-
-// haveRead gives the keys that a transaction of this home has read.
-func (s *Sessions) haveRead(in mesh.Session) (keys []mesh.Key, open bool) {
-	p := s.here(in)
-	if p == nil || p.home == nil || p.home.tx == nil {
-		return nil, false
-	}
-	p.home.mu.Lock()
-	defer p.home.mu.Unlock()
-	for key, e := range p.home.keys {
-		if e.read != nil {
-			keys = append(keys, key)
-		}
-	}
-	return keys, true
 }

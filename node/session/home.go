@@ -18,6 +18,10 @@ type home struct {
 	tx      *transaction          // at mesh.Transactional, else nil
 	written map[mesh.Key]uint64   // versions
 	heard   map[mesh.Key][]glance // reads that nobody has asked about, to be taken up in the turn of the entry
+	later   map[mesh.Key]seen     // writes that came with the last stage's result, to be taken up as well
+	refused error                 // why one of them cannot be made
+	asks    bool                  // this home decides each first read
+	torn    []mesh.Key            // of which the run has read two versions
 }
 
 // entry is a key that the session has seen. What is seen changes only in the
@@ -29,7 +33,16 @@ type entry struct {
 	seen    seen // without its value where only holders have it
 	written bool // seen is what the run itself wrote last
 	holders []mesh.NodeID
-	read    *reading // how a transaction first saw the key, nil: it has only written it; else what was heard of it
+	read    *reading // how the session first saw the key; nil: it has only written it
+	first   seen     // what it saw then
+}
+
+// readFirst notes how the session first sees the key; how is nil unless it is a transaction.
+func (e *entry) readFirst(now seen, how *reading) {
+	if how == nil {
+		how = &reading{version: now.version()}
+	}
+	e.read, e.first = how, now
 }
 
 // take gives the entry of a key, and the turn to change it until release.
@@ -57,9 +70,9 @@ func (h *home) take(ctx context.Context, key mesh.Key, limit int) (e *entry, rel
 	return e, func() { <-e.turn }, nil
 }
 
-// hear notes what the run has read elsewhere.
-func (h *home) hear(reads map[mesh.Key][]glance) {
-	if len(reads) == 0 {
+// hear notes what the run has read elsewhere, and what its last stage has written.
+func (h *home) hear(reads map[mesh.Key][]glance, writes map[mesh.Key]seen) {
+	if len(reads)+len(writes) == 0 {
 		return
 	}
 	h.mu.Lock()
@@ -67,9 +80,12 @@ func (h *home) hear(reads map[mesh.Key][]glance) {
 	if h.heard == nil {
 		h.heard = map[mesh.Key][]glance{}
 	}
+	if h.tx != nil && len(writes) > 0 {
+		h.later = writes
+	}
 	for key, glances := range reads {
 		if len(h.keys)+len(h.heard) >= MaxKeys {
-			h.tx.tear(key) // the run begins anew, and is told that these are too many
+			h.torn = append(h.torn, key) // the run begins anew, and is told that these are too many
 			return
 		}
 		h.heard[key] = append(h.heard[key], glances...)
@@ -81,17 +97,22 @@ func (h *home) takeUp(key mesh.Key, e *entry) {
 	h.mu.Lock()
 	glances := h.heard[key]
 	delete(h.heard, key)
+	next, written := h.later[key]
+	delete(h.later, key)
 	h.mu.Unlock()
+	if written {
+		defer h.takeUpWrite(key, e, next)
+	}
 	for _, g := range glances {
 		switch {
 		case e.read == nil: // also of what was written meanwhile: a stage beside the writer had read it before
-			e.read = g.how
+			e.readFirst(g.seen(), g.how)
 			h.tx.saw(g.how)
 			if !e.known {
 				e.known, e.seen = true, g.seen()
 			}
 		case e.read.version != g.version:
-			h.tx.tear(key)
+			h.tear(key)
 		}
 		if e.seen.version() == g.version {
 			h.hold(e, g.holder)
@@ -99,6 +120,25 @@ func (h *home) takeUp(key mesh.Key, e *entry) {
 			h.hasPart(g.holder)
 		}
 	}
+}
+
+// takeUpWrite has an entry be as the last stage of a transaction has written
+// it. In the turn of e, after what was read of it.
+func (h *home) takeUpWrite(key mesh.Key, e *entry, next seen) {
+	if err := h.tx.mayWrite(key, &next); err != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.refused = err
+		return
+	}
+	e.known, e.seen, e.written = true, next, true
+}
+
+// tear notes that the run has read two versions of a key.
+func (h *home) tear(key mesh.Key) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.torn = append(h.torn, key)
 }
 
 // hasPart notes that a node has something of the session.
@@ -112,7 +152,7 @@ func (h *home) hasPart(node mesh.NodeID) {
 func (h *home) sight() *sight {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := &sight{asks: h.tx.asksHome(), writes: maps.Clone(h.written)}
+	t := &sight{asks: h.asks, writes: maps.Clone(h.written)}
 	for key, e := range h.keys {
 		if t.asks && !t.hasRoom() {
 			return t // no more of them travels

@@ -18,6 +18,7 @@ type pins struct {
 	until  time.Time
 	keys   map[mesh.Key]*pin
 	writes map[mesh.Key]chan struct{} // of capacity 1: held by who writes the key on this node
+	firsts map[mesh.Key]seen          // what was read here and has been written since
 }
 
 // pin is what a node holds of one key, or is about to. Its fields do not change
@@ -25,6 +26,7 @@ type pins struct {
 type pin struct {
 	landed chan struct{}
 	seen   seen
+	how    *reading // of a transaction, where this node has read it
 	err    error
 
 	// Of what is being written: that, and what is held until the home has agreed,
@@ -95,6 +97,7 @@ func (p *pins) write(key mesh.Key, next seen) *pin {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at.before = p.keys[key] // which may have yet to land
+	p.keepFirst(key, at.before)
 	p.keys[key] = at
 	return at
 }
@@ -110,8 +113,21 @@ func (p *pins) forget(key mesh.Key, version uint64) {
 		at.before = nil // what is written now, the home hears of later
 	case !at.written && at.isHeld() && at.seen.hash != 0 && at.seen.hash != version:
 	default:
+		p.keepFirst(key, at)
 		delete(p.keys, key)
 	}
+}
+
+// keepFirst keeps what was read of a key and is about to be forgotten, for the
+// run may begin anew. With the lock held.
+func (p *pins) keepFirst(key mesh.Key, at *pin) {
+	if at == nil || at.written || !at.isHeld() {
+		return
+	}
+	if p.firsts == nil {
+		p.firsts = map[mesh.Key]seen{}
+	}
+	p.firsts[key] = at.seen
 }
 
 // forgetBefore forgets what is held of a key, and what is yet to be read, unless
@@ -123,18 +139,27 @@ func (p *pins) forgetBefore(key mesh.Key, written uint64) {
 	if at == nil || at.written || at.isHeld() && at.seen.version() == written {
 		return
 	}
+	p.keepFirst(key, at)
 	delete(p.keys, key)
 }
 
 // held gives the version that is here, but not while another is written: stages
 // elsewhere may have seen that one already, and be those that come before who asks.
 func (p *pins) held(key mesh.Key) (seen, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if at := p.keys[key]; at != nil && at.isHeld() {
+	if at := p.holds(key); at != nil {
 		return at.seen, true
 	}
 	return seen{}, false
+}
+
+// holds is held, with all that is known of it; nil: nothing.
+func (p *pins) holds(key mesh.Key) *pin {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at := p.keys[key]; at != nil && at.isHeld() {
+		return at
+	}
+	return nil
 }
 
 // version gives a version of a key if it is here. What is being written is, for
@@ -150,6 +175,9 @@ func (p *pins) version(key mesh.Key, version uint64) (seen, bool) {
 		if at.isHeld() && at.seen.version() == version {
 			return at.seen, true
 		}
+	}
+	if first, ok := p.firsts[key]; ok && first.version() == version {
+		return first, true
 	}
 	return seen{}, false
 }

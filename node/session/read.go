@@ -46,12 +46,13 @@ func (s *Sessions) see(ctx context.Context, of mesh.Session, key mesh.Key) (now 
 			return seen{}, false, err
 		}
 		if first {
-			now, here, err = s.find(ctx, p, of, key)
+			now, at.how, here, err = s.find(ctx, p, of, key)
 			p.land(key, at, now, err)
 			return now, here, err
 		}
-		if now, ok := p.held(key); ok {
-			return now, true, nil
+		if held := p.holds(key); held != nil {
+			s.seenAgain(p, key, held)
+			return held.seen, true, nil
 		}
 		select {
 		case <-at.landed:
@@ -75,27 +76,30 @@ func gaveUp(err error) bool {
 
 // find reads a key, and asks the home whether that is what the session sees.
 // Where the key cannot be read here, the home may still know a version.
-func (s *Sessions) find(ctx context.Context, p *pins, of mesh.Session, key mesh.Key) (now seen, here bool, err error) {
+func (s *Sessions) find(ctx context.Context, p *pins, of mesh.Session, key mesh.Key) (now seen, how *reading, here bool, err error) {
 	read, how, here, readErr := s.readHere(ctx, p, key)
 	if p.home == nil && read != nil {
 		if now, decided := s.glance(ctx, p, of, key, read, how); decided {
-			return now, here, nil
+			if now.version() != read.version() {
+				how = nil
+			}
+			return now, how, here, nil
 		}
 	}
 	reply, err := s.tell(ctx, p, key, read, how)
 	switch {
 	case err != nil && readErr != nil && mesh.KindOf(err) == mesh.NotFound:
-		return seen{}, false, readErr
+		return seen{}, nil, false, readErr
 	case err != nil:
-		return seen{}, false, err
+		return seen{}, nil, false, err
 	case reply.same:
 		s.decided(p, key, read, reply.written)
-		return *read, here, nil
+		return *read, how, here, nil
 	}
 	if now, err = s.obtainLast(ctx, p, key, reply.verdict); err == nil {
 		s.decided(p, key, &now, reply.written)
 	}
-	return now, false, err
+	return now, nil, false, err
 }
 
 // obtainLast is obtain, or gives the version that took the place of that one
@@ -254,7 +258,8 @@ func (s *Sessions) firstCounts(ctx context.Context, p *pins, from mesh.NodeID, k
 	case !e.known && read == nil:
 		return told{}, mesh.Errorf(mesh.NotFound, "", "the session has not seen the key")
 	case !e.known:
-		e.known, e.seen, e.read = true, *read, how.of(read)
+		e.known, e.seen = true, *read
+		e.readFirst(*read, how.of(read))
 		p.home.tx.saw(how)
 		p.home.hold(e, from)
 		return told{same: true}, nil
@@ -262,6 +267,9 @@ func (s *Sessions) firstCounts(ctx context.Context, p *pins, from mesh.NodeID, k
 	same := read != nil && e.seen.version() == read.version()
 	if same && !e.seen.isHere() && read.isHere() {
 		e.seen = *read
+	}
+	if read != nil && read.isHere() && e.read != nil && e.read.version == read.version() {
+		e.first = *read
 	}
 	t := told{same: same, verdict: s.current(p, e, from)}
 	p.home.hold(e, from)
@@ -378,20 +386,6 @@ func (s *Sessions) HandleForgetPinned(m *pb.ForgetPinned) error {
 	if p := s.here(of); p != nil {
 		s.noteWrite(p, key, 0) // of a version that the home knows
 		p.forget(key, m.Version)
-	}
-	return nil
-}
-
-// HandleEndSession forgets a session, on the word of its home.
-func (s *Sessions) HandleEndSession(from mesh.NodeID, m *pb.EndSession) error {
-	of, err := wire.ToSession(m.GetSession())
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p := s.open[of.ID]; p != nil && p.home == nil && p.of.Home == from {
-		s.drop(of.ID)
 	}
 	return nil
 }

@@ -335,7 +335,7 @@ func TestOnlyTheHomeEndsASession(t *testing.T) {
 		of   mesh.Session
 		open int
 	}{{"n2", of, 1}, {"n2", forged, 1}, {"n0", of, 0}} {
-		if err := w.at(1).HandleEndSession(c.from, &pb.EndSession{Session: wire.FromSession(c.of)}); err != nil {
+		if err := w.at(1).HandleEndSession(c.from, &pb.EndSession{Sessions: []*pb.RunSession{wire.FromSession(c.of)}}); err != nil {
 			t.Fatal(err)
 		}
 		if n := w.at(1).Open(); n != c.open {

@@ -21,8 +21,6 @@ const (
 	MaxSessions = 1 << 15
 	// longest is how long pins last whose run has no deadline that the node knows of.
 	longest = 24 * time.Hour
-	// noticeTimeout bounds the sending of what nobody waits for.
-	noticeTimeout = 5 * time.Second
 )
 
 // Peers reaches other nodes. Unavailable means that a node could not be reached.
@@ -61,6 +59,7 @@ type Sessions struct {
 	closed  bool
 	open    map[mesh.RunID]*pins
 	threads map[mesh.RunID]*thread
+	ends    map[mesh.NodeID]*pb.EndSession // which nodes are about to be told; nil: none are
 }
 
 // New starts nothing. Close ends what calls start.
@@ -97,18 +96,19 @@ func (s *Sessions) Begin(level mesh.Consistency) (mesh.Session, error) {
 	if err := s.room(); err != nil {
 		return mesh.Session{}, err
 	}
-	s.begin(of, nil)
+	h := &home{keys: map[mesh.Key]*entry{}}
+	if level == mesh.Transactional {
+		h.tx = newTransaction(nil)
+	}
+	s.begin(of, h)
 	return of, nil
 }
 
 // begin makes what the home of a session keeps. With the lock held.
-func (s *Sessions) begin(of mesh.Session, tx *transaction) {
+func (s *Sessions) begin(of mesh.Session, h *home) {
 	s.threads[of.ID] = &thread{users: 1}
-	if of.Level == mesh.Transactional && tx == nil {
-		tx = newTransaction(nil)
-	}
 	if of.Level.Pinned() {
-		s.open[of.ID] = &pins{of: of, home: &home{keys: map[mesh.Key]*entry{}, tx: tx}, keys: map[mesh.Key]*pin{}}
+		s.open[of.ID] = &pins{of: of, home: h, keys: map[mesh.Key]*pin{}}
 	}
 }
 
@@ -140,27 +140,8 @@ func (s *Sessions) End(of mesh.Session) {
 	if p == nil || p.home == nil || closed {
 		return
 	}
-	others := p.home.everyone(s.cfg.Self)
-	if len(others) == 0 {
-		return
-	}
-	s.spawn(func() {
-		ctx, cancel := context.WithTimeout(s.ctx, noticeTimeout)
-		defer cancel()
-		for _, node := range others {
-			if err := s.cfg.Peers.Send(ctx, node, &pb.EndSession{Session: wire.FromSession(of)}); err != nil {
-				s.cfg.Log.Debug("a node was not told that a session ended", "node", node.Short(), "err", err)
-			}
-		}
-	})
-}
-
-// spawn runs f in a goroutine that Close waits for; not at all once closed.
-func (s *Sessions) spawn(f func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed {
-		s.work.Go(f)
+	for _, node := range p.home.everyone(s.cfg.Self) {
+		s.endSoon(node, of)
 	}
 }
 

@@ -1,13 +1,6 @@
 package session
 
-import (
-	"google.golang.org/protobuf/proto"
-
-	"github.com/virga-mesh/virga/lattice"
-	"github.com/virga-mesh/virga/mesh"
-	"github.com/virga-mesh/virga/mesh/wire"
-	"github.com/virga-mesh/virga/mesh/wire/pb"
-)
+import "github.com/virga-mesh/virga/mesh"
 
 // A node need not ask the home about the first read of a key where no other stage
 // can be reading it: it goes on with what it has read, and the home hears of that
@@ -28,20 +21,19 @@ type sight struct {
 	count  int                   // of reads
 	writes map[mesh.Key]uint64   // versions
 	asks   bool                  // the home is asked about first reads
-	unsaid map[mesh.Key]seen     // writes of the last stage, which the home has not heard of
+	unsaid map[mesh.Key]seen     // writes of the last stage, which the home has not heard of; it makes them at mesh.Transactional
+	bytes  int                   // of unsaid
+	shared bool                  // functions take part that the stage calls: the home hears of each write
 }
 
 // glance is a version of a key that a run has read.
 type glance struct {
 	version uint64
 	how     *reading
-	value   lattice.Value // where it is small, and the home has not heard of it, at mesh.Repeatable
-	holder  mesh.NodeID   // who read it; empty: the home has heard of it, and how is nil
+	holder  mesh.NodeID // who read it; empty: the home has heard of it, and how is nil
 }
 
-func (g *glance) seen() seen {
-	return seen{missing: g.version == 0, hash: g.version, value: g.value}
-}
+func (g *glance) seen() seen { return seen{missing: g.version == 0, hash: g.version} }
 
 // room reports whether one more read may travel with the run.
 func (t *sight) room() bool { return !t.asks && t.hasRoom() }
@@ -76,6 +68,21 @@ func (t *sight) wrote(key mesh.Key, version uint64) {
 		t.writes = map[mesh.Key]uint64{}
 	}
 	t.writes[key] = version
+}
+
+// leave leaves a write unsaid.
+func (t *sight) leave(key mesh.Key, next seen) {
+	if t.unsaid == nil {
+		t.unsaid = map[mesh.Key]seen{}
+	}
+	t.bytes += next.value.Size() - t.unsaid[key].value.Size()
+	t.unsaid[key] = next
+}
+
+// said notes that the home has heard of a write.
+func (t *sight) said(key mesh.Key) {
+	t.bytes -= t.unsaid[key].value.Size()
+	delete(t.unsaid, key)
 }
 
 // merge takes up what another node knows.
@@ -113,70 +120,4 @@ func (t *sight) heard(reads map[mesh.Key][]glance) {
 			t.look(key, glance{version: g.version})
 		}
 	}
-}
-
-// encode gives the bytes that travel; nil where there is nothing to tell.
-func (t *sight) encode(past lattice.Past) []byte {
-	m := &pb.Sight{Past: encodePast(past), Asks: t.asks}
-	for key, known := range t.reads {
-		for _, g := range known {
-			read := &pb.Glance{Key: wire.FromKey(key), Version: g.version, Holder: []byte(g.holder)}
-			if g.how != nil {
-				read.Needs, read.Made, read.AsOf = encodePast(g.how.needs), encodePast(g.how.made), encodePast(g.how.asOf)
-			}
-			if !g.value.IsZero() {
-				read.Value = g.value.AppendBinary(nil)
-			}
-			m.Reads = append(m.Reads, read)
-		}
-	}
-	for key, version := range t.writes {
-		m.Writes = append(m.Writes, &pb.Glance{Key: wire.FromKey(key), Version: version})
-	}
-	raw, err := proto.Marshal(m)
-	if err != nil {
-		panic("session: a sight cannot be encoded: " + err.Error())
-	}
-	if len(raw) == 0 {
-		return nil
-	}
-	return raw
-}
-
-func decodeSight(raw []byte) (t *sight, past lattice.Past, err error) {
-	m := &pb.Sight{}
-	if err := proto.Unmarshal(raw, m); err != nil {
-		return nil, past, mesh.Errorf(mesh.Invalid, "session", "%w", err)
-	}
-	if past, err = parsePast(m.Past); err != nil {
-		return nil, past, err
-	}
-	t = &sight{asks: m.Asks}
-	for _, read := range m.Reads {
-		key, err := wire.ToKey(read.GetKey())
-		if err != nil {
-			return nil, past, err
-		}
-		g := glance{version: read.Version, holder: mesh.NodeID(read.Holder)}
-		if g.holder != "" {
-			if g.how, err = readingOf(read.Needs, read.Made, read.AsOf); err != nil {
-				return nil, past, err
-			}
-			g.how.version = g.version
-			now, err := parseSeen(&pb.Seen{Version: read.Version, Value: read.Value})
-			if err != nil {
-				return nil, past, err
-			}
-			g.value = now.value
-		}
-		t.look(key, g)
-	}
-	for _, write := range m.Writes {
-		key, err := wire.ToKey(write.GetKey())
-		if err != nil {
-			return nil, past, err
-		}
-		t.wrote(key, write.Version)
-	}
-	return t, past, nil
 }

@@ -52,7 +52,7 @@ func TestStagesBesideOneAnotherThatReadTwoVersionsAreAConflict(t *testing.T) {
 				w.goesOn(of, meet, 0)
 			}
 			wantKind(t, w.at(0).Commit(t.Context(), of), mesh.Conflict)
-			again, err := w.at(0).Again(of)
+			again, err := w.at(0).Again(t.Context(), of)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -223,9 +223,11 @@ func TestPinsLastAWhileWhereARunHasNoPartAnyMore(t *testing.T) {
 func FuzzSight(f *testing.F) {
 	var known sight
 	known.look(key("x"), glance{version: 7, how: &reading{needs: past("a", 1), made: past("b", 2), asOf: past("c", 3)}, holder: "n1"})
-	known.look(key("x"), glance{version: 8, how: &reading{}, value: lattice.New(lattice.LWWKind), holder: "n2"})
+	known.look(key("x"), glance{version: 8, how: &reading{}, holder: "n2"})
 	known.look(key("y"), glance{version: 9})
 	known.wrote(key("z"), 10)
+	known.leave(key("later"), seen{value: lattice.New(lattice.LWWKind)})
+	known.leave(key("gone"), seen{missing: true})
 	f.Add(known.encode(past("d", 4)))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -238,7 +240,7 @@ func FuzzSight(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(again.writes) != len(told.writes) || len(again.untold()) != len(told.untold()) || again.count != told.count || !bytes.Equal(encodePast(needAgain), encodePast(need)) {
+		if len(again.unsaid) != len(told.unsaid) || again.bytes != told.bytes || len(again.writes) != len(told.writes) || len(again.untold()) != len(told.untold()) || again.count != told.count || !bytes.Equal(encodePast(needAgain), encodePast(need)) {
 			t.Errorf("%+v became %+v", told, again)
 		}
 	})

@@ -31,10 +31,8 @@ type transaction struct {
 	mu     sync.Mutex
 	past   lattice.Past     // what the run has read, and what that needs
 	sealed bool             // it is being committed: nothing is read or written any more
-	asks   bool             // this home decides each first read
 	writes map[mesh.Key]int // sizes of what was written, or was to be
 	bytes  int              // of all that
-	torn   []mesh.Key       // of which the run has read two versions
 
 	ahead *ahead // of a run that began anew, else nil
 }
@@ -47,30 +45,11 @@ type ahead struct {
 }
 
 func newTransaction(first []mesh.Key) *transaction {
-	tx := &transaction{asks: len(first) > 0}
+	tx := &transaction{}
 	if len(first) > 0 {
 		tx.ahead = &ahead{keys: first, turn: make(chan struct{}, 1)}
 	}
 	return tx
-}
-
-// ask has the home decide first reads from now on.
-func (tx *transaction) ask() {
-	if tx == nil {
-		return
-	}
-	tx.mu.Lock()
-	defer tx.mu.Unlock()
-	tx.asks = true
-}
-
-func (tx *transaction) asksHome() bool {
-	if tx == nil {
-		return false
-	}
-	tx.mu.Lock()
-	defer tx.mu.Unlock()
-	return tx.asks
 }
 
 // seal ends the reads and writes of the run that have not begun.
@@ -97,23 +76,6 @@ func (tx *transaction) saw(how *reading) {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 	tx.past = tx.past.Join(how.needs).Join(how.made)
-}
-
-// tear notes that the run has read two versions of a key.
-func (tx *transaction) tear(key mesh.Key) {
-	if tx == nil {
-		return // the first one stays: where two could be read the home was asked
-	}
-	tx.mu.Lock()
-	defer tx.mu.Unlock()
-	tx.torn = append(tx.torn, key)
-}
-
-// tornKeys gives the keys of which it has.
-func (tx *transaction) tornKeys() []mesh.Key {
-	tx.mu.Lock()
-	defer tx.mu.Unlock()
-	return tx.torn
 }
 
 // seen is what the run has to see from now on.

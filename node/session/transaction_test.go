@@ -129,7 +129,7 @@ func TestWhatATransactionReadsIsOfOneMoment(t *testing.T) {
 	w.goesOn(of, 1, 0)
 	w.goesOn(of, 2, 0)
 	wantKind(t, w.at(0).Commit(t.Context(), of), mesh.Conflict)
-	again, err := w.at(0).Again(of)
+	again, err := w.at(0).Again(t.Context(), of)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func (s *Sessions) Put(ctx context.Context, of mesh.Session, w Write, put func(*
 	base, blind := seen{missing: true}, w.Kind == lattice.LWWKind
 	if !blind {
 		var err error
-		if base, _, err = s.see(ctx, of, w.Key); err != nil {
+		if base, _, err = s.see(ctx, asking(of), w.Key); err != nil {
 			return mesh.AsError("put "+w.Key.String(), err)
 		}
 		if have := base.value.Kind(); !base.missing && have != w.Kind {
@@ -58,6 +58,15 @@ func (s *Sessions) Put(ctx context.Context, of mesh.Session, w Write, put func(*
 		Stamp: s.cfg.Stamp(), Writer: of.ID.String() + "/" + string(s.cfg.Self), Now: time.Now(), ID: lattice.NewWriteID(w.ID),
 	}
 	return s.wrote(ctx, of, w.Key, base, blind, func(base *seen) (seen, error) { return base.written(w.Kind, w.Op, at) })
+}
+
+// asking has the home decide a read of a session: what only a write needs no
+// function sees, and where stages beside one another count, none is to begin anew.
+func asking(of mesh.Session) mesh.Session {
+	if of.Place == mesh.Beside {
+		of.Place = mesh.Somewhere
+	}
+	return of
 }
 
 // Delete makes a delete for a session, which sees no such key from then on.

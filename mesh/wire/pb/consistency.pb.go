@@ -244,9 +244,11 @@ func (x *PinRead) GetSight() []byte {
 type Sight struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Past          []byte                 `protobuf:"bytes,1,opt,name=past,proto3" json:"past,omitempty"` // lattice.Past: what has to be seen by what is read from now on, at mesh.Transactional
-	Reads         []*Glance              `protobuf:"bytes,2,rep,name=reads,proto3" json:"reads,omitempty"`
-	Writes        []*Glance              `protobuf:"bytes,3,rep,name=writes,proto3" json:"writes,omitempty"` // the home knows more of them
-	Asks          bool                   `protobuf:"varint,4,opt,name=asks,proto3" json:"asks,omitempty"`    // more was read than this tells, or the run began anew: the home is asked about the first read of a key
+	Reads         *Glances               `protobuf:"bytes,2,opt,name=reads,proto3" json:"reads,omitempty"`
+	Writes        *Glances               `protobuf:"bytes,3,opt,name=writes,proto3" json:"writes,omitempty"`   // the home knows more of them
+	Asks          bool                   `protobuf:"varint,4,opt,name=asks,proto3" json:"asks,omitempty"`      // more was read than this tells, or the run began anew: the home is asked about the first read of a key
+	Unsaid        *Glances               `protobuf:"bytes,5,opt,name=unsaid,proto3" json:"unsaid,omitempty"`   // writes of the last stage at mesh.Transactional, that the home has not heard of
+	Holders       [][]byte               `protobuf:"bytes,6,rep,name=holders,proto3" json:"holders,omitempty"` // nodes that have read something
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -288,14 +290,14 @@ func (x *Sight) GetPast() []byte {
 	return nil
 }
 
-func (x *Sight) GetReads() []*Glance {
+func (x *Sight) GetReads() *Glances {
 	if x != nil {
 		return x.Reads
 	}
 	return nil
 }
 
-func (x *Sight) GetWrites() []*Glance {
+func (x *Sight) GetWrites() *Glances {
 	if x != nil {
 		return x.Writes
 	}
@@ -309,34 +311,46 @@ func (x *Sight) GetAsks() bool {
 	return false
 }
 
-// Glance is a version of a key that the run has read, or written.
-type Glance struct {
+func (x *Sight) GetUnsaid() *Glances {
+	if x != nil {
+		return x.Unsaid
+	}
+	return nil
+}
+
+func (x *Sight) GetHolders() [][]byte {
+	if x != nil {
+		return x.Holders
+	}
+	return nil
+}
+
+// Glances are versions of keys that the run has read, or written, by the column.
+type Glances struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	Version       uint64                 `protobuf:"fixed64,2,opt,name=version,proto3" json:"version,omitempty"` // Seen.version
-	Needs         []byte                 `protobuf:"bytes,3,opt,name=needs,proto3" json:"needs,omitempty"`       // as in PinRead, at mesh.Transactional, unless the home has heard of it
-	Made          []byte                 `protobuf:"bytes,4,opt,name=made,proto3" json:"made,omitempty"`
-	AsOf          []byte                 `protobuf:"bytes,5,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
-	Holder        []byte                 `protobuf:"bytes,6,opt,name=holder,proto3" json:"holder,omitempty"` // who has read it; empty: the home has heard of it
-	Value         []byte                 `protobuf:"bytes,7,opt,name=value,proto3" json:"value,omitempty"`   // lattice.Value, at mesh.Repeatable, of what the home has not heard of and is small
+	Keys          []string               `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`                  // namespace/name
+	Versions      []uint64               `protobuf:"fixed64,2,rep,packed,name=versions,proto3" json:"versions,omitempty"` // Seen.version
+	Holders       []uint32               `protobuf:"varint,3,rep,packed,name=holders,proto3" json:"holders,omitempty"`    // of reads: the number of who has read it in Sight.holders, from 1; 0: the home has heard of it
+	Pasts         [][]byte               `protobuf:"bytes,4,rep,name=pasts,proto3" json:"pasts,omitempty"`                // of reads at mesh.Transactional: three of each that has a holder, needs, made and as_of as in PinRead
+	Values        [][]byte               `protobuf:"bytes,5,rep,name=values,proto3" json:"values,omitempty"`              // of unsaid: lattice.Value
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Glance) Reset() {
-	*x = Glance{}
+func (x *Glances) Reset() {
+	*x = Glances{}
 	mi := &file_consistency_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Glance) String() string {
+func (x *Glances) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Glance) ProtoMessage() {}
+func (*Glances) ProtoMessage() {}
 
-func (x *Glance) ProtoReflect() protoreflect.Message {
+func (x *Glances) ProtoReflect() protoreflect.Message {
 	mi := &file_consistency_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -348,56 +362,42 @@ func (x *Glance) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Glance.ProtoReflect.Descriptor instead.
-func (*Glance) Descriptor() ([]byte, []int) {
+// Deprecated: Use Glances.ProtoReflect.Descriptor instead.
+func (*Glances) Descriptor() ([]byte, []int) {
 	return file_consistency_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *Glance) GetKey() *Key {
+func (x *Glances) GetKeys() []string {
 	if x != nil {
-		return x.Key
+		return x.Keys
 	}
 	return nil
 }
 
-func (x *Glance) GetVersion() uint64 {
+func (x *Glances) GetVersions() []uint64 {
 	if x != nil {
-		return x.Version
-	}
-	return 0
-}
-
-func (x *Glance) GetNeeds() []byte {
-	if x != nil {
-		return x.Needs
+		return x.Versions
 	}
 	return nil
 }
 
-func (x *Glance) GetMade() []byte {
+func (x *Glances) GetHolders() []uint32 {
 	if x != nil {
-		return x.Made
+		return x.Holders
 	}
 	return nil
 }
 
-func (x *Glance) GetAsOf() []byte {
+func (x *Glances) GetPasts() [][]byte {
 	if x != nil {
-		return x.AsOf
+		return x.Pasts
 	}
 	return nil
 }
 
-func (x *Glance) GetHolder() []byte {
+func (x *Glances) GetValues() [][]byte {
 	if x != nil {
-		return x.Holder
-	}
-	return nil
-}
-
-func (x *Glance) GetValue() []byte {
-	if x != nil {
-		return x.Value
+		return x.Values
 	}
 	return nil
 }
@@ -696,10 +696,10 @@ func (x *ForgetPinned) GetVersion() uint64 {
 	return 0
 }
 
-// EndSession has a node forget a session. One way.
+// EndSession has a node forget sessions of the sender's runs. One way.
 type EndSession struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Session       *RunSession            `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Sessions      []*RunSession          `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -734,9 +734,9 @@ func (*EndSession) Descriptor() ([]byte, []int) {
 	return file_consistency_proto_rawDescGZIP(), []int{9}
 }
 
-func (x *EndSession) GetSession() *RunSession {
+func (x *EndSession) GetSessions() []*RunSession {
 	if x != nil {
-		return x.Session
+		return x.Sessions
 	}
 	return nil
 }
@@ -878,20 +878,20 @@ const file_consistency_proto_rawDesc = "" +
 	"\x05needs\x18\x04 \x01(\fR\x05needs\x12\x12\n" +
 	"\x04made\x18\x05 \x01(\fR\x04made\x12\x13\n" +
 	"\x05as_of\x18\x06 \x01(\fR\x04asOf\x12\x14\n" +
-	"\x05sight\x18\a \x01(\fR\x05sight\"\x81\x01\n" +
+	"\x05sight\x18\a \x01(\fR\x05sight\"\xc8\x01\n" +
 	"\x05Sight\x12\x12\n" +
-	"\x04past\x18\x01 \x01(\fR\x04past\x12&\n" +
-	"\x05reads\x18\x02 \x03(\v2\x10.virga.v1.GlanceR\x05reads\x12(\n" +
-	"\x06writes\x18\x03 \x03(\v2\x10.virga.v1.GlanceR\x06writes\x12\x12\n" +
-	"\x04asks\x18\x04 \x01(\bR\x04asks\"\xb0\x01\n" +
-	"\x06Glance\x12\x1f\n" +
-	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x06R\aversion\x12\x14\n" +
-	"\x05needs\x18\x03 \x01(\fR\x05needs\x12\x12\n" +
-	"\x04made\x18\x04 \x01(\fR\x04made\x12\x13\n" +
-	"\x05as_of\x18\x05 \x01(\fR\x04asOf\x12\x16\n" +
-	"\x06holder\x18\x06 \x01(\fR\x06holder\x12\x14\n" +
-	"\x05value\x18\a \x01(\fR\x05value\"\xa2\x01\n" +
+	"\x04past\x18\x01 \x01(\fR\x04past\x12'\n" +
+	"\x05reads\x18\x02 \x01(\v2\x11.virga.v1.GlancesR\x05reads\x12)\n" +
+	"\x06writes\x18\x03 \x01(\v2\x11.virga.v1.GlancesR\x06writes\x12\x12\n" +
+	"\x04asks\x18\x04 \x01(\bR\x04asks\x12)\n" +
+	"\x06unsaid\x18\x05 \x01(\v2\x11.virga.v1.GlancesR\x06unsaid\x12\x18\n" +
+	"\aholders\x18\x06 \x03(\fR\aholders\"\x81\x01\n" +
+	"\aGlances\x12\x12\n" +
+	"\x04keys\x18\x01 \x03(\tR\x04keys\x12\x1a\n" +
+	"\bversions\x18\x02 \x03(\x06R\bversions\x12\x18\n" +
+	"\aholders\x18\x03 \x03(\rR\aholders\x12\x14\n" +
+	"\x05pasts\x18\x04 \x03(\fR\x05pasts\x12\x16\n" +
+	"\x06values\x18\x05 \x03(\fR\x06values\"\xa2\x01\n" +
 	"\bPinReply\x12\"\n" +
 	"\x04seen\x18\x01 \x01(\v2\x0e.virga.v1.SeenR\x04seen\x12\x18\n" +
 	"\aholders\x18\x02 \x03(\fR\aholders\x12\x14\n" +
@@ -914,10 +914,10 @@ const file_consistency_proto_rawDesc = "" +
 	"\fForgetPinned\x12.\n" +
 	"\asession\x18\x01 \x01(\v2\x14.virga.v1.RunSessionR\asession\x12\x1f\n" +
 	"\x03key\x18\x02 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x18\n" +
-	"\aversion\x18\x03 \x01(\x04R\aversion\"<\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion\">\n" +
 	"\n" +
-	"EndSession\x12.\n" +
-	"\asession\x18\x01 \x01(\v2\x14.virga.v1.RunSessionR\asession\"\x1b\n" +
+	"EndSession\x120\n" +
+	"\bsessions\x18\x01 \x03(\v2\x14.virga.v1.RunSessionR\bsessions\"\x1b\n" +
 	"\x05Vouch\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x04R\x04time\"a\n" +
 	"\n" +
@@ -945,7 +945,7 @@ var file_consistency_proto_goTypes = []any{
 	(*Seen)(nil),         // 1: virga.v1.Seen
 	(*PinRead)(nil),      // 2: virga.v1.PinRead
 	(*Sight)(nil),        // 3: virga.v1.Sight
-	(*Glance)(nil),       // 4: virga.v1.Glance
+	(*Glances)(nil),      // 4: virga.v1.Glances
 	(*PinReply)(nil),     // 5: virga.v1.PinReply
 	(*PinWrite)(nil),     // 6: virga.v1.PinWrite
 	(*ReadPinned)(nil),   // 7: virga.v1.ReadPinned
@@ -959,9 +959,9 @@ var file_consistency_proto_depIdxs = []int32{
 	0,  // 0: virga.v1.PinRead.session:type_name -> virga.v1.RunSession
 	12, // 1: virga.v1.PinRead.key:type_name -> virga.v1.Key
 	1,  // 2: virga.v1.PinRead.read:type_name -> virga.v1.Seen
-	4,  // 3: virga.v1.Sight.reads:type_name -> virga.v1.Glance
-	4,  // 4: virga.v1.Sight.writes:type_name -> virga.v1.Glance
-	12, // 5: virga.v1.Glance.key:type_name -> virga.v1.Key
+	4,  // 3: virga.v1.Sight.reads:type_name -> virga.v1.Glances
+	4,  // 4: virga.v1.Sight.writes:type_name -> virga.v1.Glances
+	4,  // 5: virga.v1.Sight.unsaid:type_name -> virga.v1.Glances
 	1,  // 6: virga.v1.PinReply.seen:type_name -> virga.v1.Seen
 	0,  // 7: virga.v1.PinWrite.session:type_name -> virga.v1.RunSession
 	12, // 8: virga.v1.PinWrite.key:type_name -> virga.v1.Key
@@ -970,7 +970,7 @@ var file_consistency_proto_depIdxs = []int32{
 	12, // 11: virga.v1.ReadPinned.key:type_name -> virga.v1.Key
 	0,  // 12: virga.v1.ForgetPinned.session:type_name -> virga.v1.RunSession
 	12, // 13: virga.v1.ForgetPinned.key:type_name -> virga.v1.Key
-	0,  // 14: virga.v1.EndSession.session:type_name -> virga.v1.RunSession
+	0,  // 14: virga.v1.EndSession.sessions:type_name -> virga.v1.RunSession
 	15, // [15:15] is the sub-list for method output_type
 	15, // [15:15] is the sub-list for method input_type
 	15, // [15:15] is the sub-list for extension type_name
