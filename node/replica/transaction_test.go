@@ -204,11 +204,13 @@ func TestASealComesTooLate(t *testing.T) {
 
 func TestNodesMakeTheSameWriteAtOnce(t *testing.T) {
 	m := newTestMesh(t, 5)
+	when := time.Now()
 	for name, value := range map[string]string{"set": "v", "deleted": "nothing"} {
 		k := key(name)
 		owners, others := m.owners(k)
 		owners[0].mustWrite(k, "old", WriteOptions{Quorum: 3})
-		at := drawn(time.Now())
+		when = when.Add(time.Second) // the nodes have seen the stamp of the one before
+		at := drawn(when)
 		var all sync.WaitGroup
 		var made [5]WriteOptions
 		for i, n := range append(owners, others...) {
