@@ -60,6 +60,11 @@ type Config struct {
 	// nodes of a mesh. Default 1 h.
 	CollectAfter time.Duration
 
+	// MaxSkew is how far ahead of this node's clock another one's may be: writes
+	// of one that is further ahead are refused. It should be the same on all nodes
+	// of a mesh. Up to 10 min, and to a sixth of CollectAfter. Default 1 min.
+	MaxSkew time.Duration
+
 	// AntiEntropyInterval is how often what this node holds is compared with
 	// what each live node does, beside each time that nodes come and go. Default 10 s.
 	AntiEntropyInterval time.Duration
@@ -192,6 +197,8 @@ const (
 	minForget      = 10 * time.Second
 	minCollect     = 10 * time.Second
 	minAntiEntropy = 100 * time.Millisecond
+	minSkew        = time.Second
+	maxSkew        = 10 * time.Minute
 	minStats       = time.Second
 	maxStats       = statsLife / 4
 	minMemory      = 1 << 20
@@ -226,6 +233,8 @@ func (c Config) validate() error {
 		return invalid("ForgetAfter is %v: expected at least %v", c.ForgetAfter, minForget)
 	case c.CollectAfter < minCollect:
 		return invalid("CollectAfter is %v: expected at least %v", c.CollectAfter, minCollect)
+	case c.MaxSkew != 0 && (c.MaxSkew < minSkew || c.MaxSkew > min(maxSkew, c.CollectAfter/6)):
+		return invalid("MaxSkew is %v: expected %v to %v, and at most a sixth of CollectAfter, which is %v", c.MaxSkew, minSkew, maxSkew, c.CollectAfter)
 	case c.AntiEntropyInterval < minAntiEntropy:
 		return invalid("AntiEntropyInterval is %v: expected at least %v", c.AntiEntropyInterval, minAntiEntropy)
 	case c.StatsInterval >= 0 && c.StatsInterval < minStats || c.StatsInterval > maxStats:

@@ -123,7 +123,7 @@ func open(n *Node) (*rooms, error) {
 }
 
 func (r *rooms) openStore() (err error) {
-	r.clock = hlc.New(r.self, r.cfg.Now, 0)
+	r.clock = hlc.New(r.self, r.cfg.Now, r.cfg.MaxSkew)
 	r.cache = cache.New(cache.Options{Peers: r.peers, Bytes: r.cfg.CacheBytes, Log: r.log})
 	r.publisher = cache.NewPublisher(cache.PublisherOptions{Peers: r.peers, Log: r.log})
 	r.ring = watch.NewRing(r.cfg.WatchRing, r.cfg.isFresh())
@@ -207,7 +207,7 @@ func (r *rooms) openState() error {
 	r.catalog = catalog.New(r.state, r.announce)
 	r.cut = cut.New(cut.Options{
 		Self: r.self, Peers: r.peers, View: r.sight, Now: r.clock.Now, Observe: r.clock.Observe,
-		Flush: r.replica.Flush, Audit: r.replica.Audit, Log: r.log,
+		Flush: r.replica.Flush, Audit: r.replica.Audit, MaxSkew: r.cfg.MaxSkew, Log: r.log,
 	})
 	r.txns = txn.New(txn.Options{
 		Self: r.self, Store: transactionStore{r}, Peers: r.peers, Now: r.clock.Now, Observe: r.clock.Observe,

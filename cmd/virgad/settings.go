@@ -51,6 +51,7 @@ func table() []setting {
 		{"heartbeat", "how often neighbours are asked for a sign of life (default 500ms)", false, one(func(s *settings) *time.Duration { return &s.node.Heartbeat }, asDuration)},
 		{"forget_after", "how long a missing node is expected back before it is forgotten (default 24h)", false, one(func(s *settings) *time.Duration { return &s.node.ForgetAfter }, asDuration)},
 		{"collect_after", "age at which marks of deletes are forgotten, the same on all nodes (default 1h)", false, one(func(s *settings) *time.Duration { return &s.node.CollectAfter }, asDuration)},
+		{"max_skew", "how far ahead another node's clock may be, the same on all nodes (default 1m)", false, one(func(s *settings) *time.Duration { return &s.node.MaxSkew }, asDuration)},
 		{"anti_entropy_interval", "how often what a node holds is compared with what the others do (default 10s)", false, one(func(s *settings) *time.Duration { return &s.node.AntiEntropyInterval }, asDuration)},
 		{"memory", "bound of the decoded values in memory (default 64MiB)", false, one(func(s *settings) *int64 { return &s.node.MemoryBytes }, asSize)},
 		{"write_back", "longest that a write of durability memory stays there alone, while the disk keeps up (default 1s)", false, one(func(s *settings) *time.Duration { return &s.node.WriteBack }, asDuration)},

@@ -30,6 +30,8 @@ type Options struct {
 	Flush func(ctx context.Context, to mesh.NodeID) (unsure uint64, err error)
 	// Audit brings here what a node holds and this one, an owner of it, does not.
 	Audit func(ctx context.Context, with mesh.NodeID) error
+	// MaxSkew is how far clocks may be apart. Default 1 min.
+	MaxSkew time.Duration
 	// Timeout bounds how long a node is waited for that is to vouch. Default 250 ms.
 	Timeout time.Duration
 	Log     *slog.Logger
@@ -68,10 +70,13 @@ func New(o Options) *Cut {
 	if o.Timeout == 0 {
 		o.Timeout = defaultVouch
 	}
+	if o.MaxSkew == 0 {
+		o.MaxSkew = time.Minute
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	c := &Cut{Options: o, life: rand.Uint64(), machine: newMachine(o.Self), asking: map[mesh.NodeID]*question{}, refused: map[mesh.NodeID]time.Time{}}
+	c := &Cut{Options: o, life: rand.Uint64(), machine: newMachine(o.Self, o.MaxSkew), asking: map[mesh.NodeID]*question{}, refused: map[mesh.NodeID]time.Time{}}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c
 }

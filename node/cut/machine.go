@@ -3,6 +3,7 @@ package cut
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
@@ -40,6 +41,7 @@ type machine struct {
 	peers   map[mesh.NodeID]*peer
 	byMark  map[uint64]*peer
 	waiting int    // peers that are not audited
+	settles uint64 // for how long, as lattice.Stamp.Time counts, who is no member may have just joined
 	round   uint64 // of audits: another one with each node that was started anew
 }
 
@@ -52,12 +54,14 @@ type peer struct {
 	auditing bool
 }
 
-// settleTime is for how long, as lattice.Stamp.Time counts, a node that is no
-// member may be one that has just joined.
-const settleTime = 2 * 60 * 1000 << 16
+// settleTime is for how long a node that is no member may be one that has just
+// joined, by clocks that agree.
+const settleTime = time.Minute
 
-func newMachine(self mesh.NodeID) *machine {
-	return &machine{self: lattice.Marked(string(self))}
+func newMachine(self mesh.NodeID, maxSkew time.Duration) *machine {
+	// By those of two nodes that may be ahead and behind.
+	settles := lattice.Stamp{}.Next(time.UnixMilli((settleTime + maxSkew).Milliseconds())).Time
+	return &machine{self: lattice.Marked(string(self)), settles: settles}
 }
 
 // See takes up the view. Where it has changed all begins anew: other nodes own
@@ -124,7 +128,7 @@ func (m *machine) Held() (held lattice.Past) {
 // a node wrote then that is no member any more is here, if it is anywhere.
 func (m *machine) isPast(time uint64) bool {
 	for _, p := range m.peers {
-		if p.last.UpTo < time+settleTime {
+		if p.last.UpTo < time+m.settles {
 			return false
 		}
 	}

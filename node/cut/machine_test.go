@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/virga-mesh/virga/internal/golden"
 	"github.com/virga-mesh/virga/lattice"
@@ -24,7 +25,7 @@ import (
 //	held                                 what a has, without asking
 func TestMachine(t *testing.T) {
 	golden.Words(t, "machine", func() func([]string) string {
-		s := &script{machine: newMachine("a"), begun: map[mesh.NodeID]Audit{}}
+		s := &script{machine: newMachine("a", time.Minute), begun: map[mesh.NodeID]Audit{}}
 		return s.do
 	})
 }

@@ -103,6 +103,7 @@ func Run(ctx context.Context, s Schedule, log *slog.Logger) (_ Result, err error
 func (r *run) configure(i int, cfg *node.Config) {
 	if i < len(r.schedule.Skew) {
 		by := r.schedule.Skew[i]
+		cfg.MaxSkew = maxSkew
 		cfg.Now = func() time.Time { return time.Now().Add(by) }
 	}
 }

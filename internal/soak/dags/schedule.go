@@ -19,7 +19,8 @@ const (
 	quickCalls  = 200
 	burst       = 3 * time.Second       // in which these begin
 	mostSlow    = 40 * time.Millisecond // of what one node sends another: a round trip stays below what counts as silence
-	mostSkew    = 25 * time.Second      // of a clock: any two are to differ by less than a minute
+	mostSkew    = 100 * time.Second     // of a clock
+	maxSkew     = 5 * time.Minute       // that nodes take
 	mostFaults  = 3
 	lasting     = 10 * time.Second // until the last call
 )
