@@ -116,6 +116,7 @@ func (s *Sessions) Again(ctx context.Context, in mesh.Session) (mesh.Session, er
 		next.tx = newTransaction(p.home.haveRead())
 	} else {
 		next.keys, err = s.firstVersions(ctx, p)
+		next.done = p.home.allMade()
 	}
 	s.End(in)
 	if err != nil {

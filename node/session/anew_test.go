@@ -107,6 +107,58 @@ func TestARepeatableRunThatBeginsAnewDoesNotReadWhatItWrote(t *testing.T) {
 	}
 }
 
+// What it has made it does not make again: others may have seen it, and written since.
+func TestARepeatableRunThatBeginsAnewMakesNoWriteAgain(t *testing.T) {
+	w, of := repeatableWorld(t, 4)
+	beside := placed(of, mesh.Beside)
+	made := map[string]int{}
+	write := func(of mesh.Session, i int, name string, op lattice.Op) {
+		t.Helper()
+		count := func(*Causes) error { made[name]++; return nil }
+		var err error
+		if op.Verb() == lattice.VerbSet {
+			err = w.at(i).Put(w.within(), of, Write{Key: key(name), Kind: lattice.LWWKind, Op: op}, count)
+		} else {
+			err = w.at(i).Delete(w.within(), of, key(name), count)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	last := placed(of, mesh.Last)
+	write(of, 0, "home", set("a"))
+	write(beside, 1, "k", set("a"))
+	write(beside, 1, "k", set("b"))
+	write(beside, 1, "k", set("a")) // within one generation each counts
+	write(beside, 2, "gone", lattice.Op{})
+	write(last, 3, "last", set("a"))
+	if made["k"] != 3 {
+		t.Errorf("k was written %d times, want 3", made["k"])
+	}
+	w.set(key("torn"), "1")
+	w.sees(beside, 1, key("torn"))
+	w.set(key("torn"), "2")
+	w.sees(beside, 2, key("torn"))
+	w.goesOn(of, 1, 3)
+	w.goesOn(of, 2, 3)
+	w.goesOn(of, 3, 0)
+	again := w.beginsAnew(of)
+	clear(made)
+	write(again, 2, "home", set("a"))
+	write(again, 2, "k", set("a"))
+	write(again, 1, "k", set("b"))
+	write(again, 0, "gone", lattice.Op{})
+	write(placed(again, mesh.Last), 3, "last", set("a"))
+	if len(made) > 0 {
+		t.Errorf("made again: %v", made)
+	}
+	write(again, 3, "k", set("other"))
+	write(again, 0, "last", lattice.Op{})
+	if got := w.sees(again, 1, key("k")); got != "other" || made["k"] != 1 || made["last"] != 1 {
+		t.Errorf("the run sees %s, and what is new was made %v times", got, made)
+	}
+}
+
 // A node whose part in a run seemed to be over still holds what it read there. A
 // stage that comes to it later sees that, and tells.
 func TestWhatAnEarlierPartOfTheRunHadReadIsToldAgain(t *testing.T) {

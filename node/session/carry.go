@@ -36,6 +36,7 @@ func (s *Sessions) learnSight(of mesh.Session, raw []byte) error {
 	p := s.here(of)
 	if p != nil && p.home != nil {
 		p.home.hear(told.untold(), told.unsaid)
+		s.known(of, func(made, _ *madeWrites) bool { made.merge(told.made); return true })
 		return nil
 	}
 	t := s.thread(of)
@@ -127,7 +128,7 @@ func (s *Sessions) telling(p *pins) (raw []byte, heard func()) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	told := sight{reads: t.sight.untold()}
+	told := sight{reads: t.sight.untold(), made: t.sight.made}
 	if told.reads == nil {
 		return nil, func() {}
 	}

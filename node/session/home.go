@@ -20,6 +20,8 @@ type home struct {
 	heard   map[mesh.Key][]glance // reads that nobody has asked about, to be taken up in the turn of the entry
 	later   map[mesh.Key]seen     // writes that came with the last stage's result, to be taken up as well
 	refused error                 // why one of them cannot be made
+	made    madeWrites            // at mesh.Repeatable, as far as it is known here
+	done    madeWrites            // before the run began anew
 	asks    bool                  // this home decides each first read
 	torn    []mesh.Key            // of which the run has read two versions
 }
@@ -152,7 +154,7 @@ func (h *home) hasPart(node mesh.NodeID) {
 func (h *home) sight() *sight {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := &sight{asks: h.asks, writes: maps.Clone(h.written)}
+	t := &sight{asks: h.asks, done: maps.Clone(h.done), writes: maps.Clone(h.written)}
 	for key, e := range h.keys {
 		if t.asks && !t.hasRoom() {
 			return t // no more of them travels

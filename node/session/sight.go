@@ -23,6 +23,8 @@ type sight struct {
 	asks   bool                  // the home is asked about first reads
 	unsaid map[mesh.Key]seen     // writes of the last stage, which the home has not heard of; it makes them at mesh.Transactional
 	bytes  int                   // of unsaid
+	made   madeWrites            // by the run at mesh.Repeatable
+	done   madeWrites            // before it began anew
 	shared bool                  // functions take part that the stage calls: the home hears of each write
 }
 
@@ -88,6 +90,8 @@ func (t *sight) said(key mesh.Key) {
 // merge takes up what another node knows.
 func (t *sight) merge(other *sight) {
 	t.asks = t.asks || other.asks
+	t.made.merge(other.made)
+	t.done.merge(other.done)
 	for key, reads := range other.reads {
 		for _, g := range reads {
 			t.look(key, g)

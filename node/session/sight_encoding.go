@@ -31,6 +31,7 @@ func (t *sight) encode(past lattice.Past) []byte {
 			m.Unsaid.Values = append(m.Unsaid.Values, next.message(math.MaxInt).Value)
 		}
 	}
+	m.Made, m.Done = encodeMade(t.made), encodeMade(t.done)
 	raw, err := proto.Marshal(m)
 	if err != nil {
 		panic("session: a sight cannot be encoded: " + err.Error())
@@ -72,6 +73,17 @@ func (t *sight) encodeReads(m *pb.Sight) *pb.Glances {
 	return reads
 }
 
+func encodeMade(made madeWrites) *pb.Glances {
+	if len(made) == 0 {
+		return nil
+	}
+	m := &pb.Glances{}
+	for w := range made {
+		add(m, w.key, w.op)
+	}
+	return m
+}
+
 func add(m *pb.Glances, key mesh.Key, version uint64) {
 	m.Keys, m.Versions = append(m.Keys, key.String()), append(m.Versions, version)
 }
@@ -94,6 +106,18 @@ func decodeSight(raw []byte) (t *sight, past lattice.Past, err error) {
 	})
 	if err != nil {
 		return nil, past, err
+	}
+	for _, part := range []struct {
+		told *pb.Glances
+		into *madeWrites
+	}{{m.Made, &t.made}, {m.Done, &t.done}} {
+		err := eachOf(part.told, func(_ int, key mesh.Key, op uint64) error {
+			part.into.add(madeWrite{key, op})
+			return nil
+		})
+		if err != nil {
+			return nil, past, err
+		}
 	}
 	unsaid := m.GetUnsaid()
 	if len(unsaid.GetValues()) != len(unsaid.GetKeys()) {

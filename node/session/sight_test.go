@@ -228,6 +228,8 @@ func FuzzSight(f *testing.F) {
 	known.wrote(key("z"), 10)
 	known.leave(key("later"), seen{value: lattice.New(lattice.LWWKind)})
 	known.leave(key("gone"), seen{missing: true})
+	known.made.add(madeWrite{key("m"), 11})
+	known.done.add(madeWrite{key: key("d")})
 	f.Add(known.encode(past("d", 4)))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -240,7 +242,7 @@ func FuzzSight(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(again.unsaid) != len(told.unsaid) || again.bytes != told.bytes || len(again.writes) != len(told.writes) || len(again.untold()) != len(told.untold()) || again.count != told.count || !bytes.Equal(encodePast(needAgain), encodePast(need)) {
+		if len(again.made) != len(told.made) || len(again.done) != len(told.done) || len(again.unsaid) != len(told.unsaid) || again.bytes != told.bytes || len(again.writes) != len(told.writes) || len(again.untold()) != len(told.untold()) || again.count != told.count || !bytes.Equal(encodePast(needAgain), encodePast(need)) {
 			t.Errorf("%+v became %+v", told, again)
 		}
 	})

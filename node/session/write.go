@@ -51,7 +51,14 @@ func (s *Sessions) Put(ctx context.Context, of mesh.Session, w Write, put func(*
 			return mesh.Errorf(mesh.KindMismatch, "put "+w.Key.String(), "%w", &lattice.KindMismatchError{Have: have, Got: w.Kind})
 		}
 	}
-	if err := put(nil); err != nil {
+	once := func() error { return put(nil) }
+	var err error
+	if w.ID == "" {
+		err = s.makeOnce(of, madeWrite{w.Key, hashOf(w.Op)}, once)
+	} else {
+		err = once()
+	}
+	if err != nil {
 		return err
 	}
 	at := lattice.Write{
@@ -76,7 +83,7 @@ func (s *Sessions) Delete(ctx context.Context, of mesh.Session, key mesh.Key, de
 	case of.Level.Causal():
 		return s.writeCausal(of, del)
 	default:
-		if err := del(nil); err != nil {
+		if err := s.makeOnce(of, madeWrite{key: key}, func() error { return del(nil) }); err != nil {
 			return err
 		}
 	}

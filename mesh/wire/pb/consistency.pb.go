@@ -249,6 +249,8 @@ type Sight struct {
 	Asks          bool                   `protobuf:"varint,4,opt,name=asks,proto3" json:"asks,omitempty"`      // more was read than this tells, or the run began anew: the home is asked about the first read of a key
 	Unsaid        *Glances               `protobuf:"bytes,5,opt,name=unsaid,proto3" json:"unsaid,omitempty"`   // writes of the last stage at mesh.Transactional, that the home has not heard of
 	Holders       [][]byte               `protobuf:"bytes,6,rep,name=holders,proto3" json:"holders,omitempty"` // nodes that have read something
+	Made          *Glances               `protobuf:"bytes,7,opt,name=made,proto3" json:"made,omitempty"`       // writes at mesh.Repeatable that were made, by a hash of the operation; 0: a delete
+	Done          *Glances               `protobuf:"bytes,8,opt,name=done,proto3" json:"done,omitempty"`       // and before the run began anew: they are not made again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -321,6 +323,20 @@ func (x *Sight) GetUnsaid() *Glances {
 func (x *Sight) GetHolders() [][]byte {
 	if x != nil {
 		return x.Holders
+	}
+	return nil
+}
+
+func (x *Sight) GetMade() *Glances {
+	if x != nil {
+		return x.Made
+	}
+	return nil
+}
+
+func (x *Sight) GetDone() *Glances {
+	if x != nil {
+		return x.Done
 	}
 	return nil
 }
@@ -878,14 +894,16 @@ const file_consistency_proto_rawDesc = "" +
 	"\x05needs\x18\x04 \x01(\fR\x05needs\x12\x12\n" +
 	"\x04made\x18\x05 \x01(\fR\x04made\x12\x13\n" +
 	"\x05as_of\x18\x06 \x01(\fR\x04asOf\x12\x14\n" +
-	"\x05sight\x18\a \x01(\fR\x05sight\"\xc8\x01\n" +
+	"\x05sight\x18\a \x01(\fR\x05sight\"\x96\x02\n" +
 	"\x05Sight\x12\x12\n" +
 	"\x04past\x18\x01 \x01(\fR\x04past\x12'\n" +
 	"\x05reads\x18\x02 \x01(\v2\x11.virga.v1.GlancesR\x05reads\x12)\n" +
 	"\x06writes\x18\x03 \x01(\v2\x11.virga.v1.GlancesR\x06writes\x12\x12\n" +
 	"\x04asks\x18\x04 \x01(\bR\x04asks\x12)\n" +
 	"\x06unsaid\x18\x05 \x01(\v2\x11.virga.v1.GlancesR\x06unsaid\x12\x18\n" +
-	"\aholders\x18\x06 \x03(\fR\aholders\"\x81\x01\n" +
+	"\aholders\x18\x06 \x03(\fR\aholders\x12%\n" +
+	"\x04made\x18\a \x01(\v2\x11.virga.v1.GlancesR\x04made\x12%\n" +
+	"\x04done\x18\b \x01(\v2\x11.virga.v1.GlancesR\x04done\"\x81\x01\n" +
 	"\aGlances\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\tR\x04keys\x12\x1a\n" +
 	"\bversions\x18\x02 \x03(\x06R\bversions\x12\x18\n" +
@@ -962,20 +980,22 @@ var file_consistency_proto_depIdxs = []int32{
 	4,  // 3: virga.v1.Sight.reads:type_name -> virga.v1.Glances
 	4,  // 4: virga.v1.Sight.writes:type_name -> virga.v1.Glances
 	4,  // 5: virga.v1.Sight.unsaid:type_name -> virga.v1.Glances
-	1,  // 6: virga.v1.PinReply.seen:type_name -> virga.v1.Seen
-	0,  // 7: virga.v1.PinWrite.session:type_name -> virga.v1.RunSession
-	12, // 8: virga.v1.PinWrite.key:type_name -> virga.v1.Key
-	1,  // 9: virga.v1.PinWrite.written:type_name -> virga.v1.Seen
-	0,  // 10: virga.v1.ReadPinned.session:type_name -> virga.v1.RunSession
-	12, // 11: virga.v1.ReadPinned.key:type_name -> virga.v1.Key
-	0,  // 12: virga.v1.ForgetPinned.session:type_name -> virga.v1.RunSession
-	12, // 13: virga.v1.ForgetPinned.key:type_name -> virga.v1.Key
-	0,  // 14: virga.v1.EndSession.sessions:type_name -> virga.v1.RunSession
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	4,  // 6: virga.v1.Sight.made:type_name -> virga.v1.Glances
+	4,  // 7: virga.v1.Sight.done:type_name -> virga.v1.Glances
+	1,  // 8: virga.v1.PinReply.seen:type_name -> virga.v1.Seen
+	0,  // 9: virga.v1.PinWrite.session:type_name -> virga.v1.RunSession
+	12, // 10: virga.v1.PinWrite.key:type_name -> virga.v1.Key
+	1,  // 11: virga.v1.PinWrite.written:type_name -> virga.v1.Seen
+	0,  // 12: virga.v1.ReadPinned.session:type_name -> virga.v1.RunSession
+	12, // 13: virga.v1.ReadPinned.key:type_name -> virga.v1.Key
+	0,  // 14: virga.v1.ForgetPinned.session:type_name -> virga.v1.RunSession
+	12, // 15: virga.v1.ForgetPinned.key:type_name -> virga.v1.Key
+	0,  // 16: virga.v1.EndSession.sessions:type_name -> virga.v1.RunSession
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_consistency_proto_init() }
