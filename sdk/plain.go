@@ -23,7 +23,7 @@ func Put(ctx context.Context, c *Client, name string, v any) (mesh.Ack, error) {
 // Get reads a key of any kind as a Go value: a register as what was put, a
 // set as a slice or a map with values struct{}, a counter as a number;
 // fn.Plain lists what each kind gives. A missing key is NotFound, what does
-// not fit T Invalid, several concurrent values are Conflict.
+// not fit T Invalid. Of several concurrent values it gives one; Client.Get has all.
 func Get[T any](ctx context.Context, c *Client, name string) (T, error) {
 	var value, none T
 	state, err := c.Get(ctx, name)

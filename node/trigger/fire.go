@@ -64,15 +64,23 @@ func describe(def *mesh.Trigger, key string, value lattice.Value, now time.Time)
 	change := fn.Change[mesh.Value]{Namespace: def.Namespace, Key: key, Time: now.UTC(), Deleted: value.Kind() == 0}
 	if !change.Deleted {
 		change.Kind = value.Kind().String()
-		var err error
-		if value.Size() > MaxValue {
-			change.Omitted = true
-		} else if change.Value, err = fn.Plain(value); err != nil {
-			change.Omitted = true // concurrent values: the function decides
+		change.Omitted = value.Size() > MaxValue || areConcurrent(value)
+		if !change.Omitted {
+			var err error
+			change.Value, err = fn.Plain(value)
+			change.Omitted = err != nil || len(change.Value.Data) > MaxValue
 		}
-		change.Omitted = change.Omitted || len(change.Value.Data) > MaxValue
 	}
 	return encodeChange(change)
+}
+
+// areConcurrent reports whether there are several values: the function decides.
+func areConcurrent(value lattice.Value) bool {
+	n := 0
+	for range value.Siblings() {
+		n++
+	}
+	return n > 1
 }
 
 func encodeChange(c fn.Change[mesh.Value]) (mesh.Value, error) {

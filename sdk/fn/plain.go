@@ -14,7 +14,7 @@ import (
 // care how it merges:
 //
 //	lww, priority                      the payload
-//	causal, multi-causal, mv-register  the payload; Conflict if there are several
+//	causal, multi-causal, mv-register  the payload; of several the first of Siblings, the same one for all
 //	set, ordered-set, or-set           an array of the elements, ascending by their bytes
 //	gcounter, pncounter                an integer
 //	bool, flag                         a bool
@@ -50,10 +50,9 @@ func Plain(state lattice.Value) (mesh.Value, error) {
 	return mesh.Value{}, mesh.Errorf(mesh.Invalid, "", "a %v has no plain value", state.Kind())
 }
 
+// plainSibling gives the first of several concurrent values, which is the same
+// one wherever the same are held.
 func plainSibling(state lattice.Value) (v mesh.Value, err error) {
-	if n := state.Len(); n > 1 {
-		return mesh.Value{}, mesh.Errorf(mesh.Conflict, "", "the %v holds %d concurrent values: read it whole, and write what they come to", state.Kind(), n)
-	}
 	for payload := range state.Siblings() {
 		return mesh.DecodeValue(payload)
 	}

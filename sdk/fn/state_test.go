@@ -251,17 +251,37 @@ func TestEachKindHasAPlainValue(t *testing.T) {
 	wantError(t, err, mesh.Invalid, "none has no plain value")
 }
 
-func TestConcurrentValuesAreAConflict(t *testing.T) {
-	state := lattice.New(lattice.MVRegisterKind)
-	for _, writer := range []string{"a", "b"} {
-		delta, err := lattice.Apply(lattice.New(lattice.MVRegisterKind), lattice.SetOp([]byte{byte(mesh.Text), 'x'}), lattice.Write{Writer: writer})
-		if err != nil {
-			t.Fatal(err)
+// Of concurrent values all who hold the same see the same one, and can have all.
+func TestOfConcurrentValuesOneIsSeenByAll(t *testing.T) {
+	for _, kind := range []lattice.Kind{lattice.MVRegisterKind, lattice.CausalKind} {
+		var deltas []lattice.Value
+		for _, writer := range []string{"a", "b", "c"} {
+			op := lattice.SetOp(append([]byte{byte(mesh.Text)}, writer...))
+			delta, err := lattice.Apply(lattice.New(kind), op, lattice.Write{Writer: writer})
+			if err != nil {
+				t.Fatal(err)
+			}
+			deltas = append(deltas, delta)
 		}
-		if _, err := state.Merge(delta); err != nil {
-			t.Fatal(err)
+		seen := map[string]int{}
+		for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {1, 1, 0, 2}} {
+			state := lattice.New(kind)
+			for _, i := range order {
+				if _, err := state.Merge(deltas[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if state.Len() != 3 {
+				t.Fatalf("%v holds %d values", kind, state.Len())
+			}
+			v, err := fn.Plain(state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[string(v.Data)]++
+		}
+		if len(seen) != 1 {
+			t.Errorf("of concurrent values of a %v are seen %v", kind, seen)
 		}
 	}
-	_, err := fn.Plain(state)
-	wantError(t, err, mesh.Conflict, "holds 2 concurrent values")
 }
