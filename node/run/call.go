@@ -26,16 +26,25 @@ func (r *Runs) call(ctx context.Context, q *Request) (Reply, error) {
 	if r.ctx.Err() != nil {
 		return Reply{}, errClosed()
 	}
-	if q.named() && !q.DryRun {
-		if c := r.known(q.ID); c != nil {
-			if !c.mayBeginAgain() {
-				return c.attach(ctx, q)
+	for q.named() && !q.DryRun {
+		c := r.known(q.ID)
+		if c == nil {
+			break
+		}
+		if !c.mayBeginAgain() {
+			reply, err := c.attach(ctx, q)
+			if mesh.KindOf(err) != mesh.DeadlineExceeded || ctx.Err() != nil || !c.mayBeginAgain() {
+				return reply, err
 			}
-			select {
-			case <-c.retired:
-			case <-ctx.Done():
-				return Reply{}, ctx.Err()
-			}
+			// The deadline was that of the call which began it: this one has more time.
+		}
+		select {
+		case <-c.retired:
+		case <-ctx.Done():
+			return Reply{}, ctx.Err()
+		}
+		if r.known(q.ID) == c {
+			break
 		}
 	}
 	if err := r.checkAfter(ctx, q.After); err != nil {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -228,5 +229,36 @@ func TestWideDAG(t *testing.T) {
 			t.Errorf("the wide dag gave %.80s", got)
 		}
 		checkExplained(t, c.nodes["n1"], reply.ID, c.dags["d"])
+	})
+}
+
+// A call that finds the run of an earlier one under way, whose time is up before
+// its own is, has it begin again.
+func TestACallWithMoreTimeOutlivesTheRunThatItFound(t *testing.T) {
+	simulate(t, 1, 1, func(t *testing.T, c *cluster) {
+		var executed atomic.Int32
+		c.define("f", func(ctx context.Context, v Invocation) (mesh.Value, error) {
+			if executed.Add(1) == 1 {
+				<-ctx.Done()
+				return mesh.Value{}, ctx.Err()
+			}
+			return term(ctx, v)
+		})
+		q := named(callOf("f"), mesh.NewRunID())
+		first := make(chan error, 1)
+		go func() {
+			short := q
+			short.Timeout = time.Second
+			_, err := c.nodes["n1"].Call(t.Context(), short)
+			first <- err
+		}()
+		synctest.Wait() // the run is under way
+		reply, err := c.nodes["n1"].Call(t.Context(), q)
+		if got := one(t, reply, err); got != "f()" || executed.Load() != 2 {
+			t.Errorf("%s after %d executions", got, executed.Load())
+		}
+		if err := <-first; mesh.KindOf(err) != mesh.DeadlineExceeded {
+			t.Errorf("the first call gave %v", err)
+		}
 	})
 }
