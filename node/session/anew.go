@@ -70,13 +70,7 @@ func (h *home) takeAll(ctx context.Context, visit func(mesh.Key, *entry)) error 
 
 // takeHeard is takeAll for who must not wait. False: something is under way.
 func (h *home) takeHeard() bool {
-	h.mu.Lock()
-	any := len(h.heard) > 0
-	h.mu.Unlock()
-	if !any {
-		return true
-	}
-	for key, e := range h.entries() {
+	for key, e := range h.entriesHeard() {
 		select {
 		case e.turn <- struct{}{}:
 			h.takeUp(key, e)
@@ -90,14 +84,24 @@ func (h *home) takeHeard() bool {
 
 // entries gives those of all keys, also of such as were only heard of.
 func (h *home) entries() map[mesh.Key]*entry {
+	h.entriesHeard()
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return maps.Clone(h.keys)
+}
+
+// entriesHeard gives those of the keys of which something has been heard that is not taken up.
+func (h *home) entriesHeard() map[mesh.Key]*entry {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	heard := map[mesh.Key]*entry{}
 	for _, key := range slices.Concat(slices.Collect(maps.Keys(h.heard)), slices.Collect(maps.Keys(h.later))) {
 		if h.keys[key] == nil {
 			h.keys[key] = &entry{turn: make(chan struct{}, 1)}
 		}
+		heard[key] = h.keys[key]
 	}
-	return maps.Clone(h.keys)
+	return heard
 }
 
 // Again ends a run's session after a Conflict, in any case, and begins another
@@ -111,11 +115,13 @@ func (s *Sessions) Again(ctx context.Context, in mesh.Session) (mesh.Session, er
 		return mesh.Session{}, errOver()
 	}
 	next := &home{keys: map[mesh.Key]*entry{}, asks: true}
-	var err error
-	if in.Level == mesh.Transactional {
-		next.tx = newTransaction(p.home.haveRead())
-	} else {
-		next.keys, err = s.firstVersions(ctx, p)
+	had, err := p.home.haveRead(ctx)
+	switch {
+	case err != nil:
+	case in.Level == mesh.Transactional:
+		next.tx = newTransaction(slices.Collect(maps.Keys(had)))
+	default:
+		next.keys, err = s.firstVersions(ctx, p, had)
 		next.done = p.home.allMade()
 	}
 	s.End(in)
@@ -132,16 +138,16 @@ func (s *Sessions) Again(ctx context.Context, in mesh.Session) (mesh.Session, er
 	return of, nil
 }
 
-// haveRead gives the keys that the run has read.
-func (h *home) haveRead() (keys []mesh.Key) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for key, e := range h.keys {
+// haveRead gives what the run has first seen of each key that it has read. Where a
+// stage has failed others may still be reading.
+func (h *home) haveRead(ctx context.Context) (map[mesh.Key]seen, error) {
+	had := map[mesh.Key]seen{}
+	err := h.takeAll(ctx, func(key mesh.Key, e *entry) {
 		if e.read != nil {
-			keys = append(keys, key)
+			had[key] = e.first
 		}
-	}
-	return keys
+	})
+	return had, err
 }
 
 // Bounds of what is brought to the home of a run that begins anew.
@@ -150,18 +156,8 @@ const (
 	maxFirsts = 64 << 20 // bytes
 )
 
-// firstVersions gives what a run has first seen of each key that it has read,
-// with its value. What is gone with the nodes that held it is left out: it is read anew.
-func (s *Sessions) firstVersions(ctx context.Context, p *pins) (map[mesh.Key]*entry, error) {
-	had := map[mesh.Key]seen{}
-	err := p.home.takeAll(ctx, func(key mesh.Key, e *entry) {
-		if e.read != nil {
-			had[key] = e.first
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
+// firstVersions gives what a run had first seen of keys, with its value. What is gone with the nodes that held it is left out: it is read anew.
+func (s *Sessions) firstVersions(ctx context.Context, p *pins, had map[mesh.Key]seen) (map[mesh.Key]*entry, error) {
 	firsts, bytes := map[mesh.Key]*entry{}, 0
 	var mu sync.Mutex
 	fetching, ctx := errgroup.WithContext(ctx)
