@@ -58,45 +58,57 @@ func TestTheAdminPagesTellLifeAndReadiness(t *testing.T) {
 	}
 }
 
-func TestANodeThatHasNotJoinedLivesAndIsNotReady(t *testing.T) {
+// startUnjoined runs a node until the test ends that looks for a mesh of which
+// nobody answers.
+func startUnjoined(t *testing.T, configure func(*node.Config)) *node.Node {
+	t.Helper()
 	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer silent.Close()
 	cfg := alone(joinToken(t, admission.NewRoot(), admission.Node, time.Now().Add(time.Hour), silent.LocalAddr().String()), vfs.NewMem())
-	cfg.AdminAddr = freeAddr(t)
+	configure(&cfg)
 	n, err := node.New(cfg)
 	if err != nil {
+		silent.Close()
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the node ended with %v", err)
+		}
+		silent.Close()
+	})
+	return n
+}
+
+func TestANodeThatHasNotJoinedLivesAndIsNotReady(t *testing.T) {
+	addr := freeAddr(t)
+	n := startUnjoined(t, func(cfg *node.Config) { cfg.AdminAddr = addr })
 	until(t, 10*time.Second, "the admin pages are served", func() bool {
-		conn, err := net.Dial("tcp", cfg.AdminAddr)
+		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			conn.Close()
 		}
 		return err == nil
 	})
 	until(t, 10*time.Second, "the node looks for its mesh", func() bool {
-		_, text := fetch(t, "http://"+cfg.AdminAddr+"/readyz")
+		_, text := fetch(t, "http://"+addr+"/readyz")
 		return !strings.Contains(text, "starting")
 	})
-	if status, text := fetch(t, "http://"+cfg.AdminAddr+"/livez"); status != 200 {
+	if status, text := fetch(t, "http://"+addr+"/livez"); status != 200 {
 		t.Errorf("/livez gave %d %q", status, text)
 	}
-	if status, text := fetch(t, "http://"+cfg.AdminAddr+"/readyz"); status != 503 || !strings.Contains(text, "not joined") {
+	if status, text := fetch(t, "http://"+addr+"/readyz"); status != 503 || !strings.Contains(text, "not joined") {
 		t.Errorf("/readyz gave %d %q, want 503 and why", status, text)
 	}
 	status, err := sdk.Attach(n).Status(t.Context())
 	if err != nil || status.Ready || !strings.Contains(status.NotReadyReason, "not joined") {
 		t.Errorf("the status is %+v, %v", status, err)
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Errorf("the node ended with %v", err)
 	}
 }
 

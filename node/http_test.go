@@ -136,32 +136,17 @@ func TestANodeThatStopsEndsWhatIsUnderWayByHTTP(t *testing.T) {
 }
 
 func TestANodeThatHasNotJoinedIsUnavailableByHTTP(t *testing.T) {
-	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
-	cfg := alone(joinToken(t, admission.NewRoot(), admission.Node, time.Now().Add(time.Hour), silent.LocalAddr().String()), vfs.NewMem())
-	cfg.HTTPAddr = freeAddr(t)
-	n, err := node.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }()
+	addr := freeAddr(t)
+	startUnjoined(t, func(cfg *node.Config) { cfg.HTTPAddr = addr })
 	var status int
 	var text string
 	until(t, 10*time.Second, "HTTP is served", func() bool {
-		status, text, err = ask(t, "GET", "http://"+cfg.HTTPAddr+"/v1/kv/k", "")
+		var err error
+		status, text, err = ask(t, "GET", "http://"+addr+"/v1/kv/k", "")
 		return err == nil
 	})
 	if status != http.StatusServiceUnavailable || !strings.Contains(text, "not ready") {
 		t.Errorf("it gave %d, %s", status, text)
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Errorf("the node ended with %v", err)
 	}
 }
 
