@@ -220,3 +220,30 @@ func must(v lattice.Value, err error) lattice.Value {
 	}
 	return v
 }
+
+// Where a stage has failed others may still be reading while the run begins anew.
+func TestARunBeginsAnewWhileOthersStillRead(t *testing.T) {
+	w, s, of := transactionWorld(t, 3)
+	w.at(0).Ask(of) // the home takes up each read at once
+	reading := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		for n := uint64(1); ; n++ {
+			name := strings.Repeat("k", int(n%50)+1)
+			s.putKnown(name, "a", n)
+			_, _, err := w.at(0).Get(t.Context(), of, key(name))
+			if n == 1 {
+				close(reading)
+			}
+			if err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	<-reading
+	if _, err := w.at(0).Again(t.Context(), of); err != nil {
+		t.Error(err)
+	}
+	wantKind(t, <-ended, mesh.Unavailable)
+}
