@@ -218,7 +218,6 @@ func (r *rooms) openState() error {
 		Read: func(ctx context.Context, key mesh.Key) (lattice.Value, bool, error) {
 			return r.replica.GetHere(ctx, key, 0)
 		},
-		AtHand: func(key mesh.Key) (int, bool) { return r.replica.AtHand(key) },
 	})
 	r.inSession = &inSession{replica: r.replica, sessions: r.sessions}
 	r.runs = run.New(run.Config{

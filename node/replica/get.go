@@ -108,21 +108,6 @@ func (r *Replica) readHere(ctx context.Context, key mesh.Key, quorum int) (cell 
 	return cell, found, false, err
 }
 
-// AtHand gives the size of what a Get of the default quorum finds on this node, in bytes: as an
-// owner's, or in its cache. Not found: it has to ask others.
-func (r *Replica) AtHand(key mesh.Key) (size int, found bool) {
-	var cell lattice.Cell
-	switch {
-	case r.ReadQuorum > 1:
-		return 0, false
-	case r.Placement.Owns(key, r.Replicas):
-		cell, _, _ = r.Local.Get(key)
-	case r.Cache != nil:
-		cell, _ = r.Cache.Get(key)
-	}
-	return cell.Size(), exists(cell)
-}
-
 // readFrom asks owner after owner, and all of them when one has no living copy.
 func (r *Replica) readFrom(ctx context.Context, key mesh.Key, owners []mesh.NodeID) (lattice.Cell, bool, error) {
 	for _, owner := range owners {

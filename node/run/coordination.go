@@ -124,23 +124,7 @@ func (c *coordination) attempt() {
 	if s == nil {
 		return
 	}
-	if keys := c.readElsewhere(places); len(keys) > 0 {
-		c.runs.cfg.Sessions.Foresee(c.ctx, c.in, keys)
-	}
 	s.begin(c.args)
-}
-
-// readElsewhere lists the keys that stages on other nodes have as arguments.
-func (c *coordination) readElsewhere(places []Placement) (keys []mesh.Key) {
-	if c.in.Level != mesh.Repeatable {
-		return nil
-	}
-	for i, place := range places {
-		if place.Node != c.runs.cfg.Self {
-			keys = append(keys, references(c.args[i])...)
-		}
-	}
-	return keys
 }
 
 func (c *coordination) place() ([]Placement, error) {

@@ -111,8 +111,6 @@ type Sessions interface {
 	Learn(in mesh.Session, past []byte) error
 	// Ask has the home of a session at mesh.Transactional decide first reads, where the run goes on from this node.
 	Ask(in mesh.Session)
-	// Foresee has a session whose home is this node read keys that are about to be read elsewhere, as far as it can at once.
-	Foresee(ctx context.Context, in mesh.Session, keys []mesh.Key)
 	// Share has a session go on where functions that a stage calls take part.
 	Share(ctx context.Context, in mesh.Session) error
 	// Settle tells the home of a session what it has read on this node, where no Past does.

@@ -109,8 +109,6 @@ func (s sessions) Past(mesh.Session) []byte         { return nil }
 func (s sessions) Learn(mesh.Session, []byte) error { return nil }
 func (s sessions) Deeper(mesh.Session) uint64       { return 0 }
 
-func (s sessions) Foresee(context.Context, mesh.Session, []mesh.Key) {}
-
 func (s sessions) Share(context.Context, mesh.Session) error { return nil }
 
 func (s sessions) Ask(mesh.Session) {}

@@ -84,28 +84,6 @@ func TestWhatTheLastStageWritesItTellsNobody(t *testing.T) {
 	}
 }
 
-func TestWhatIsAboutToBeReadElsewhereIsReadAtHome(t *testing.T) {
-	w, of := repeatableWorld(t, 3)
-	large := string(make([]byte, 2*inlineBytes))
-	w.set(key("k"), "a")
-	w.set(key("large"), large)
-	keys := []mesh.Key{key("k"), key("large"), key("none")}
-	w.at(0).Foresee(t.Context(), of, keys)
-	w.goesOn(of, 0, 1)
-	w.goesOn(of, 0, 2)
-	if got := w.sees(of, 1, key("k")); got != "a" || w.made() > 0 {
-		t.Errorf("read %s after %d messages", got, w.made())
-	}
-	w.set(key("k"), "b")
-	if got := w.sees(of, 2, key("k")); got != "a" {
-		t.Errorf("once it has changed another node reads %s", got)
-	}
-	w.set(key("large"), "small")
-	if got := w.sees(of, 1, key("large")); got != "small" {
-		t.Error("what is large was read ahead")
-	}
-}
-
 // A function that a stage has called may read what the stage is about to read.
 func TestAStageThatHasCalledAFunctionIsNotAlone(t *testing.T) {
 	w, of := repeatableWorld(t, 2)

@@ -61,20 +61,19 @@ func (s *Sessions) glance(ctx context.Context, p *pins, of mesh.Session, key mes
 	if t == nil {
 		return seen{}, false
 	}
-	mine := glance{version: read.version(), how: how, holder: s.cfg.Self}
+	mine := glance{key: key, version: read.version(), how: how, holder: s.cfg.Self}
 	t.mu.Lock()
 	_, written := t.sight.writes[key]
-	known := t.sight.reads[key]
+	first, known := t.sight.read(key)
 	switch {
-	case written, len(known) == 0 && !(t.sight.room() && mayDecide(of)):
+	case written, !known && !(t.sight.room() && mayDecide(of)):
 		t.mu.Unlock()
 		return seen{}, false
-	case len(known) == 0:
-		t.sight.look(key, mine)
+	case !known:
+		t.sight.look(mine)
 		t.mu.Unlock()
 		return *read, true
 	}
-	first := known[0]
 	t.mu.Unlock()
 	then := first.seen()
 	switch {
@@ -93,7 +92,7 @@ func (s *Sessions) glance(ctx context.Context, p *pins, of mesh.Session, key mes
 	}
 	// It is gone with who had read it. The run goes on with this one, and begins anew in the end.
 	t.mu.Lock()
-	t.sight.look(key, mine)
+	t.sight.look(mine)
 	t.mu.Unlock()
 	return *read, true
 }
@@ -106,11 +105,11 @@ func (s *Sessions) seenAgain(p *pins, key mesh.Key, held *pin) {
 		return
 	}
 	s.know(p, func(t *sight) {
-		if len(t.reads[key]) > 0 {
+		if _, known := t.read(key); known {
 			return
 		}
 		if _, written := t.writes[key]; !written {
-			t.look(key, glance{version: held.seen.version(), how: held.how, holder: s.cfg.Self})
+			t.look(glance{key: key, version: held.seen.version(), how: held.how, holder: s.cfg.Self})
 		}
 	})
 }
@@ -169,11 +168,11 @@ func (s *Sessions) Settle(ctx context.Context, of mesh.Session) error {
 	t.mu.Lock()
 	untold := t.sight.untold()
 	t.mu.Unlock()
-	for key := range untold {
-		_, err := s.tell(ctx, p, key, nil, nil) // asked about one, it hears of all
-		return err
+	if len(untold) == 0 {
+		return nil
 	}
-	return nil
+	_, err := s.tell(ctx, p, untold[0].key, nil, nil) // asked about one, it hears of all
+	return err
 }
 
 // Share has a session go on where functions that a stage calls take part: from
@@ -229,20 +228,6 @@ func (s *Sessions) keepWrite(p *pins, key mesh.Key, next *seen) (kept bool) {
 	return kept
 }
 
-// Foresee has a run at mesh.Repeatable, whose home is this node, read keys first that
-// its stages on other nodes are about to read, as far as they are small and at hand:
-// so these need not ask. What cannot be read they ask about.
-func (s *Sessions) Foresee(ctx context.Context, of mesh.Session, keys []mesh.Key) {
-	if of.Level != mesh.Repeatable || of.Home != s.cfg.Self {
-		return
-	}
-	for _, key := range keys[:min(len(keys), maxGlances)] {
-		if size, found := s.cfg.AtHand(key); found && size <= inlineBytes {
-			_, _, _ = s.see(ctx, of, key)
-		}
-	}
-}
-
 // decided notes which version of a key the home has said that the run sees.
 func (s *Sessions) decided(p *pins, key mesh.Key, now *seen, written bool) {
 	version := now.version()
@@ -250,7 +235,7 @@ func (s *Sessions) decided(p *pins, key mesh.Key, now *seen, written bool) {
 		if written {
 			t.wrote(key, version)
 		} else if _, known := t.writes[key]; !known {
-			t.look(key, glance{version: version})
+			t.look(glance{key: key, version: version})
 		}
 	})
 }

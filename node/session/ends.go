@@ -12,7 +12,7 @@ import (
 const (
 	// endsWithin is how long the end of a session waits for others, so that one
 	// message tells a node of all: it would be in the way of the next run.
-	endsWithin = 5 * time.Millisecond
+	endsWithin = 50 * time.Millisecond
 	// noticeTimeout bounds the sending of what nobody waits for.
 	noticeTimeout = 5 * time.Second
 )

@@ -73,7 +73,7 @@ func (h *home) take(ctx context.Context, key mesh.Key, limit int) (e *entry, rel
 }
 
 // hear notes what the run has read elsewhere, and what its last stage has written.
-func (h *home) hear(reads map[mesh.Key][]glance, writes map[mesh.Key]seen) {
+func (h *home) hear(reads []glance, writes map[mesh.Key]seen) {
 	if len(reads)+len(writes) == 0 {
 		return
 	}
@@ -85,12 +85,12 @@ func (h *home) hear(reads map[mesh.Key][]glance, writes map[mesh.Key]seen) {
 	if h.tx != nil && len(writes) > 0 {
 		h.later = writes
 	}
-	for key, glances := range reads {
+	for _, g := range reads {
 		if len(h.keys)+len(h.heard) >= MaxKeys {
-			h.torn = append(h.torn, key) // the run begins anew, and is told that these are too many
+			h.torn = append(h.torn, g.key) // the run begins anew, and is told that these are too many
 			return
 		}
-		h.heard[key] = append(h.heard[key], glances...)
+		h.heard[g.key] = append(h.heard[g.key], g)
 	}
 }
 
@@ -154,7 +154,7 @@ func (h *home) hasPart(node mesh.NodeID) {
 func (h *home) sight() *sight {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := &sight{asks: h.asks, done: maps.Clone(h.done), writes: maps.Clone(h.written)}
+	t := &sight{asks: h.asks, done: slices.Clone(h.done), writes: maps.Clone(h.written)}
 	for key, e := range h.keys {
 		if t.asks && !t.hasRoom() {
 			return t // no more of them travels
@@ -165,15 +165,16 @@ func (h *home) sight() *sight {
 		select {
 		case e.turn <- struct{}{}:
 			if e.known {
-				t.look(key, glance{version: e.seen.version()})
+				t.look(glance{key: key, version: e.seen.version()})
 			}
 			<-e.turn
 		default: // a stage beside what goes on from here has it
 		}
 	}
 	for key, glances := range h.heard { // of which nobody has asked yet
-		if _, written := t.writes[key]; !written && len(t.reads[key]) == 0 {
-			t.look(key, glance{version: glances[0].version})
+		_, written := t.writes[key]
+		if _, known := t.read(key); !known && !written {
+			t.look(glance{key: key, version: glances[0].version})
 		}
 	}
 	return t

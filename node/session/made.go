@@ -1,7 +1,7 @@
 package session
 
 import (
-	"maps"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -13,8 +13,8 @@ import (
 // what others have written since, perhaps since they had seen it, stays. Writes
 // that have an id are counted once by the store; this is for all others.
 
-// madeWrites are writes that a run has made.
-type madeWrites map[madeWrite]struct{}
+// madeWrites are writes that a run has made. They are few, in no order.
+type madeWrites []madeWrite
 
 type madeWrite struct {
 	key mesh.Key
@@ -24,17 +24,23 @@ type madeWrite struct {
 // maxMade bounds those that travel with a run. More are made again.
 const maxMade = 256
 
-func (m *madeWrites) add(w madeWrite) {
-	if *m == nil {
-		*m = madeWrites{}
+func (m madeWrites) has(w madeWrite) bool {
+	for i := range m {
+		if m[i].op == w.op && m[i].key == w.key {
+			return true
+		}
 	}
-	if len(*m) < maxMade {
-		(*m)[w] = struct{}{}
+	return false
+}
+
+func (m *madeWrites) add(w madeWrite) {
+	if len(*m) < maxMade && !m.has(w) {
+		*m = append(*m, w)
 	}
 }
 
 func (m *madeWrites) merge(other madeWrites) {
-	for w := range other {
+	for _, w := range other {
 		m.add(w)
 	}
 }
@@ -44,7 +50,7 @@ func hashOf(op lattice.Op) uint64 { return max(xxhash.Sum64(op.AppendBinary(nil)
 // makeOnce makes a write of a session at mesh.Repeatable, unless the run made it
 // before it began anew.
 func (s *Sessions) makeOnce(of mesh.Session, w madeWrite, make func() error) error {
-	if s.known(of, func(_, done *madeWrites) bool { _, is := (*done)[w]; return is }) {
+	if s.known(of, func(_, done *madeWrites) bool { return done.has(w) }) {
 		return nil
 	}
 	if err := make(); err != nil {
@@ -74,7 +80,7 @@ func (s *Sessions) known(of mesh.Session, look func(made, done *madeWrites) bool
 func (h *home) allMade() madeWrites {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	all := maps.Clone(h.made)
+	all := slices.Clone(h.made)
 	all.merge(h.done)
 	return all
 }

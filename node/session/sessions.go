@@ -36,8 +36,6 @@ type Config struct {
 	// Read gives the value of a key as this node sees it, and whether it was on
 	// this node; a missing key is NotFound. The value is shared: it is not changed.
 	Read func(ctx context.Context, key mesh.Key) (value lattice.Value, here bool, err error)
-	// AtHand gives the size of what Read finds on this node, in bytes, if it finds it there.
-	AtHand func(mesh.Key) (size int, found bool)
 	// Causal is for sessions at causal levels.
 	Causal Causal
 	// Commit makes what a run at mesh.Transactional has written, together, with

@@ -17,21 +17,21 @@ const maxGlances = 32
 // sight is what a node knows of what a session has read and written, here and
 // before. It has no lock of its own.
 type sight struct {
-	reads  map[mesh.Key][]glance // two that differ are a conflict, of which the home hears
-	count  int                   // of reads
-	writes map[mesh.Key]uint64   // versions
-	asks   bool                  // the home is asked about first reads
-	unsaid map[mesh.Key]seen     // writes of the last stage, which the home has not heard of; it makes them at mesh.Transactional
-	bytes  int                   // of unsaid
-	made   madeWrites            // by the run at mesh.Repeatable
-	done   madeWrites            // before it began anew
-	shared bool                  // functions take part that the stage calls: the home hears of each write
+	reads  []glance            // few, in no order; two of a key that differ are a conflict, of which the home hears
+	writes map[mesh.Key]uint64 // versions
+	asks   bool                // the home is asked about first reads
+	unsaid map[mesh.Key]seen   // writes of the last stage, which the home has not heard of; it makes them at mesh.Transactional
+	bytes  int                 // of unsaid
+	made   madeWrites          // by the run at mesh.Repeatable
+	done   madeWrites          // before it began anew
+	shared bool                // functions take part that the stage calls: the home hears of each write
 }
 
 // glance is a version of a key that a run has read.
 type glance struct {
+	key     mesh.Key
 	version uint64
-	how     *reading
+	how     *reading    // of a transaction, else nil
 	holder  mesh.NodeID // who read it; empty: the home has heard of it, and how is nil
 }
 
@@ -40,16 +40,25 @@ func (g *glance) seen() seen { return seen{missing: g.version == 0, hash: g.vers
 // room reports whether one more read may travel with the run.
 func (t *sight) room() bool { return !t.asks && t.hasRoom() }
 
-func (t *sight) hasRoom() bool { return t.count < maxGlances }
+func (t *sight) hasRoom() bool { return len(t.reads) < maxGlances }
+
+// read gives the read of a key that was first taken up, if there is one.
+func (t *sight) read(key mesh.Key) (first glance, known bool) {
+	for i := range t.reads {
+		if t.reads[i].key == key {
+			return t.reads[i], true
+		}
+	}
+	return glance{}, false
+}
 
 // look takes up a read. What the home has heard of is left out where there is
 // no room: then the home is asked from now on.
-func (t *sight) look(key mesh.Key, g glance) {
-	known := t.reads[key]
-	for i := range known {
-		if known[i].version == g.version {
+func (t *sight) look(g glance) {
+	for i := range t.reads {
+		if known := &t.reads[i]; known.version == g.version && known.key == g.key {
 			if g.holder == "" {
-				known[i] = g
+				*known = g
 			}
 			return
 		}
@@ -58,11 +67,7 @@ func (t *sight) look(key mesh.Key, g glance) {
 		t.asks = true
 		return
 	}
-	if t.reads == nil {
-		t.reads = map[mesh.Key][]glance{}
-	}
-	t.reads[key] = append(known, g)
-	t.count++
+	t.reads = append(t.reads, g)
 }
 
 func (t *sight) wrote(key mesh.Key, version uint64) {
@@ -87,14 +92,16 @@ func (t *sight) said(key mesh.Key) {
 	delete(t.unsaid, key)
 }
 
-// merge takes up what another node knows.
+// merge takes up what another node knows, which is not used any more.
 func (t *sight) merge(other *sight) {
 	t.asks = t.asks || other.asks
 	t.made.merge(other.made)
 	t.done.merge(other.done)
-	for key, reads := range other.reads {
-		for _, g := range reads {
-			t.look(key, g)
+	if len(t.reads) == 0 && len(other.reads) <= maxGlances {
+		t.reads = other.reads
+	} else {
+		for _, g := range other.reads {
+			t.look(g)
 		}
 	}
 	for key, version := range other.writes {
@@ -103,25 +110,18 @@ func (t *sight) merge(other *sight) {
 }
 
 // untold is what the home may not have heard of.
-func (t *sight) untold() (reads map[mesh.Key][]glance) {
-	for key, known := range t.reads {
-		for _, g := range known {
-			if g.holder != "" {
-				if reads == nil {
-					reads = map[mesh.Key][]glance{}
-				}
-				reads[key] = append(reads[key], g)
-			}
+func (t *sight) untold() (reads []glance) {
+	for _, g := range t.reads {
+		if g.holder != "" {
+			reads = append(reads, g)
 		}
 	}
 	return reads
 }
 
 // heard notes that the home has heard of reads.
-func (t *sight) heard(reads map[mesh.Key][]glance) {
-	for key, known := range reads {
-		for _, g := range known {
-			t.look(key, glance{version: g.version})
-		}
+func (t *sight) heard(reads []glance) {
+	for _, g := range reads {
+		t.look(glance{key: g.key, version: g.version})
 	}
 }

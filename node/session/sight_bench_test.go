@@ -13,7 +13,7 @@ func manyRead(n int) *sight {
 	t := &sight{}
 	for i := range n {
 		holder := mesh.NodeID(fmt.Sprintf("a node id of thirty-eight bytes %07d", i%3))
-		t.look(key(fmt.Sprintf("%08d", i)), glance{version: uint64(i + 1), how: &reading{version: uint64(i + 1)}, holder: holder})
+		t.look(glance{key: key(fmt.Sprintf("%08d", i)), version: uint64(i + 1), holder: holder})
 	}
 	return t
 }

@@ -25,6 +25,10 @@ func (how *reading) of(read *seen) *reading {
 	return how
 }
 
+func (how *reading) hasPast() bool {
+	return how != nil && !(how.needs.IsZero() && how.made.IsZero() && how.asOf.IsZero())
+}
+
 // transaction is what the home of a run at mesh.Transactional keeps beside the
 // versions that the run sees. A nil one is that of all other runs.
 type transaction struct {

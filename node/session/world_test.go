@@ -46,7 +46,7 @@ func newWorld(t *testing.T, n int) *world {
 	for i := range n {
 		self := mesh.NodeID(fmt.Sprint("n", i))
 		at := &node{world: w, self: self, store: map[mesh.Key]lattice.Value{}}
-		at.Sessions = New(Config{Self: self, Peers: at, Read: at.read, AtHand: at.atHand, Stamp: w.stamp})
+		at.Sessions = New(Config{Self: self, Peers: at, Read: at.read, Stamp: w.stamp})
 		t.Cleanup(at.Sessions.Close)
 		w.names, w.nodes[self] = append(w.names, self), at
 	}
@@ -92,13 +92,6 @@ func (n *node) read(_ context.Context, key mesh.Key) (lattice.Value, bool, error
 		return value, true, mesh.Errorf(mesh.NotFound, "read", "no such key")
 	}
 	return value.Clone(), true, nil
-}
-
-func (n *node) atHand(key mesh.Key) (int, bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	value, ok := n.store[key]
-	return value.Size(), ok
 }
 
 // change writes into the node's own store, past all sessions.

@@ -344,7 +344,7 @@ func (x *Sight) GetDone() *Glances {
 // Glances are versions of keys that the run has read, or written, by the column.
 type Glances struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Keys          []string               `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`                  // namespace/name
+	Keys          []string               `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`                  // namespace/name; /name: of the namespace of the one before
 	Versions      []uint64               `protobuf:"fixed64,2,rep,packed,name=versions,proto3" json:"versions,omitempty"` // Seen.version
 	Holders       []uint32               `protobuf:"varint,3,rep,packed,name=holders,proto3" json:"holders,omitempty"`    // of reads: the number of who has read it in Sight.holders, from 1; 0: the home has heard of it
 	Pasts         [][]byte               `protobuf:"bytes,4,rep,name=pasts,proto3" json:"pasts,omitempty"`                // of reads at mesh.Transactional: three of each that has a holder, needs, made and as_of as in PinRead
