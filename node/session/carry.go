@@ -56,12 +56,12 @@ func (s *Sessions) learnSight(of mesh.Session, raw []byte) error {
 
 // glance gives the version of a key that the run sees where the home need not
 // be asked: what this node has read, or what a stage before has. It is false where the home decides.
-func (s *Sessions) glance(ctx context.Context, p *pins, of mesh.Session, key mesh.Key, read *seen, how *reading) (now seen, decided bool) {
-	t := s.thread(of)
+func (s *Sessions) glance(ctx context.Context, p *pins, of mesh.Session, key mesh.Key, found local) (now seen, decided bool) {
+	t, read := s.thread(of), found.seen
 	if t == nil {
 		return seen{}, false
 	}
-	mine := glance{key: key, version: read.version(), how: how, holder: s.cfg.Self}
+	mine := glance{key: key, version: read.version(), how: found.how, holder: s.cfg.Self}
 	t.mu.Lock()
 	_, written := t.sight.writes[key]
 	first, known := t.sight.read(key)
@@ -84,8 +84,8 @@ func (s *Sessions) glance(ctx context.Context, p *pins, of mesh.Session, key mes
 	case first.holder == "" || first.holder == s.cfg.Self:
 		return seen{}, false
 	}
-	if found, err := s.readPinned(ctx, p, first.holder, key, first.version); err == nil && found.isHere() {
-		return found, true
+	if pinned, err := s.readPinned(ctx, p, first.holder, key, first.version); err == nil && pinned.isHere() {
+		return pinned, true
 	}
 	if ctx.Err() != nil || !mayDecide(of) {
 		return seen{}, false

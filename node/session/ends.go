@@ -11,7 +11,8 @@ import (
 
 const (
 	// endsWithin is how long the end of a session waits for others, so that one
-	// message tells a node of all: it would be in the way of the next run.
+	// message tells a node of all: word of each would be in the way of the next
+	// runs. Until then the node keeps a little more than it needs.
 	endsWithin = 50 * time.Millisecond
 	// noticeTimeout bounds the sending of what nobody waits for.
 	noticeTimeout = 5 * time.Second

@@ -72,6 +72,14 @@ func (h *home) take(ctx context.Context, key mesh.Key, limit int) (e *entry, rel
 	return e, func() { <-e.turn }, nil
 }
 
+// knows reports whether the session is known to have seen a key, without waiting.
+func (h *home) knows(key mesh.Key) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e := h.keys[key]
+	return len(h.heard[key]) > 0 || e != nil && len(e.holders) > 0
+}
+
 // hear notes what the run has read elsewhere, and what its last stage has written.
 func (h *home) hear(reads []glance, writes map[mesh.Key]seen) {
 	if len(reads)+len(writes) == 0 {

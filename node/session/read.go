@@ -77,24 +77,26 @@ func gaveUp(err error) bool {
 // find reads a key, and asks the home whether that is what the session sees.
 // Where the key cannot be read here, the home may still know a version.
 func (s *Sessions) find(ctx context.Context, p *pins, of mesh.Session, key mesh.Key) (now seen, how *reading, here bool, err error) {
-	read, how, here, readErr := s.readHere(ctx, p, key)
-	if p.home == nil && read != nil {
-		if now, decided := s.glance(ctx, p, of, key, read, how); decided {
-			if now.version() != read.version() {
-				how = nil
+	read, readErr := s.readHere(ctx, p, key)
+	if p.home == nil && read.seen != nil {
+		if now, decided := s.glance(ctx, p, of, key, read); decided {
+			if now.version() != read.seen.version() {
+				return now, nil, read.here, nil
 			}
-			return now, how, here, nil
+			s.saw(of, read)
+			return now, read.how, read.here, nil
 		}
 	}
-	reply, err := s.tell(ctx, p, key, read, how)
+	reply, err := s.tell(ctx, p, key, read.seen, read.how)
 	switch {
 	case err != nil && readErr != nil && mesh.KindOf(err) == mesh.NotFound:
 		return seen{}, nil, false, readErr
 	case err != nil:
 		return seen{}, nil, false, err
 	case reply.same:
-		s.decided(p, key, read, reply.written)
-		return *read, how, here, nil
+		s.saw(of, read)
+		s.decided(p, key, read.seen, reply.written)
+		return *read.seen, read.how, read.here, nil
 	}
 	if now, err = s.obtainLast(ctx, p, key, reply.verdict); err == nil {
 		s.decided(p, key, &now, reply.written)
@@ -171,20 +173,41 @@ func (s *Sessions) readPinned(ctx context.Context, p *pins, node mesh.NodeID, ke
 	return parseSeen(m)
 }
 
-// readHere reads a key as this node sees it. Read is nil where it cannot be
-// read; how is nil unless the run is a transaction.
-func (s *Sessions) readHere(ctx context.Context, p *pins, key mesh.Key) (read *seen, how *reading, here bool, err error) {
-	if p.of.Level == mesh.Transactional {
+// local is what this node reads of a key.
+type local struct {
+	seen   *seen // nil where the key cannot be read
+	here   bool  // it was at hand
+	how    *reading
+	causal *CausalRead // of how
+}
+
+// readHere reads a key as this node sees it. The first time that a transaction
+// reads a key it does so in order; else it has to see the same again.
+func (s *Sessions) readHere(ctx context.Context, p *pins, key mesh.Key) (read local, err error) {
+	if p.of.Level == mesh.Transactional && !s.knows(p, key) {
 		return s.readOrdered(ctx, p.of, key)
 	}
 	value, here, err := s.cfg.Read(ctx, key)
 	switch {
 	case err != nil && mesh.KindOf(err) == mesh.NotFound:
-		return &seen{missing: true}, nil, here, err
+		return local{seen: &seen{missing: true}, here: here}, err
 	case err != nil:
-		return nil, nil, here, err
+		return local{here: here}, err
 	}
-	return &seen{value: value}, nil, here, nil
+	return local{seen: &seen{value: value}, here: here}, nil
+}
+
+// knows reports whether this node knows that the session has read or written a key.
+func (s *Sessions) knows(p *pins, key mesh.Key) (known bool) {
+	if p.home != nil {
+		return p.home.knows(key)
+	}
+	s.know(p, func(t *sight) {
+		if _, known = t.read(key); !known {
+			_, known = t.writes[key]
+		}
+	})
+	return known
 }
 
 // tell tells the home what was read of a key, and how; nil: nothing could be.

@@ -116,24 +116,35 @@ func (tx *transaction) mayWrite(key mesh.Key, next *seen) error {
 }
 
 // readOrdered reads a key for a transaction, as of what this node knows of it.
-func (s *Sessions) readOrdered(ctx context.Context, of mesh.Session, key mesh.Key) (*seen, *reading, bool, error) {
+func (s *Sessions) readOrdered(ctx context.Context, of mesh.Session, key mesh.Key) (local, error) {
 	t := s.thread(of)
 	if t == nil {
-		return nil, nil, false, errOver()
+		return local{}, errOver()
 	}
 	read, err := s.cfg.Causal.Read(ctx, key, t.needed(s.cfg.Causal.View()), true)
 	if err != nil {
-		return nil, nil, false, err
+		return local{}, err
 	}
-	t.saw(of.Level, &read)
 	now, how := parts(read)
-	return now, how, read.Here, nil
+	return local{seen: now, here: read.Here, how: how, causal: &read}, nil
 }
 
-// parts are what a session keeps of a read.
+// saw notes that a session sees what was read here.
+func (s *Sessions) saw(of mesh.Session, read local) {
+	if t := s.thread(of); t != nil && read.causal != nil {
+		t.saw(of.Level, read.causal)
+	}
+}
+
+// parts are what a session keeps of a read. Who has a register as one node wrote
+// it has all that this node had written of it before.
 func parts(read CausalRead) (*seen, *reading) {
 	now := &seen{missing: !read.Found, value: read.Value}
-	return now, (&reading{needs: read.Needs, made: read.Made, asOf: read.AsOf}).of(now)
+	how := &reading{needs: read.Needs, made: read.Made, asOf: read.AsOf}
+	if read.Found && read.Value.Kind() == lattice.LWWKind && read.Made.Len() == 1 {
+		how.asOf = how.asOf.Join(how.made)
+	}
+	return now, how.of(now)
 }
 
 // putLater lets a transaction see what it writes, for the commit.

@@ -45,6 +45,18 @@ func (s *shelf) Read(_ context.Context, key mesh.Key, need lattice.Past, togethe
 	return read, nil
 }
 
+// plain gives a version as a node has it.
+func (s *shelf) plain(_ context.Context, key mesh.Key) (lattice.Value, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, key)
+	read := s.reads[key]
+	if !read.Found {
+		return lattice.Value{}, true, mesh.Errorf(mesh.NotFound, "read", "no such key")
+	}
+	return read.Value, true, nil
+}
+
 func (s *shelf) commit(_ context.Context, writes []txn.Write, seen lattice.Past) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,7 +103,7 @@ func (s *shelf) timesAsked(name string) (n int) {
 func transactionWorld(t *testing.T, nodes int) (*world, *shelf, mesh.Session) {
 	w, s := newWorld(t, nodes), &shelf{reads: map[mesh.Key]CausalRead{}}
 	for _, n := range w.nodes {
-		n.cfg.Causal, n.cfg.Commit = s, s.commit
+		n.cfg.Causal, n.cfg.Commit, n.cfg.Read = s, s.commit, s.plain
 	}
 	of, err := w.at(0).Begin(mesh.Transactional)
 	if err != nil {
@@ -157,7 +169,9 @@ func TestACommitWaitsForOwnersThatCannotTellYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s, of := transactionWorld(t, 1)
 		s.put("x", "a", 1, lattice.Past{})
+		s.put("y", "b", 2, lattice.Past{})
 		w.sees(of, 0, key("x"))
+		w.sees(of, 0, key("y")) // since when x may be too old
 		s.away = 5
 		if err := w.at(0).Commit(t.Context(), of); err != nil {
 			t.Error(err)
@@ -168,6 +182,7 @@ func TestACommitWaitsForOwnersThatCannotTellYet(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.sees(again, 0, key("x"))
+		w.sees(again, 0, key("y"))
 		s.away, s.asked = 1<<30, nil
 		wantKind(t, w.at(0).Commit(t.Context(), again), mesh.Unavailable)
 		if n := s.timesAsked("x"); n < 2 || n > 100 {
@@ -181,15 +196,35 @@ func TestACommitWaitsForOwnersThatCannotTellYet(t *testing.T) {
 func TestACommitReadsAgainOnlyWhatMayBeTooOld(t *testing.T) {
 	w, s, of := transactionWorld(t, 2)
 	s.put("x", "a", 1, lattice.Past{})
-	s.put("y", "b", 2, past("c", 1))
+	s.put("y", "b", 2, lattice.Past{})
+	s.reads[key("n")] = CausalRead{Value: lattice.New(lattice.GCounterKind), Found: true, Made: past("e", 3)}
 	w.sees(of, 0, key("x"))
-	w.sees(of, 1, key("y")) // as of x, which the run has seen
-	w.sees(of, 0, key("y"))
+	w.sees(of, 0, key("n"))
+	w.sees(of, 0, key("y")) // which is a register, and the last one
+	s.asked = nil
 	if err := w.at(0).Commit(t.Context(), of); err != nil {
 		t.Fatal(err)
 	}
-	if x, y := s.timesAsked("x"), s.timesAsked("y"); x != 2 || y != 3 {
-		t.Errorf("x was read %d times and y %d times, want 2 and 3: y is read again for its own sake", x, y)
+	if x, n, y := s.timesAsked("x"), s.timesAsked("n"), s.timesAsked("y"); x != 1 || n != 1 || y != 0 {
+		t.Errorf("x was read %d times more, n %d times and y %d times, want 1, 1 and 0", x, n, y)
+	}
+}
+
+// A key that changes again and again is seen in one version.
+func TestARunThatReadsOneRegisterNeverBeginsAnew(t *testing.T) {
+	w, s, of := transactionWorld(t, 3)
+	for i := range 3 {
+		s.put("x", "a", uint64(i+1), lattice.Past{})
+		if got := w.sees(of, i, key("x")); got != "a1" {
+			t.Errorf("node %d sees %s", i, got)
+		}
+		if i < 2 {
+			w.goesOn(of, i, i+1)
+		}
+	}
+	w.goesOn(of, 2, 0)
+	if err := w.at(0).Commit(t.Context(), of); err != nil {
+		t.Error(err)
 	}
 }
 
