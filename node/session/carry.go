@@ -54,47 +54,48 @@ func (s *Sessions) learnSight(of mesh.Session, raw []byte) error {
 	return nil
 }
 
-// glance gives the version of a key that the run sees where the home need not
-// be asked: what this node has read, or what a stage before has. It is false where the home decides.
-func (s *Sessions) glance(ctx context.Context, p *pins, of mesh.Session, key mesh.Key, found local) (now seen, decided bool) {
-	t, read := s.thread(of), found.seen
+// glance gives the version of a key that the run sees where the home need not be
+// asked: what this node has read, or what a stage before has. It is false where the home decides.
+func (s *Sessions) glance(ctx context.Context, p *pins, of mesh.Session, key mesh.Key, read local) (now local, decided bool) {
+	t := s.thread(of)
 	if t == nil {
-		return seen{}, false
+		return local{}, false
 	}
-	mine := glance{key: key, version: read.version(), how: found.how, holder: s.cfg.Self}
+	mine := glance{key: key, version: read.seen.version(), how: read.how, holder: s.cfg.Self}
 	t.mu.Lock()
 	_, written := t.sight.writes[key]
 	first, known := t.sight.read(key)
 	switch {
 	case written, !known && !(t.sight.room() && mayDecide(of)):
 		t.mu.Unlock()
-		return seen{}, false
+		return local{}, false
 	case !known:
 		t.sight.look(mine)
 		t.mu.Unlock()
-		return *read, true
+		return read, true
 	}
 	t.mu.Unlock()
 	then := first.seen()
 	switch {
 	case first.version == mine.version:
-		return *read, true
+		read.how = first.how
+		return read, true
 	case then.isHere():
-		return then, true
+		return local{seen: &then, here: read.here, how: first.how}, true
 	case first.holder == "" || first.holder == s.cfg.Self:
-		return seen{}, false
+		return local{}, false
 	}
 	if pinned, err := s.readPinned(ctx, p, first.holder, key, first.version); err == nil && pinned.isHere() {
-		return pinned, true
+		return local{seen: &pinned, how: first.how}, true
 	}
 	if ctx.Err() != nil || !mayDecide(of) {
-		return seen{}, false
+		return local{}, false
 	}
 	// It is gone with who had read it. The run goes on with this one, and begins anew in the end.
 	t.mu.Lock()
 	t.sight.look(mine)
 	t.mu.Unlock()
-	return *read, true
+	return read, true
 }
 
 // seenAgain notes what a stage sees that another one on this node has read before:

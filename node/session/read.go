@@ -79,12 +79,9 @@ func gaveUp(err error) bool {
 func (s *Sessions) find(ctx context.Context, p *pins, of mesh.Session, key mesh.Key) (now seen, how *reading, here bool, err error) {
 	read, readErr := s.readHere(ctx, p, key)
 	if p.home == nil && read.seen != nil {
-		if now, decided := s.glance(ctx, p, of, key, read); decided {
-			if now.version() != read.seen.version() {
-				return now, nil, read.here, nil
-			}
+		if read, decided := s.glance(ctx, p, of, key, read); decided {
 			s.saw(of, read)
-			return now, read.how, read.here, nil
+			return *read.seen, read.how, read.here, nil
 		}
 	}
 	reply, err := s.tell(ctx, p, key, read.seen, read.how)
@@ -175,10 +172,10 @@ func (s *Sessions) readPinned(ctx context.Context, p *pins, node mesh.NodeID, ke
 
 // local is what this node reads of a key.
 type local struct {
-	seen   *seen // nil where the key cannot be read
-	here   bool  // it was at hand
-	how    *reading
-	causal *CausalRead // of how
+	seen   *seen       // nil where the key cannot be read
+	here   bool        // it was at hand
+	how    *reading    // of a transaction; nil: the home knows
+	causal *CausalRead // what was read in order, if it was
 }
 
 // readHere reads a key as this node sees it. The first time that a transaction
