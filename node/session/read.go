@@ -170,43 +170,6 @@ func (s *Sessions) readPinned(ctx context.Context, p *pins, node mesh.NodeID, ke
 	return parseSeen(m)
 }
 
-// local is what this node reads of a key.
-type local struct {
-	seen   *seen       // nil where the key cannot be read
-	here   bool        // it was at hand
-	how    *reading    // of a transaction; nil: the home knows
-	causal *CausalRead // what was read in order, if it was
-}
-
-// readHere reads a key as this node sees it. The first time that a transaction
-// reads a key it does so in order; else it has to see the same again.
-func (s *Sessions) readHere(ctx context.Context, p *pins, key mesh.Key) (read local, err error) {
-	if p.of.Level == mesh.Transactional && !s.knows(p, key) {
-		return s.readOrdered(ctx, p.of, key)
-	}
-	value, here, err := s.cfg.Read(ctx, key)
-	switch {
-	case err != nil && mesh.KindOf(err) == mesh.NotFound:
-		return local{seen: &seen{missing: true}, here: here}, err
-	case err != nil:
-		return local{here: here}, err
-	}
-	return local{seen: &seen{value: value}, here: here}, nil
-}
-
-// knows reports whether this node knows that the session has read or written a key.
-func (s *Sessions) knows(p *pins, key mesh.Key) (known bool) {
-	if p.home != nil {
-		return p.home.knows(key)
-	}
-	s.know(p, func(t *sight) {
-		if _, known = t.read(key); !known {
-			_, known = t.writes[key]
-		}
-	})
-	return known
-}
-
 // tell tells the home what was read of a key, and how; nil: nothing could be.
 func (s *Sessions) tell(ctx context.Context, p *pins, key mesh.Key, read *seen, how *reading) (told, error) {
 	if p.home != nil {

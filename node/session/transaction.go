@@ -115,38 +115,6 @@ func (tx *transaction) mayWrite(key mesh.Key, next *seen) error {
 	return nil
 }
 
-// readOrdered reads a key for a transaction, as of what this node knows of it.
-func (s *Sessions) readOrdered(ctx context.Context, of mesh.Session, key mesh.Key) (local, error) {
-	t := s.thread(of)
-	if t == nil {
-		return local{}, errOver()
-	}
-	read, err := s.cfg.Causal.Read(ctx, key, t.needed(s.cfg.Causal.View()), true)
-	if err != nil {
-		return local{}, err
-	}
-	now, how := parts(read)
-	return local{seen: now, here: read.Here, how: how, causal: &read}, nil
-}
-
-// saw notes that a session sees what was read here.
-func (s *Sessions) saw(of mesh.Session, read local) {
-	if t := s.thread(of); t != nil && read.causal != nil {
-		t.saw(of.Level, read.causal)
-	}
-}
-
-// parts are what a session keeps of a read. Who has a register as one node wrote
-// it has all that this node had written of it before.
-func parts(read CausalRead) (*seen, *reading) {
-	now := &seen{missing: !read.Found, value: read.Value}
-	how := &reading{needs: read.Needs, made: read.Made, asOf: read.AsOf}
-	if read.Found && read.Value.Kind() == lattice.LWWKind && read.Made.Len() == 1 {
-		how.asOf = how.asOf.Join(how.made)
-	}
-	return now, how.of(now)
-}
-
 // putLater lets a transaction see what it writes, for the commit.
 func (s *Sessions) putLater(ctx context.Context, of mesh.Session, w Write) error {
 	if w.Kind != lattice.LWWKind || w.Op.Verb() != lattice.VerbSet {
