@@ -46,7 +46,8 @@ func (c causal) Read(ctx context.Context, key mesh.Key, need lattice.Past, toget
 func (c causal) readOnce(ctx context.Context, key mesh.Key, need lattice.Past, together bool) (session.CausalRead, lattice.Stamp, error) {
 	r := c.rooms
 	view := c.View()
-	owns, has := r.dht.Owns(key, r.cfg.Replicas), need.IsZero()
+	part := key.Partition()
+	owns, has := r.dht.OwnsPartition(part, r.cfg.Replicas), need.IsZero()
 	if owns && !has {
 		has = r.cut.Has(ctx, need)
 	}
@@ -57,7 +58,7 @@ func (c causal) readOnce(ctx context.Context, key mesh.Key, need lattice.Past, t
 		}
 		read, err := r.replica.Read(ctx, key)
 		same := c.View() == view // else what was read may be of a key that others own
-		if err != nil || same && r.replica.IsFirm(ctx, key, read) {
+		if err != nil || same && r.replica.IsFirm(ctx, key, part, read) {
 			shown := c.shown(read, true, view)
 			if shown.AsOf = need; read.Here {
 				shown.AsOf = need.Join(held)

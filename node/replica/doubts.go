@@ -41,18 +41,18 @@ func (d *doubts) clear(key mesh.Key, time uint64) {
 	d.firm[key] = time
 }
 
-// IsFirm reports whether what Read gave of a key is with so many owners that who
+// IsFirm reports whether what Read gave of a key, of its partition, is with so many owners that who
 // asks most of them sees it, as far as this node knows by itself: a run that has
 // seen it may go on elsewhere. It waits for the outcome of this node's own writes.
 //
 // What another owner made is with two of them, that one and this; so with more
 // than three owners the word is good while no two of them are lost at once.
-func (r *Replica) IsFirm(ctx context.Context, key mesh.Key, read Reading) bool {
+func (r *Replica) IsFirm(ctx context.Context, key mesh.Key, part mesh.Partition, read Reading) bool {
 	if own := read.Made.Of(string(r.Self)); own > 0 && !r.flights.isFirm(ctx, key, own) {
 		return false
 	}
-	known := r.knownOwners(key)
-	return slices.Equal(known, r.owners(key)) || r.isOfOwners(known, read)
+	known := r.Placement.KnownOwners(part, r.Replicas)
+	return slices.Equal(known, r.Placement.PartitionOwners(part, r.Replicas)) || r.isOfOwners(known, read)
 }
 
 // isOfOwners reports, where some owners are away and others may stand in for them,
