@@ -127,6 +127,18 @@ func parseColumns(raw []byte) (c columns, err error) {
 	return c, err
 }
 
+// eachVersion visits the keys of columns with their versions.
+func eachVersion(raw []byte, visit func(key mesh.Key, version uint64)) error {
+	c, err := parseColumns(raw)
+	if err != nil {
+		return err
+	}
+	for i, key := range c.keys {
+		visit(key, c.version(i))
+	}
+	return nil
+}
+
 // field is one of a message.
 type field struct {
 	number protowire.Number

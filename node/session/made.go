@@ -39,6 +39,8 @@ func (m *madeWrites) add(w madeWrite) {
 	}
 }
 
+func (m *madeWrites) addOp(key mesh.Key, op uint64) { m.add(madeWrite{key, op}) }
+
 func (m *madeWrites) merge(other madeWrites) {
 	for _, w := range other {
 		m.add(w)

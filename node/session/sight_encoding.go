@@ -108,7 +108,6 @@ func decodeSight(raw []byte) (t *sight, past lattice.Past, err error) {
 	var reads columns
 	var holders []mesh.NodeID
 	err = eachField(raw, func(f field) (err error) {
-		var c columns
 		switch f.number {
 		case sightPast:
 			past, err = parsePast(f.part)
@@ -119,25 +118,13 @@ func decodeSight(raw []byte) (t *sight, past lattice.Past, err error) {
 		case sightAsks:
 			t.asks = f.value != 0
 		case sightWrites:
-			if c, err = parseColumns(f.part); err == nil {
-				for i, key := range c.keys {
-					t.wrote(key, c.version(i))
-				}
-			}
-		case sightMade, sightDone:
-			into := &t.made
-			if f.number == sightDone {
-				into = &t.done
-			}
-			if c, err = parseColumns(f.part); err == nil {
-				for i, key := range c.keys {
-					into.add(madeWrite{key, c.version(i)})
-				}
-			}
+			err = eachVersion(f.part, t.wrote)
+		case sightMade:
+			err = eachVersion(f.part, t.made.addOp)
+		case sightDone:
+			err = eachVersion(f.part, t.done.addOp)
 		case sightUnsaid:
-			if c, err = parseColumns(f.part); err == nil {
-				err = t.parseUnsaid(&c)
-			}
+			err = t.parseUnsaid(f.part)
 		}
 		return err
 	})
@@ -147,7 +134,11 @@ func decodeSight(raw []byte) (t *sight, past lattice.Past, err error) {
 	return t, past, err
 }
 
-func (t *sight) parseUnsaid(c *columns) error {
+func (t *sight) parseUnsaid(raw []byte) error {
+	c, err := parseColumns(raw)
+	if err != nil {
+		return err
+	}
 	if len(c.values) != len(c.keys) {
 		return mesh.Errorf(mesh.Invalid, "session", "%d values of %d writes", len(c.values), len(c.keys))
 	}
