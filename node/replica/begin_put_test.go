@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/lattice"
@@ -54,26 +55,29 @@ func TestABegunPutIsAnsweredWhenItsQuorumHoldsIt(t *testing.T) {
 }
 
 func TestWhatIsBegunStaysUntilItDeparts(t *testing.T) {
-	m := newTestMesh(t, 3)
-	at := written(t, m)
-	first, second := newPutAsker(), newPutAsker()
-	for i, asker := range []*putAsker{first, second} {
-		op := setTo(fmt.Sprint("value ", i))
-		if !at.BeginPut(putMessage(key("k"), lattice.LWWKind, op, WriteOptions{Quorum: 3}), asker) {
-			t.Fatal("not begun")
+	inBubble(t, 3, func(t *testing.T, m *testMesh) {
+		at := written(t, m)
+		synctest.Wait() // until what told of these writes is over, too
+		first, second := newPutAsker(), newPutAsker()
+		for i, asker := range []*putAsker{first, second} {
+			op := setTo(fmt.Sprint("value ", i))
+			if !at.BeginPut(putMessage(key("k"), lattice.LWWKind, op, WriteOptions{Quorum: 3}), asker) {
+				t.Fatal("not begun")
+			}
 		}
-	}
-	if at.sending.Load() > 0 || len(first.told)+len(second.told) > 0 {
-		t.Fatalf("%d deltas are sent before they depart", at.sending.Load())
-	}
-	at.Depart()
-	for _, asker := range []*putAsker{first, second} {
-		if answer := <-asker.told; answer.err != nil {
-			t.Error(answer.err)
+		synctest.Wait()
+		if at.sending.Load() > 0 || len(first.told)+len(second.told) > 0 {
+			t.Fatalf("%d deltas are sent before they depart", at.sending.Load())
 		}
-	}
-	m.becomes(m.nodes, key("k"), "value 1")
-	at.Depart() // has nothing to do
+		at.Depart()
+		for _, asker := range []*putAsker{first, second} {
+			if answer := <-asker.told; answer.err != nil {
+				t.Error(answer.err)
+			}
+		}
+		m.becomes(m.nodes, key("k"), "value 1")
+		at.Depart() // has nothing to do
+	})
 }
 
 func TestWhatHasToWaitForMoreIsNotBegun(t *testing.T) {
