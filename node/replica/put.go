@@ -267,7 +267,7 @@ func (r *Replica) coordinateOnce(ctx context.Context, c change, q quorum, o Writ
 			return mesh.Ack{}, err
 		}
 		defer r.settle(w)
-	} else if r.recognise(c, w, o) {
+	} else if r.recognise(c, w, o) || r.isElsewhere(ctx, c, w, o) {
 		w.applied = true
 	}
 	return r.coordinate(ctx, c, q, o.Durability, w)

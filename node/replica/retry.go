@@ -67,6 +67,40 @@ func (r *Replica) recognise(c change, w *recentWrite, o WriteOptions) bool {
 	return false
 }
 
+// isPassedAgain reports whether a node has passed the write on to an owner before, of
+// whose answer it has heard nothing.
+func (o WriteOptions) isPassedAgain() bool { return o.Forwarded && o.RetryAge > 0 }
+
+// askElsewhere bounds how long the other owners are waited for that may have a
+// write which was passed on to one of them before. That one may be gone.
+const askElsewhere = 50 * time.Millisecond
+
+// isElsewhere is recognise of a write that was made by another owner and has not
+// come here, but to a third one: this node's copy then has that, too. An owner
+// that does not answer in time does not keep the write from being made.
+func (r *Replica) isElsewhere(ctx context.Context, c change, w *recentWrite, o WriteOptions) bool {
+	if !w.begun || !o.isPassedAgain() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, askElsewhere)
+	defer cancel()
+	others := r.others(r.owners(c.key))
+	answers := make(chan asked, len(others))
+	for _, owner := range others {
+		if !r.spawn(func() { answers <- r.askOwner(ctx, c, w.id, owner) }) {
+			answers <- asked{}
+		}
+	}
+	for range others {
+		if a := <-answers; a.standing == held && r.adopt(ctx, w.id, a.cell) == nil {
+			w.applied = true
+			r.settle(w)
+			return true
+		}
+	}
+	return false
+}
+
 // beginFirst is begin for a write that nobody here has heard of. It reports
 // whether it is one.
 func (r *Replica) beginFirst(c change, w *recentWrite, o WriteOptions) bool {
