@@ -59,7 +59,7 @@ func (c causal) readOnce(ctx context.Context, key mesh.Key, need lattice.Past, t
 		read, err := r.replica.Read(ctx, key)
 		same := c.View() == view // else what was read may be of a key that others own
 		if err != nil || same && r.replica.IsFirm(ctx, key, part, read) {
-			shown := c.shown(ctx, read, true, view)
+			shown := c.shown(read, true, view)
 			if shown.AsOf = need; read.Here {
 				shown.AsOf = need.Join(held)
 			}
@@ -71,7 +71,7 @@ func (c causal) readOnce(ctx context.Context, key mesh.Key, need lattice.Past, t
 
 func (c causal) confirmed(ctx context.Context, key mesh.Key, need lattice.Past) (session.CausalRead, lattice.Stamp, error) {
 	read, err := c.rooms.replica.ReadConfirmed(ctx, key)
-	shown := c.shown(ctx, read, false, c.View())
+	shown := c.shown(read, false, c.View())
 	shown.AsOf = need
 	return shown, unsealed(read), err
 }
@@ -85,12 +85,12 @@ func unsealed(read replica.Reading) lattice.Stamp {
 	return read.Transaction
 }
 
-// shown is what was read, once this node also has what that needs, if that is
-// to be had: so what a node shows of its own copies is a cut.
-func (c causal) shown(ctx context.Context, read replica.Reading, owns bool, view mesh.ID) session.CausalRead {
+// shown is what was read. What that needs who goes on to read needs too: where it
+// is not known that it is here, nodes are asked by then.
+func (c causal) shown(read replica.Reading, owns bool, view mesh.ID) session.CausalRead {
 	holds := owns && read.Here
 	if holds && !read.Needs.IsZero() {
-		c.rooms.cut.Has(ctx, read.Needs) // ends with the attempts to vouch that it waits for
+		c.rooms.cut.Prepare(read.Needs)
 	}
 	return session.CausalRead{
 		Value: read.Value, Found: read.Found, Here: read.Here, Holds: holds, View: view, Needs: read.Needs, Made: read.Made,

@@ -92,7 +92,8 @@ func (c *Cut) Close() {
 
 // Has reports whether this node has all of a past, as far as it owns what was
 // written, in the view as it is now. Nodes whose word is too old are asked
-// once. False says that it cannot be told now.
+// once; where their word is worth nothing yet, for want of an audit, that is not
+// waited for. False says that it cannot be told now.
 func (c *Cut) Has(ctx context.Context, need lattice.Past) bool {
 	for round := range 2 {
 		yes, waits := c.look(need, round == 0)
@@ -110,6 +111,9 @@ func (c *Cut) Has(ctx context.Context, need lattice.Past) bool {
 	yes, _ := c.look(need, false)
 	return yes
 }
+
+// Prepare is Has for who does not need the answer yet, but may soon. It does not wait.
+func (c *Cut) Prepare(need lattice.Past) { c.look(need, true) }
 
 // Held is a past that Has says yes to, as is known without asking anybody. It
 // tells nothing of this node's own writes, which may be under way.
@@ -140,6 +144,9 @@ func (c *Cut) look(need lattice.Past, mayAsk bool) (yes bool, waits []*question)
 		case mayAsk:
 			waits = append(waits, c.ask(id, need.Of(string(id))))
 		}
+	}
+	if !c.machine.Compared() {
+		return false, nil
 	}
 	return false, waits
 }

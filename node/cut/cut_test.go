@@ -78,7 +78,7 @@ func compared(t *testing.T, test func(t *testing.T, c *Cut, o *others)) {
 		o := &others{upTo: 5, after: vouching}
 		c := newCut(o)
 		defer c.Close()
-		go c.Has(t.Context(), by("b", 1))
+		c.Prepare(by("b", 1))
 		time.Sleep(vouching + 2*auditing)
 		synctest.Wait()
 		o.questions()
@@ -138,19 +138,40 @@ func TestReadersWaitForOneQuestion(t *testing.T) {
 // The answer to a question that is under way may be too old for who has come since.
 func TestWhoComesLaterMayAskAgain(t *testing.T) {
 	compared(t, func(t *testing.T, c *Cut, o *others) {
-		go c.Has(t.Context(), by("b", 7))
+		c.Prepare(by("b", 7))
 		synctest.Wait()
 		o.vouch(12)
 		if took := has(t, c, by("b", 11), true); took > vouching || o.questions() != 1 {
 			t.Errorf("with what is prepared: it took %v, and more than that question", took)
 		}
 		o.vouch(13)
-		go c.Has(t.Context(), by("b", 13))
-		go c.Has(t.Context(), by("b", 13)) // is under way
+		c.Prepare(by("b", 13))
+		c.Prepare(by("b", 13)) // is under way
 		time.Sleep(vouching)
 		synctest.Wait()
 		if took := has(t, c, by("b", 13), true); took != 0 || o.questions() != 1 {
 			t.Errorf("of what was prepared: it took %v, and not one question", took)
+		}
+	})
+}
+
+// Before all others were audited no word is enough: readers ask the owners instead.
+func TestAWordThatIsNotEnoughIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &others{upTo: 5, after: vouching}
+		c := newCut(o)
+		defer c.Close()
+		if took := has(t, c, by("b", 3), false); took != 0 {
+			t.Errorf("it took %v", took)
+		}
+		time.Sleep(vouching + auditing)
+		if took := has(t, c, by("b", 3), false); took != 0 {
+			t.Errorf("with one audited: it took %v", took)
+		}
+		time.Sleep(auditing)
+		synctest.Wait()
+		if took := has(t, c, by("b", 3), true); took != 0 || o.questions() != 2 {
+			t.Errorf("with both audited: it took %v, and not one question to each", took)
 		}
 	})
 }
