@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/virga-mesh/virga/lattice"
@@ -84,15 +85,8 @@ func (r *Replica) isElsewhere(ctx context.Context, c change, w *recentWrite, o W
 	}
 	ctx, cancel := context.WithTimeout(ctx, askElsewhere)
 	defer cancel()
-	others := r.others(r.owners(c.key))
-	answers := make(chan asked, len(others))
-	for _, owner := range others {
-		if !r.spawn(func() { answers <- r.askOwner(ctx, c, w.id, owner) }) {
-			answers <- asked{}
-		}
-	}
-	for range others {
-		if a := <-answers; a.standing == held && r.adopt(ctx, w.id, a.cell) == nil {
+	for a := range r.askEach(ctx, c, w.id) {
+		if a.standing == held && r.adopt(ctx, w.id, a.cell) == nil {
 			w.applied = true
 			r.settle(w)
 			return true
@@ -151,24 +145,34 @@ func (r *Replica) claim(ctx context.Context, c change, id writeID, o WriteOption
 // askOwners asks all other owners at once, and decides. With adopt it gives
 // the copy of an owner that has the write.
 func (r *Replica) askOwners(ctx context.Context, c change, id writeID, age time.Duration) (verdict, lattice.Cell) {
-	others := r.others(r.owners(c.key))
 	since, gaveWay := r.memory.Own(id)
 	own := claim{self: r.Self, age: age, memory: time.Since(since), gaveWay: gaveWay}
-	answers := make(chan asked, len(others))
-	for _, owner := range others {
-		if !r.spawn(func() { answers <- r.askOwner(ctx, c, id, owner) }) {
-			answers <- asked{}
-		}
-	}
 	var said []testimony
-	for range others {
-		a := <-answers
+	for a := range r.askEach(ctx, c, id) {
 		if a.standing == held {
 			return adopt, a.cell
 		}
 		said = append(said, a.testimony)
 	}
 	return own.Decide(said), lattice.Cell{}
+}
+
+// askEach asks all other owners at once, and gives their answers as they come.
+func (r *Replica) askEach(ctx context.Context, c change, id writeID) iter.Seq[asked] {
+	return func(yield func(asked) bool) {
+		others := r.others(r.owners(c.key))
+		answers := make(chan asked, len(others))
+		for _, owner := range others {
+			if !r.spawn(func() { answers <- r.askOwner(ctx, c, id, owner) }) {
+				answers <- asked{}
+			}
+		}
+		for range others {
+			if !yield(<-answers) {
+				return
+			}
+		}
+	}
 }
 
 // asked is the answer of an owner; with held, with its copy of the key.
