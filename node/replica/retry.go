@@ -72,20 +72,21 @@ func (r *Replica) recognise(c change, w *recentWrite, o WriteOptions) bool {
 // whose answer it has heard nothing.
 func (o WriteOptions) isPassedAgain() bool { return o.Forwarded && o.RetryAge > 0 }
 
-// askElsewhere bounds how long the other owners are waited for that may have a
-// write which was passed on to one of them before. That one may be gone.
-const askElsewhere = 50 * time.Millisecond
-
 // isElsewhere is recognise of a write that was made by another owner and has not
 // come here, but to a third one: this node's copy then has that, too. An owner
-// that does not answer in time does not keep the write from being made.
+// that is silent does not keep the write from being made: it may be the one that
+// was asked before, and gone.
 func (r *Replica) isElsewhere(ctx context.Context, c change, w *recentWrite, o WriteOptions) bool {
 	if !w.begun || !o.isPassedAgain() {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, askElsewhere)
+	ctx, cancel := r.attempt(ctx, 0)
 	defer cancel()
-	for a := range r.askEach(ctx, c, w.id) {
+	unlessSilent := func(ctx context.Context, owner mesh.NodeID, req wire.Message) (wire.Message, error) {
+		m, _, err := r.Peers.CallUnlessSilent(ctx, owner, req)
+		return m, err
+	}
+	for a := range r.askEach(ctx, c, w.id, unlessSilent) {
 		if a.standing == held && r.adopt(ctx, w.id, a.cell) == nil {
 			w.applied = true
 			r.settle(w)
@@ -148,7 +149,7 @@ func (r *Replica) askOwners(ctx context.Context, c change, id writeID, age time.
 	since, gaveWay := r.memory.Own(id)
 	own := claim{self: r.Self, age: age, memory: time.Since(since), gaveWay: gaveWay}
 	var said []testimony
-	for a := range r.askEach(ctx, c, id) {
+	for a := range r.askEach(ctx, c, id, r.Peers.Call) {
 		if a.standing == held {
 			return adopt, a.cell
 		}
@@ -158,12 +159,12 @@ func (r *Replica) askOwners(ctx context.Context, c change, id writeID, age time.
 }
 
 // askEach asks all other owners at once, and gives their answers as they come.
-func (r *Replica) askEach(ctx context.Context, c change, id writeID) iter.Seq[asked] {
+func (r *Replica) askEach(ctx context.Context, c change, id writeID, ask asking) iter.Seq[asked] {
 	return func(yield func(asked) bool) {
 		others := r.others(r.owners(c.key))
 		answers := make(chan asked, len(others))
 		for _, owner := range others {
-			if !r.spawn(func() { answers <- r.askOwner(ctx, c, id, owner) }) {
+			if !r.spawn(func() { answers <- r.askOwner(ctx, c, id, owner, ask) }) {
 				answers <- asked{}
 			}
 		}
@@ -181,9 +182,13 @@ type asked struct {
 	cell lattice.Cell
 }
 
-func (r *Replica) askOwner(ctx context.Context, c change, id writeID, owner mesh.NodeID) asked {
+// asking sends a node a request.
+type asking func(ctx context.Context, to mesh.NodeID, req wire.Message) (wire.Message, error)
+
+func (r *Replica) askOwner(ctx context.Context, c change, id writeID, owner mesh.NodeID, ask asking) asked {
 	silence := asked{testimony: testimony{owner: owner}}
-	reply, err := call[*pb.AskWriteReply](ctx, r.Peers, owner, &pb.AskWrite{Key: wire.FromKey(c.key), WriteId: []byte(id.id)})
+	m, err := ask(ctx, owner, &pb.AskWrite{Key: wire.FromKey(c.key), WriteId: []byte(id.id)})
+	reply, err := as[*pb.AskWriteReply](owner, m, err)
 	if err != nil || reply.Standing > uint32(held) {
 		return silence
 	}
