@@ -105,6 +105,9 @@ type Sight struct {
 	Digest mesh.ID
 	// Live are the live nodes, as in View.
 	Live []Peer
+	// Number tells apart views of this node since it was started, also such as are
+	// equal: in between others owned its keys, and it owned other keys.
+	Number uint64
 	// Whole says that nobody is missing who owns something when it is there.
 	Whole bool
 }
@@ -112,7 +115,7 @@ type Sight struct {
 // Sight gives the view with its digest, both of one moment.
 func (d *DHT) Sight() Sight {
 	v := d.current.Load()
-	return Sight{v.digest, v.peers, v.whole}
+	return Sight{Digest: v.digest, Live: v.peers, Number: v.number, Whole: v.whole}
 }
 
 func (d *DHT) inView(id mesh.NodeID) bool {
@@ -142,7 +145,7 @@ func (d *DHT) update(f func(now time.Time)) {
 func (d *DHT) publish() {
 	self := Peer{ID: d.self, Addrs: d.addrs, Draining: d.roster.own.state != member}
 	v := newView(self, d.roster.live(), d.roster.absentOwners())
-	v.digest = d.roster.digest()
+	v.digest, v.number = d.roster.digest(), d.current.Load().number+1
 	d.current.Store(v)
 	d.lookups.clear()
 	d.viewed.raise()

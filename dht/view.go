@@ -30,6 +30,7 @@ type view struct {
 	owners      *rankings
 	knownOwners *rankings // the same as owners while nobody is missing
 	digest      mesh.ID   // of the roster
+	number      uint64    // of this view, since the start
 	whole       bool      // nobody is missing who is to own something
 }
 

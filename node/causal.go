@@ -16,7 +16,7 @@ type causal struct{ rooms *rooms }
 var _ session.Causal = causal{}
 
 // View implements session.Causal.
-func (c causal) View() mesh.ID { return c.rooms.dht.Sight().Digest }
+func (c causal) View() uint64 { return c.rooms.dht.Sight().Number }
 
 // IsOwn implements session.Causal.
 func (c causal) IsOwn(made lattice.Past) bool {
@@ -87,7 +87,7 @@ func unsealed(read replica.Reading) lattice.Stamp {
 
 // shown is what was read. What that needs who goes on to read needs too: where it
 // is not known that it is here, nodes are asked by then.
-func (c causal) shown(read replica.Reading, owns bool, view mesh.ID) session.CausalRead {
+func (c causal) shown(read replica.Reading, owns bool, view uint64) session.CausalRead {
 	holds := owns && read.Here
 	if holds && !read.Needs.IsZero() {
 		c.rooms.cut.Prepare(read.Needs)
@@ -100,10 +100,10 @@ func (c causal) shown(read replica.Reading, owns bool, view mesh.ID) session.Cau
 // sight is the mesh as this node sees it, for its cut.
 func (r *rooms) sight() cut.View {
 	s := r.dht.Sight()
-	if known := r.seen.Load(); known != nil && known.Digest == s.Digest && known.Whole == s.Whole {
+	if known := r.seen.Load(); known != nil && known.Number == s.Number {
 		return *known
 	}
-	v := &cut.View{Digest: s.Digest, Whole: s.Whole}
+	v := &cut.View{Digest: s.Digest, Number: s.Number, Whole: s.Whole}
 	for _, peer := range s.Live {
 		v.Members = append(v.Members, peer.ID)
 		v.Whole = v.Whole && !peer.Gone

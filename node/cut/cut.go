@@ -238,8 +238,9 @@ func (c *Cut) HandleVouch(ctx context.Context, from mesh.NodeID, m *pb.Vouch) (*
 	if err != nil {
 		return nil, err
 	}
-	if c.View().Digest != view.Digest {
+	if c.View().Number != view.Number {
 		return nil, mesh.Errorf(mesh.Unavailable, "vouch", "nodes have just come or gone: retry")
 	}
-	return &pb.VouchReply{View: view.Digest[:], Life: c.life, Unsure: unsure, UpTo: upTo}, nil
+	// In another view, which the asker may never have had, others owned its keys.
+	return &pb.VouchReply{View: view.Digest[:], Life: c.life, Unsure: unsure + view.Number, UpTo: upTo}, nil
 }

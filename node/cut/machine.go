@@ -12,6 +12,7 @@ import (
 // View is the mesh as a node sees it.
 type View struct {
 	Digest  mesh.ID // equal where two nodes see the same members, and the same of them as owners
+	Number  uint64  // of this view of the node, since it was started: views may come back
 	Members []mesh.NodeID
 	Whole   bool // none of them is missing
 }
@@ -21,14 +22,14 @@ type View struct {
 type Voucher struct {
 	View   mesh.ID // that the node sees
 	Life   uint64  // drawn when it was started
-	Unsure uint64  // how often since then it was not sure whether the other has all
+	Unsure uint64  // how often since then it was not sure whether the other has all, or saw another mesh
 	UpTo   uint64  // lattice.Stamp.Time
 }
 
 // Audit is a comparison with a node, to be begun.
 type Audit struct {
 	Peer  mesh.NodeID
-	view  mesh.ID
+	view  uint64 // View.Number
 	round uint64
 	of    Voucher
 }
@@ -65,9 +66,9 @@ func newMachine(self mesh.NodeID, maxSkew time.Duration) *machine {
 }
 
 // See takes up the view. Where it has changed all begins anew: other nodes own
-// other keys.
+// other keys, or did for a while, and this node was not sent what it owns now.
 func (m *machine) See(v View) {
-	if m.viewed && v.Digest == m.view.Digest && v.Whole == m.view.Whole {
+	if m.viewed && v.Number == m.view.Number && v.Digest == m.view.Digest && v.Whole == m.view.Whole {
 		return
 	}
 	m.view, m.viewed = v, true
@@ -173,7 +174,7 @@ func (m *machine) Audits() (due []Audit) {
 	for _, id := range slices.Sorted(maps.Keys(m.peers)) {
 		if p := m.peers[id]; p.vouched && !p.audited && !p.auditing {
 			p.auditing = true
-			due = append(due, Audit{id, m.view.Digest, m.round, p.last})
+			due = append(due, Audit{id, m.view.Number, m.round, p.last})
 		}
 	}
 	return due
@@ -183,7 +184,7 @@ func (m *machine) Audits() (due []Audit) {
 // held when it began.
 func (m *machine) Audited(a Audit, ok bool) {
 	p := m.peers[a.Peer]
-	if p == nil || a.view != m.view.Digest {
+	if p == nil || a.view != m.view.Number {
 		return
 	}
 	p.auditing = false

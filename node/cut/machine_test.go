@@ -17,7 +17,7 @@ import (
 // Scripts speak of nodes a, b, c and of times in minutes, so that 2.5 is half a
 // minute later than 2. Commands:
 //
-//	view <digest> <member>... | broken   the mesh as this node, a, sees it
+//	view <digest> <member>... | broken   the mesh as this node, a, sees it anew
 //	vouch <node> <life> <unsure> <time> [<digest>]
 //	audits                               those to begin
 //	audited <node> [failed]              the one that was begun last for the node
@@ -33,6 +33,7 @@ func TestMachine(t *testing.T) {
 type script struct {
 	*machine
 	begun  map[mesh.NodeID]Audit
+	views  uint64
 	digest mesh.ID
 }
 
@@ -49,7 +50,8 @@ func (s *script) do(words []string) string {
 	switch words[0] {
 	case "view":
 		s.digest = digestOf(words[1])
-		v := View{Digest: s.digest, Whole: true}
+		s.views++
+		v := View{Digest: s.digest, Number: s.views, Whole: true}
 		for _, word := range words[2:] {
 			if word == "broken" {
 				v.Whole = false

@@ -16,7 +16,7 @@ type Causal interface {
 	// the version can be seen by then, and the version needs it.
 	Read(ctx context.Context, key mesh.Key, need lattice.Past, together bool) (CausalRead, error)
 	// View tells views of the mesh apart: who owns what is the same in one.
-	View() mesh.ID
+	View() uint64
 	// IsOwn reports whether a write was made by this node, which so owned the key.
 	IsOwn(made lattice.Past) bool
 }
@@ -27,7 +27,7 @@ type CausalRead struct {
 	Found bool
 	Here  bool         // it was at hand
 	Holds bool         // and will be in the view: this node owns it
-	View  mesh.ID      // in which it was read
+	View  uint64       // in which it was read
 	Needs lattice.Past // what has to be seen by who sees the value
 	Made  lattice.Past // what the value is made of
 	AsOf  lattice.Past // all of this was seen, as far as it is of the key; covers need
@@ -41,7 +41,7 @@ type thread struct {
 	mu     sync.Mutex
 	need   lattice.Past // has to be seen by reads on this node
 	holds  lattice.Past // was seen here, and is kept here in the view
-	view   mesh.ID
+	view   uint64
 	deeper uint64 // how often a read has added to need
 	sight  sight  // of a session whose home is elsewhere, where a run sees one version of each key
 }
@@ -170,7 +170,7 @@ func (s *Sessions) getCausal(ctx context.Context, of mesh.Session, key mesh.Key)
 
 // needed is what a read has to see. Once the view has changed that is also what
 // this node held before.
-func (t *thread) needed(view mesh.ID) lattice.Past {
+func (t *thread) needed(view uint64) lattice.Past {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if view != t.view {
@@ -190,7 +190,7 @@ func (t *thread) saw(level mesh.Consistency, read *CausalRead) {
 }
 
 // keep adds what was read or written, and is kept here or not in a view. With t.mu held.
-func (t *thread) keep(made lattice.Past, here bool, view mesh.ID) {
+func (t *thread) keep(made lattice.Past, here bool, view uint64) {
 	if here && view == t.view {
 		t.holds = t.holds.Join(made)
 	} else {

@@ -10,12 +10,12 @@ import (
 
 // ordered is a Causal whose reads a test prepares.
 type ordered struct {
-	view mesh.ID
+	view uint64
 	give CausalRead
 	need lattice.Past // of the last read
 }
 
-func (o *ordered) View() mesh.ID                { return o.view }
+func (o *ordered) View() uint64                 { return o.view }
 func (o *ordered) IsOwn(made lattice.Past) bool { return made.Len() == 1 && made.Of("self") > 0 }
 func (o *ordered) Read(_ context.Context, _ mesh.Key, need lattice.Past, _ bool) (CausalRead, error) {
 	o.need = need
@@ -30,7 +30,7 @@ func past(node string, time uint64) lattice.Past {
 
 // causalWorld is a node at which a session at a level has begun.
 func causalWorld(t *testing.T, level mesh.Consistency) (*Sessions, *ordered, mesh.Session) {
-	o := &ordered{view: mesh.ID{1}}
+	o := &ordered{view: 1}
 	s := New(Config{Self: "self", Causal: o})
 	t.Cleanup(s.Close)
 	of, err := s.Begin(level)
@@ -96,7 +96,7 @@ func TestWhatANodeHeldInAnotherViewIsNeeded(t *testing.T) {
 	s, o, of := causalWorld(t, mesh.CausalSession)
 	o.give = CausalRead{Holds: true, Made: past("b", 2)}
 	read(t, s, of)
-	o.view = mesh.ID{2}
+	o.view = 2
 	read(t, s, of)
 	if o.need.Of("b") != 2 {
 		t.Errorf("it needs %v", o.need)
