@@ -61,6 +61,19 @@ func (p *peers) CallFresh(ctx context.Context, node mesh.NodeID, req wire.Messag
 	return reply, errors.Is(err, link.ErrSilent), err
 }
 
+// TellSilent lets a node know which of some others are silent to this one.
+func (p *peers) TellSilent(ctx context.Context, node mesh.NodeID, others []mesh.NodeID) {
+	conn, err := p.conn(node)
+	if err != nil {
+		return
+	}
+	for _, other := range others {
+		if c, standing := p.endpoint.Conn(other); standing && c != conn && c.Silent() {
+			conn.TellSuspect(ctx, other)
+		}
+	}
+}
+
 // Go is Call for who does not wait: done gets the reply or the error, once, on
 // a goroutine that it must not hold up.
 func (p *peers) Go(ctx context.Context, node mesh.NodeID, req wire.Message, done func(wire.Message, error)) {

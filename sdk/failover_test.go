@@ -116,6 +116,30 @@ func TestOperationsGoOnWhileNodesDie(t *testing.T) {
 	})
 }
 
+// A node that passes a put on to another owner, since the closest one is silent,
+// lets that know of it: the put does not wait for the silent one twice.
+func TestAPutWaitsForASilentOwnerOnce(t *testing.T) {
+	const nodes, keys = 5, 200
+	simulate(t, nodes, func(t *testing.T, m *simmesh.Mesh) {
+		through := sdk.Attach(m.Node(0))
+		m.Partition([]int{0, 1, 2, 3}, []int{4})
+		defer m.Heal()
+		var puts sync.WaitGroup
+		for k := range keys {
+			puts.Go(func() {
+				began := time.Now()
+				if _, err := through.Put(t.Context(), fmt.Sprint("k", k), lattice.LWWKind, lattice.SetOp([]byte("v"))); err != nil {
+					t.Errorf("put k%d: %v", k, err)
+				}
+				if took := time.Since(began); took > 200*time.Millisecond {
+					t.Errorf("put k%d took %v of virtual time", k, took)
+				}
+			})
+		}
+		puts.Wait()
+	})
+}
+
 func TestAClientWithOneNodeWaitsForIt(t *testing.T) {
 	simulate(t, 1, func(t *testing.T, m *simmesh.Mesh) {
 		client := dialSim(t, m)

@@ -225,6 +225,9 @@ func (n *testNode) CallFresh(ctx context.Context, to mesh.NodeID, req wire.Messa
 	return n.CallUnlessSilent(mesh.WithBeginBy(ctx, time.Now().Add(within)), to, req)
 }
 
+// TellSilent is Peers': nobody is silent here, but answers or does not.
+func (n *testNode) TellSilent(context.Context, mesh.NodeID, []mesh.NodeID) {}
+
 // Go is Peers'.
 func (n *testNode) Go(ctx context.Context, to mesh.NodeID, req wire.Message, done func(wire.Message, error)) {
 	go func() { done(n.Call(ctx, to, req)) }()

@@ -149,6 +149,9 @@ type Peers interface {
 	// after it was sent, and can go to another node then. Unless patient, silent
 	// is as with CallUnlessSilent.
 	CallFresh(ctx context.Context, node mesh.NodeID, req wire.Message, within time.Duration, patient bool) (reply wire.Message, silent bool, err error)
+	// TellSilent lets a node know which of some others are silent to this one,
+	// before any small request that is sent later.
+	TellSilent(ctx context.Context, node mesh.NodeID, others []mesh.NodeID)
 	// Go is Call for who does not wait: done gets the reply or the error,
 	// once, on a goroutine that it must not hold up, perhaps before Go returns.
 	Go(ctx context.Context, node mesh.NodeID, req wire.Message, done func(wire.Message, error))

@@ -294,6 +294,9 @@ func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o
 		if err := c.inTime(time.Now()); err != nil {
 			return mesh.Ack{}, err
 		}
+		if o.RetryAge > 0 { // it asks the others whether they have it
+			r.Peers.TellSilent(ctx, owner, owners)
+		}
 		ack, silent, err := r.forwardTo(ctx, owner, c, o, patient)
 		if err == nil || !fallsOver(ctx, err) {
 			return ack, err
