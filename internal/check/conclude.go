@@ -122,9 +122,9 @@ func (c *conclusion) conclude(e Event, i int) Event {
 	succeeded, twice := known && outcome.Err == nil, c.twice(e.Run, e.Stage)
 	switch {
 	case !e.Writes:
-		e.Aborted = !succeeded || c.late(&e)
-		if twice {
-			e.Aborted = e.Aborted || c.wasRepeated(&e)
+		late := c.late(&e)
+		e.Aborted = !succeeded || late || twice && c.wasRepeated(&e)
+		if twice || late {
 			e.Transaction += "/" + e.Stage + "/" + e.Execution
 		}
 	case twice || e.Ended == 0 || succeeded && e.Ended > outcome.At:

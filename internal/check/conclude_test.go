@@ -298,6 +298,16 @@ func TestHowATransactionEndedSaysWhatItWrote(t *testing.T) {
 			T ends
 			a w x 1
 			T/2/b r x 1`, nil},
+		"nor has what it wrote before what that reads in its past": {`
+			a w x 0
+			T/1/a r x 0
+			T/1/a w y 1
+			T ends
+			a w x 2
+			T/2/b r x 2
+			V/1 r y 1
+			V/1 r x 0
+			V ends`, nil},
 		"a write that was not answered": {`
 			a w x 0
 			a w y 0
