@@ -121,10 +121,9 @@ func (s *silence) Look(now time.Time, heard uint64, rtt time.Duration) (probe, c
 
 // Suspect says that somebody else finds the peer silent. It reports whether
 // that is believed: then a probe is due, and the next sign of life ends it. It
-// is not where the peer was heard too lately for that.
-func (s *silence) Suspect(now time.Time, heard uint64, rtt time.Duration) bool {
-	limit := s.after + 3*rtt
-	if s.silent || s.watching && (heard != s.heard || s.quiet+min(now.Sub(s.looked), s.every) < limit/2) {
+// is not where the peer was heard since the last look.
+func (s *silence) Suspect(now time.Time, heard uint64) bool {
+	if s.silent || s.watching && heard != s.heard {
 		return false
 	}
 	*s = s.begin(now, heard)
@@ -151,7 +150,7 @@ func (e *Endpoint) suspect(node mesh.NodeID) {
 	}
 	c.lookMu.Lock()
 	defer c.lookMu.Unlock()
-	if c.quiet.Suspect(time.Now(), c.heard(), c.RTT()) {
+	if c.quiet.Suspect(time.Now(), c.heard()) {
 		c.judge(true)
 		c.spawn(c.probe)
 		c.watch()
