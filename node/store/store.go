@@ -181,17 +181,31 @@ func (s *Store) enter() error {
 
 func (s *Store) leave() { s.gate.RUnlock() }
 
-// reading calls read, which may read many records, and once more after the
-// damage that it met was mended.
+// mostReadings is how often one call of reading may find the same file damaged:
+// what was mended is not.
+const mostReadings = 3
+
+// reading calls read, which may read many records, and again after the damage
+// that it met was mended: a call meets one damaged file.
 func (s *Store) reading(ctx context.Context, read func() error) error {
-	const attempts = 3
-	for attempt := 1; ; attempt++ {
+	var met map[string]int // how often, by file
+	for {
 		if err := s.enter(); err != nil {
 			return err
 		}
 		err := read()
 		s.leave()
-		if attempt == attempts || !pebble.IsCorruptionError(err) {
+		if !pebble.IsCorruptionError(err) {
+			return err
+		}
+		file := ""
+		if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
+			file = info.Path
+		}
+		if met == nil {
+			met = make(map[string]int)
+		}
+		if met[file]++; met[file] == mostReadings {
 			return err
 		}
 		if err := s.mends.Wait(ctx); err != nil {
