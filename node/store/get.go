@@ -11,13 +11,13 @@ import (
 // is valid until the closer is closed. The filter of a table only saves
 // looking for what is not there: where one is damaged, the record is looked
 // for all the same. The engine has then told onCorruption of it.
-func (s *Store) get(record []byte) (value []byte, closer io.Closer, err error) {
-	value, closer, err = s.db.Get(record)
+func get(db *pebble.DB, record []byte) (value []byte, closer io.Closer, err error) {
+	value, closer, err = db.Get(record)
 	if !pebble.IsCorruptionError(err) {
 		return value, closer, err
 	}
 	end := append(record[:len(record):len(record)], 0)
-	records, iterErr := s.db.NewIter(&pebble.IterOptions{LowerBound: record, UpperBound: end})
+	records, iterErr := db.NewIter(&pebble.IterOptions{LowerBound: record, UpperBound: end})
 	if iterErr != nil {
 		return nil, nil, err
 	}

@@ -15,13 +15,13 @@ import (
 func tableWith(t *testing.T, records [][]byte) (fs *vfs.MemFS, path string, layout *sstable.Layout) {
 	t.Helper()
 	fs = vfs.NewMem()
-	s := engineAlone(t, fs, func(pebble.DataCorruptionInfo) {})
+	db := engineAlone(t, fs, func(pebble.DataCorruptionInfo) {})
 	for _, record := range records {
-		if err := s.db.Set(record, record, pebble.NoSync); err != nil {
+		if err := db.Set(record, record, pebble.NoSync); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(s.db.Flush(), s.db.Close()); err != nil {
+	if err := errors.Join(db.Flush(), db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	path = files(t, fs, "data", "*.sst")[0]
@@ -44,9 +44,9 @@ func tableWith(t *testing.T, records [][]byte) (fs *vfs.MemFS, path string, layo
 	return fs, path, layout
 }
 
-// engineAlone gives a store that has an engine and nothing else. That does not
-// compact: of tables at the lowest level it does not look at the filters.
-func engineAlone(t *testing.T, fs vfs.FS, onCorruption func(pebble.DataCorruptionInfo)) *Store {
+// engineAlone gives the engine of a store. It does not compact: of tables at the
+// lowest level it does not look at the filters.
+func engineAlone(t *testing.T, fs vfs.FS, onCorruption func(pebble.DataCorruptionInfo)) *pebble.DB {
 	t.Helper()
 	opts := engineOptions(fs, "data", slog.New(slog.DiscardHandler), &failure{}, onCorruption)
 	opts.DisableAutomaticCompactions = true
@@ -54,7 +54,7 @@ func engineAlone(t *testing.T, fs vfs.FS, onCorruption func(pebble.DataCorruptio
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Store{db: db}
+	return db
 }
 
 // The filter of a table says what is not in it, and nothing else.
@@ -68,30 +68,30 @@ func TestADamagedFilterHidesNothing(t *testing.T) {
 	content[layout.Filter[0].Offset] ^= 1
 	write(t, fs, path, content)
 	told := false
-	s := engineAlone(t, fs, func(pebble.DataCorruptionInfo) { told = true })
+	db := engineAlone(t, fs, func(pebble.DataCorruptionInfo) { told = true })
 	for _, record := range records {
-		value, closer, err := s.get(record)
+		value, closer, err := get(db, record)
 		if err != nil || string(value) != string(record) {
 			t.Fatalf("%s: %q, %v", record, value, err)
 		}
 		if err := closer.Close(); err != nil {
 			t.Error(err)
 		}
-		if _, _, err := s.get(append(record, 'x')); !errors.Is(err, pebble.ErrNotFound) {
+		if _, _, err := get(db, append(record, 'x')); !errors.Is(err, pebble.ErrNotFound) {
 			t.Fatalf("%sx, which is not there: %v", record, err)
 		}
 	}
-	if err := s.db.Close(); err != nil || !told {
+	if err := db.Close(); err != nil || !told {
 		t.Errorf("the engine tells of the damage: %v; closing it: %v", told, err)
 	}
 
 	content[layout.Data[0].Offset] ^= 1
 	write(t, fs, path, content)
-	s = engineAlone(t, fs, func(pebble.DataCorruptionInfo) {})
-	if _, _, err := s.get(records[0]); !pebble.IsCorruptionError(err) {
+	db = engineAlone(t, fs, func(pebble.DataCorruptionInfo) {})
+	if _, _, err := get(db, records[0]); !pebble.IsCorruptionError(err) {
 		t.Errorf("a damaged record: %v", err)
 	}
-	if err := s.db.Close(); err != nil {
+	if err := db.Close(); err != nil {
 		t.Error(err)
 	}
 }

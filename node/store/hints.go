@@ -55,7 +55,7 @@ func (s *Store) addHint(node mesh.NodeID, key mesh.Key, delta lattice.Cell) (*pe
 // hint reads what a node is owed of a key, and how many bytes that takes. One
 // that is damaged counts, and is as good as none.
 func (s *Store) hint(record []byte) (owed lattice.Cell, bytes int, err error) {
-	raw, closer, err := s.get(record)
+	raw, closer, err := get(s.db, record)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return owed, 0, nil
 	}

@@ -78,7 +78,7 @@ func (id *identity) writer(node mesh.NodeID) string {
 
 // loadIdentity reads the identity, and reports whether there is one.
 func loadIdentity(db *pebble.DB) (id identity, known bool, err error) {
-	raw, closer, err := db.Get([]byte{identityRecord})
+	raw, closer, err := get(db, []byte{identityRecord})
 	if errors.Is(err, pebble.ErrNotFound) {
 		return id, false, nil
 	}

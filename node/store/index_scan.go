@@ -116,7 +116,7 @@ func (s *Store) computePending(locked *cellmap.Locked[inMemory]) (digest uint64,
 // readCell reads the value of a key's record, which is that of the scratch,
 // into the scratch. The error wraps errDamaged if that is not a cell.
 func (s *Store) readCell(scratch *scratch, key mesh.Key) (found bool, err error) {
-	raw, closer, err := s.get(scratch.key)
+	raw, closer, err := get(s.db, scratch.key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return false, nil
 	}

@@ -162,7 +162,7 @@ func (s *Store) loadTable(id identity) (bool, error) {
 	if !id.tabled {
 		return false, nil
 	}
-	raw, closer, err := s.db.Get([]byte{tableRecord})
+	raw, closer, err := get(s.db, []byte{tableRecord})
 	if err != nil {
 		return false, err
 	}

@@ -100,7 +100,7 @@ func (s *Store) load(cell *cellmap.Locked[inMemory], key mesh.Key) (bool, error)
 	scratch := s.takeScratch()
 	defer s.giveScratch(scratch)
 	scratch.key = appendCellKey(scratch.key[:0], key)
-	raw, closer, err := s.get(scratch.key)
+	raw, closer, err := get(s.db, scratch.key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return false, nil
 	}

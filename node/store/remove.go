@@ -41,7 +41,7 @@ func (s *Store) removeIf(key mesh.Key, digest uint64) (bool, error) {
 		return false, nil
 	}
 	record := appendIndexKey(nil, key)
-	value, closer, err := s.get(record)
+	value, closer, err := get(s.db, record)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return false, nil
 	}

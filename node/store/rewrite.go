@@ -61,7 +61,7 @@ func (s *Store) recheck(ctx context.Context) error {
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	_, err := s.eachReadable(ctx, kind(indexRecord), func(index, _ []byte) error {
-		_, closer, err := s.get(cellOfIndex(index))
+		_, closer, err := get(s.db, cellOfIndex(index))
 		switch {
 		case errors.Is(err, pebble.ErrNotFound):
 			return batch.Set(cellOfIndex(index), lostValue, nil)

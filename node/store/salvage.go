@@ -94,7 +94,7 @@ func (s *Store) saveCell(saved *pebble.Batch, record, value []byte) error {
 // salvageCell saves the cell of an index record, or marks it as lost.
 func (s *Store) salvageCell(saved *pebble.Batch, index []byte) (readable bool, err error) {
 	record := cellOfIndex(index)
-	if value, closer, err := s.get(record); err == nil {
+	if value, closer, err := get(s.db, record); err == nil {
 		defer closer.Close()
 		return true, saved.Set(record, value, nil)
 	}
