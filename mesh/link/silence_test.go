@@ -46,9 +46,9 @@ func TestSilence(t *testing.T) {
 func TestASuspicionIsBelievedUnlessThePeerWasHeard(t *testing.T) {
 	const ms, rtt = time.Millisecond, 2 * time.Millisecond
 	start := time.Unix(0, 0)
-	watched := func() silence {
+	watched := func(looks int) silence {
 		s := silence{after: 100 * ms, every: 20 * ms}
-		for at := range 4 {
+		for at := range looks {
 			s.Look(start.Add(time.Duration(at)*20*ms), 7, rtt)
 		}
 		return s
@@ -61,9 +61,9 @@ func TestASuspicionIsBelievedUnlessThePeerWasHeard(t *testing.T) {
 		want  bool
 	}{
 		{"nobody waits for the peer", silence{after: 100 * ms, every: 20 * ms}, 0, 7, true},
-		{"nothing was heard of it for long", watched(), 90 * ms, 7, true},
-		{"nothing was heard of it for a short while", watched(), 20 * ms, 7, true},
-		{"it was heard since the last look", watched(), 90 * ms, 8, false},
+		{"nothing was heard of it for long", watched(4), 90 * ms, 7, true},
+		{"nothing was heard of it for a short while", watched(2), 25 * ms, 7, true},
+		{"it was heard since the last look", watched(4), 90 * ms, 8, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			at := start.Add(c.after)

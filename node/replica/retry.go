@@ -88,7 +88,7 @@ func (r *Replica) isElsewhere(ctx context.Context, c change, w *recentWrite, o W
 	}
 	for a := range r.askEach(ctx, c, w.id, unlessSilent) {
 		if a.standing == held && r.adopt(ctx, w.id, a.cell) == nil {
-			w.applied = true
+			w.applied = true // for settle
 			r.settle(w)
 			return true
 		}
