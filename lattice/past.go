@@ -89,8 +89,11 @@ func (p Past) Covers(q Past) bool {
 func (p Past) Compare(q Past) Order { return orderOf(q.Covers(p), p.Covers(q)) }
 
 // Of is up to which time writes of a node are in it; 0: none.
-func (p Past) Of(node string) uint64 {
-	at, found := slices.BinarySearchFunc(p.upTo, Marked(node), func(m mark, node uint64) int { return cmp.Compare(m.node, node) })
+func (p Past) Of(node string) uint64 { return p.OfMarked(Marked(node)) }
+
+// OfMarked is Of for who knows what stands for the node.
+func (p Past) OfMarked(node uint64) uint64 {
+	at, found := slices.BinarySearchFunc(p.upTo, node, func(m mark, node uint64) int { return cmp.Compare(m.node, node) })
 	if !found {
 		return 0
 	}

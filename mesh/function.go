@@ -43,10 +43,8 @@ func (f FuncRef) Validate() error {
 // MaxIdentifier bounds the names of functions, DAGs and stages, in bytes.
 const MaxIdentifier = 128
 
-const identifierLetters = identifierBytes + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
 func validateIdentifier(what, name string) error {
-	if len(name) == 0 || len(name) > MaxIdentifier || !consistsOf(name, identifierLetters) {
+	if len(name) == 0 || len(name) > MaxIdentifier || !identifierBytes.spells(name) {
 		return Errorf(Invalid, what, "%s name %.130q: expected 1 to %d characters of A-Z, a-z, 0-9, '-', '_' and '.'", what, name, MaxIdentifier)
 	}
 	return nil
@@ -58,7 +56,7 @@ func ValidateAlias(alias string) error {
 	if err := validateIdentifier("alias", alias); err != nil {
 		return err
 	}
-	if alias == Native.String() || alias == Worker.String() || len(alias) == contentVersionLen && consistsOf(alias, "0123456789abcdef") {
+	if alias == Native.String() || alias == Worker.String() || len(alias) == contentVersionLen && hexDigits.spells(alias) {
 		return Errorf(Invalid, "alias", "alias %q: expected what no version is called: not native, worker, or %d hexadecimal digits", alias, contentVersionLen)
 	}
 	return nil

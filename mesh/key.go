@@ -43,21 +43,10 @@ func (k Key) Validate() error {
 
 // ValidateNamespace gives an Invalid error that says what a namespace may be.
 func ValidateNamespace(ns string) error {
-	if len(ns) == 0 || len(ns) > MaxNamespace || !consistsOf(ns, identifierBytes) {
+	if len(ns) == 0 || len(ns) > MaxNamespace || !namespaceBytes.spells(ns) {
 		return Errorf(Invalid, "namespace", "namespace %q: expected 1 to %d characters of a-z, 0-9, '-', '_' and '.'", ns, MaxNamespace)
 	}
 	return nil
-}
-
-const identifierBytes = "abcdefghijklmnopqrstuvwxyz0123456789-_."
-
-func consistsOf(s, bytes string) bool {
-	for i := range len(s) {
-		if strings.IndexByte(bytes, s[i]) < 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // Path is the key's unique binary form: the namespace, a zero byte, the

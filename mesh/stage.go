@@ -134,7 +134,7 @@ func ValidateLabels(labels map[string]string) error {
 		if err := validateIdentifier("label", key); err != nil {
 			return err
 		}
-		if value := labels[key]; len(value) > MaxIdentifier || !consistsOf(value, identifierLetters) {
+		if value := labels[key]; len(value) > MaxIdentifier || !identifierBytes.spells(value) {
 			return Errorf(Invalid, "labels", "label %s=%.130q: expected a value of up to %d characters of A-Z, a-z, 0-9, '-', '_' and '.'", key, value, MaxIdentifier)
 		}
 	}

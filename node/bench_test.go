@@ -9,13 +9,12 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 	"github.com/virga-mesh/virga/node"
 	"github.com/virga-mesh/virga/sdk"
+	"github.com/virga-mesh/virga/sdk/fn"
 )
 
-// startBench runs three nodes in this process, over loopback, whose function
-// "next" adds one.
-func startBench(b *testing.B) *simmesh.Mesh {
-	next := node.Handle("next", func(_ context.Context, n int) (int, error) { return n + 1, nil })
-	m, err := simmesh.Start(b.Context(), simmesh.Options{Nodes: 3, Provide: natives(next)})
+// startBench runs three nodes in this process, over loopback, with some functions.
+func startBench(b *testing.B, functions ...node.Option) *simmesh.Mesh {
+	m, err := simmesh.Start(b.Context(), simmesh.Options{Nodes: 3, Provide: natives(functions...)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -44,7 +43,7 @@ func chain(stages int) *mesh.DAG {
 // nodes allocate counts, so the difference between two lengths is the cost of
 // a stage, or of a hop.
 func BenchmarkChain(b *testing.B) {
-	m := startBench(b)
+	m := startBench(b, node.Handle("next", func(_ context.Context, n int) (int, error) { return n + 1, nil }))
 	client := at(m, 0)
 	for _, stages := range []int{1, 2, 16} {
 		d := chain(stages)
@@ -68,5 +67,50 @@ func BenchmarkChain(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkRead is what it takes a function to read a key that its node owns: one
+// of a hundred sets of ten, which a run at causal-session has written. A call reads
+// a thousand times, so that it is no part of it.
+func BenchmarkRead(b *testing.B) {
+	const keys, elements, reads = 100, 10, 1000
+	name := func(i int) string { return fmt.Sprintf("set-%d", i%keys) }
+	fill := node.Handle("fill", func(ctx context.Context, n int) (int, error) {
+		for i := range n {
+			if err := fn.Add(ctx, name(i), i); err != nil {
+				return 0, err
+			}
+		}
+		return n, nil
+	})
+	names := make([]string, keys)
+	for i := range names {
+		names[i] = name(i)
+	}
+	read := node.Handle("read", func(ctx context.Context, n int) (int, error) {
+		for i := range n {
+			if _, err := fn.Read(ctx, names[i%keys]); err != nil {
+				return 0, err
+			}
+		}
+		return n, nil
+	})
+	client := at(startBench(b, fill, read), 0)
+	call := func(b *testing.B, function string, level mesh.Consistency, n int) {
+		handle := sdk.Func[int, int](client, function)
+		handle.Options.Consistency = level
+		if _, err := handle.Call(b.Context(), n); err != nil {
+			b.Fatal(err)
+		}
+	}
+	call(b, "fill", mesh.CausalSession, keys*elements)
+	for _, level := range []mesh.Consistency{mesh.Eventual, mesh.CausalKey, mesh.CausalCut, mesh.CausalSession} {
+		b.Run(level.String(), func(b *testing.B) {
+			b.ReportAllocs()
+			for n := b.N; n > 0; n -= reads {
+				call(b, "read", level, min(n, reads))
+			}
+		})
 	}
 }

@@ -58,12 +58,15 @@ func (c causal) readOnce(ctx context.Context, key mesh.Key, need lattice.Past, t
 		}
 		read, err := r.replica.Read(ctx, key)
 		same := c.View() == view // else what was read may be of a key that others own
-		if err != nil || same && r.replica.IsFirm(ctx, key, part, read) {
-			shown := c.shown(read, true, view)
+		if err != nil || same && r.replica.IsFirm(ctx, key, part, &read) {
+			if read.Here && !need.Covers(read.Needs) {
+				r.cut.Prepare(read.Needs) // who goes on to read needs it too: nodes are asked by then
+			}
+			shown := c.shown(&read, true, view)
 			if shown.AsOf = need; read.Here {
 				shown.AsOf = need.Join(held)
 			}
-			return shown, unsealed(read), err
+			return shown, unsealed(&read), err
 		}
 	}
 	return c.confirmed(ctx, key, need)
@@ -71,29 +74,25 @@ func (c causal) readOnce(ctx context.Context, key mesh.Key, need lattice.Past, t
 
 func (c causal) confirmed(ctx context.Context, key mesh.Key, need lattice.Past) (session.CausalRead, lattice.Stamp, error) {
 	read, err := c.rooms.replica.ReadConfirmed(ctx, key)
-	shown := c.shown(read, false, c.View())
+	shown := c.shown(&read, false, c.View())
 	shown.AsOf = need
-	return shown, unsealed(read), err
+	return shown, unsealed(&read), err
 }
 
 // unsealed is the stamp of a transaction that may not have made all of its
 // writes, of which this is one; else zero.
-func unsealed(read replica.Reading) lattice.Stamp {
-	if read.Sealed {
+func unsealed(read *replica.Reading) lattice.Stamp {
+	at, sealed := read.Transaction()
+	if sealed {
 		return lattice.Stamp{}
 	}
-	return read.Transaction
+	return at
 }
 
-// shown is what was read. What that needs who goes on to read needs too: where it
-// is not known that it is here, nodes are asked by then.
-func (c causal) shown(read replica.Reading, owns bool, view uint64) session.CausalRead {
-	holds := owns && read.Here
-	if holds && !read.Needs.IsZero() {
-		c.rooms.cut.Prepare(read.Needs)
-	}
+// shown is what was read.
+func (c causal) shown(read *replica.Reading, owns bool, view uint64) session.CausalRead {
 	return session.CausalRead{
-		Value: read.Value, Found: read.Found, Here: read.Here, Holds: holds, View: view, Needs: read.Needs, Made: read.Made,
+		Value: read.Value, Found: read.Found, Here: read.Here, Holds: owns && read.Here, View: view, Needs: read.Needs, Made: read.Made,
 	}
 }
 

@@ -32,7 +32,7 @@ func (s transactionStore) Latest(ctx context.Context, w txn.Write) (lattice.Stam
 	if have := read.Value.Kind(); err == nil && !w.Deletes && read.Found && have != lattice.LWWKind {
 		err = mesh.Errorf(mesh.KindMismatch, "put "+w.Key.String(), "%w", &lattice.KindMismatchError{Have: have, Got: lattice.LWWKind})
 	}
-	return read.Latest, err
+	return read.Latest(), err
 }
 
 // Write implements txn.Store.

@@ -19,23 +19,26 @@ type Reading struct {
 	Needs, Made lattice.Past
 	// Here says that this node had it at hand.
 	Here bool
-	// Latest is the latest stamp that the key bears: of an lww, of the last delete,
-	// or of an expiry. A write of a transaction with a later one wins over what was
-	// read, unless the key expires meanwhile.
-	Latest lattice.Stamp
-	// Transaction and Sealed are as lattice.Cell.Transaction tells.
-	Transaction lattice.Stamp
-	Sealed      bool
+
+	cell lattice.Cell
 }
 
-// Read reads this node's own copy of a key, or, where it has none, what
-// another owner holds, and tells where that comes from. A key that is missing
+// Latest is the latest stamp that the key bears: of an lww, of the last delete,
+// or of an expiry. A write of a transaction with a later one wins over what was
+// read, unless the key expires meanwhile.
+func (r *Reading) Latest() lattice.Stamp { return latest(r.cell) }
+
+// Transaction is as that of the lattice.Cell that was read.
+func (r *Reading) Transaction() (at lattice.Stamp, sealed bool) { return r.cell.Transaction() }
+
+// Read reads this node's own copy of a key that it owns, or, where it has none,
+// what another owner holds, and tells where that comes from. A key that is missing
 // or deleted is read, too, without an error.
 func (r *Replica) Read(ctx context.Context, key mesh.Key) (Reading, error) {
 	if err := r.mayRead(ctx, key); err != nil {
 		return Reading{}, err
 	}
-	cell, _, here, err := r.readHere(ctx, key, 1)
+	cell, _, here, err := r.readOwned(ctx, key)
 	return r.reading(ctx, key, cell, here, 1, err)
 }
 
@@ -48,7 +51,7 @@ func (r *Replica) ReadConfirmed(ctx context.Context, key mesh.Key) (Reading, err
 	}
 	cell, quorum, err := r.readConfirmed(ctx, key, 0)
 	if err == nil {
-		r.flights.found(key, cell.Made().Of(string(r.Self)))
+		r.flights.found(key, cell.Made().OfMarked(r.mark))
 	}
 	return r.reading(ctx, key, cell, false, quorum, err)
 }
@@ -57,7 +60,7 @@ func (r *Replica) mayRead(ctx context.Context, key mesh.Key) error {
 	if err := key.Validate(); err != nil {
 		return err
 	}
-	if err := r.home("get " + key.String()); err != nil {
+	if err := r.home("get"); err != nil {
 		return err
 	}
 	return r.caughtUp(ctx, key)
@@ -75,9 +78,7 @@ func (r *Replica) reading(ctx context.Context, key mesh.Key, cell lattice.Cell, 
 			return Reading{}, err
 		}
 	}
-	read := Reading{Value: value, Found: exists(cell), Needs: cell.Needs(), Made: cell.Made(), Here: here, Latest: latest(cell)}
-	read.Transaction, read.Sealed = cell.Transaction()
-	return read, nil
+	return Reading{Value: value, Found: exists(cell), Needs: cell.Needs(), Made: cell.Made(), Here: here, cell: cell}, nil
 }
 
 // told are the causes that the key is to tell of a change; nil: none, not even

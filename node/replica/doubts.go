@@ -47,8 +47,8 @@ func (d *doubts) clear(key mesh.Key, time uint64) {
 //
 // What another owner made is with two of them, that one and this; so with more
 // than three owners the word is good while no two of them are lost at once.
-func (r *Replica) IsFirm(ctx context.Context, key mesh.Key, part mesh.Partition, read Reading) bool {
-	if own := read.Made.Of(string(r.Self)); own > 0 && !r.flights.isFirm(ctx, key, own) {
+func (r *Replica) IsFirm(ctx context.Context, key mesh.Key, part mesh.Partition, read *Reading) bool {
+	if own := read.Made.OfMarked(r.mark); own > 0 && !r.flights.isFirm(ctx, key, own) {
 		return false
 	}
 	known := r.Placement.KnownOwners(part, r.Replicas)
@@ -57,7 +57,7 @@ func (r *Replica) IsFirm(ctx context.Context, key mesh.Key, part mesh.Partition,
 
 // isOfOwners reports, where some owners are away and others may stand in for them,
 // whether two owners are most, and this node one, and whoever made what was read.
-func (r *Replica) isOfOwners(known []mesh.NodeID, read Reading) bool {
+func (r *Replica) isOfOwners(known []mesh.NodeID, read *Reading) bool {
 	if read.Made.IsZero() {
 		return true // nothing depends on it
 	}

@@ -200,10 +200,11 @@ func endOf(ctx context.Context, waits []*pass) error {
 // made then of a key: else a copy shows what may be lost with this node.
 func (f *flights) isFirm(ctx context.Context, key mesh.Key, time uint64) bool {
 	f.mu.Lock()
-	var waits []*pass
-	if time > f.decided {
-		waits = f.deciding.turn()
+	if time <= f.decided {
+		defer f.mu.Unlock()
+		return f.doubts.has(key, time)
 	}
+	waits := f.deciding.turn()
 	f.mu.Unlock()
 	if endOf(ctx, waits) != nil {
 		return false

@@ -87,12 +87,7 @@ func (r *Replica) readHere(ctx context.Context, key mesh.Key, quorum int) (cell 
 		cell, found, err = r.readQuorum(ctx, key, quorum)
 		return cell, found, false, err
 	case r.Placement.Owns(key, r.Replicas):
-		r.countRead(key, true)
-		if cell, _, err := r.Local.Get(key); err == nil && exists(cell) {
-			return cell, true, true, nil
-		}
-		cell, found, err = r.search(ctx, key, lattice.Cell{})
-		return cell, found, false, err
+		return r.readOwned(ctx, key)
 	case r.Cache == nil:
 		cell, found, err = r.readFrom(ctx, key, r.owners(key))
 		return cell, found, false, err
@@ -105,6 +100,16 @@ func (r *Replica) readHere(ctx context.Context, key mesh.Key, quorum int) (cell 
 		return cell, found, false, err
 	}
 	cell, found, err = r.search(ctx, key, cell)
+	return cell, found, false, err
+}
+
+// readOwned is readHere of a key that this node owns.
+func (r *Replica) readOwned(ctx context.Context, key mesh.Key) (cell lattice.Cell, found, here bool, err error) {
+	r.countRead(key, true)
+	if cell, _, err := r.Local.Get(key); err == nil && exists(cell) {
+		return cell, true, true, nil
+	}
+	cell, found, err = r.search(ctx, key, lattice.Cell{})
 	return cell, found, false, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
 )
 
@@ -14,6 +15,7 @@ import (
 // safe for concurrent use.
 type Replica struct {
 	Options
+	mark     uint64 // lattice.Marked of Self
 	recent   *recentWrites
 	behind   behind
 	memory   *writeMemory
@@ -56,7 +58,7 @@ func New(o Options) *Replica {
 	o = o.withDefaults()
 	background, stop := context.WithCancel(context.Background())
 	r := &Replica{
-		Options: o, recent: newRecentWrites(o.RememberedWrites),
+		Options: o, mark: lattice.Marked(string(o.Self)), recent: newRecentWrites(o.RememberedWrites),
 		memory: newWriteMemory(o.HeldWrites, time.Now()), hinted: newHintedWrites(o.RememberedWrites),
 		fates:      newFates(o.HeldWrites, time.Now()),
 		swaps:      newTurns(),

@@ -11,7 +11,7 @@ import (
 // What transactions need of the nodes: writes with a stamp that was drawn
 // elsewhere, and that can be made again. A transaction itself is made elsewhere.
 
-// latest is Reading.Latest.
+// latest is Latest of a Reading of the cell.
 func latest(cell lattice.Cell) lattice.Stamp {
 	value, _ := cell.Value()
 	at := laterOf(laterOf(cell.ResetAt(), value.Stamp()), cell.Expiry().At)

@@ -81,18 +81,18 @@ func TestTheLatestStampOfAKeyThatExpires(t *testing.T) {
 		ack, err = m.nodes[0].Touch(t.Context(), k, WriteOptions{TTL: 100 * time.Millisecond})
 		mustAck(t, ack, err, 2)
 		touched, err := m.nodes[1].ReadConfirmed(t.Context(), k)
-		if err != nil || !touched.Latest.After(before.Latest) {
-			t.Errorf("touched: latest %v, before %v, %v", touched.Latest, before.Latest, err)
+		if err != nil || !touched.Latest().After(before.Latest()) {
+			t.Errorf("touched: latest %v, before %v, %v", touched.Latest(), before.Latest(), err)
 		}
 		time.Sleep(100 * time.Millisecond)
 		read, err := m.nodes[1].Read(t.Context(), k)
-		if err != nil || read.Found || read.Latest.Physical().Before(time.Now()) {
-			t.Errorf("found %v, latest %v, %v", read.Found, read.Latest, err)
+		if err != nil || read.Found || read.Latest().Physical().Before(time.Now()) {
+			t.Errorf("found %v, latest %v, %v", read.Found, read.Latest(), err)
 		}
 		time.Sleep(5 * time.Second)
 		again, err := m.nodes[1].Read(t.Context(), k)
-		if err != nil || again.Latest != read.Latest {
-			t.Errorf("once it is deleted: latest %v, before %v, %v", again.Latest, read.Latest, err)
+		if err != nil || again.Latest() != read.Latest() {
+			t.Errorf("once it is deleted: latest %v, before %v, %v", again.Latest(), read.Latest(), err)
 		}
 	})
 }
@@ -106,7 +106,7 @@ func TestAWriteOfATransactionLiftsAnExpiry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		at := lattice.Stamp{Time: read.Latest.Time + 1, Node: "home"}
+		at := lattice.Stamp{Time: read.Latest().Time + 1, Node: "home"}
 		ack, err = m.nodes[2].set(k, "kept", within(at))
 		mustAck(t, ack, err, 3)
 		time.Sleep(time.Minute)

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -57,10 +58,16 @@ type shown struct {
 
 func (m *testMesh) wantsReading(nodes []*testNode, k mesh.Key, want shown) {
 	m.t.Helper()
+	owners, _ := m.owners(k)
 	for _, n := range nodes {
-		for name, read := range map[string]func(context.Context, mesh.Key) (Reading, error){"": n.Read, ", confirmed": n.ReadConfirmed} {
+		reads := map[string]func(context.Context, mesh.Key) (Reading, error){", confirmed": n.ReadConfirmed}
+		if slices.Contains(owners, n) {
+			reads[""] = n.Read
+		}
+		for name, read := range reads {
 			read, err := read(context.Background(), k)
-			got := shown{"nothing", read.Latest, read.Transaction, read.Sealed}
+			got := shown{value: "nothing", latest: read.Latest()}
+			got.transaction, got.sealed = read.Transaction()
 			if read.Found {
 				got.value = describeValue(read.Value)
 			}
@@ -101,8 +108,8 @@ func TestATransactionWritesKeysThroughTheirOwners(t *testing.T) {
 
 	others[1].mustWrite(a, "alone", WriteOptions{Quorum: 3}) // later than what all owners have seen
 	read, err := ownersOfA[1].Read(t.Context(), a)
-	if err != nil || !read.Latest.After(later) || !read.Transaction.IsZero() || read.Sealed {
-		t.Errorf("written alone: latest %v, by %v, %v", read.Latest, read.Transaction, err)
+	if by, _ := read.Transaction(); err != nil || !read.Latest().After(later) || !by.IsZero() {
+		t.Errorf("written alone: latest %v, by %v, %v", read.Latest(), by, err)
 	}
 }
 
@@ -151,7 +158,7 @@ func TestASealIsNotTakenForARetry(t *testing.T) {
 			n.mustWrite(k, value, first)
 			n.mustWrite(k, value, again)
 			m.wantsReading(m.nodes, k, shown{value, at, at, true})
-			read, err := n.Read(t.Context(), k)
+			read, err := n.ReadConfirmed(t.Context(), k)
 			if err != nil || read.Needs.Of(string(n.id)) != at.Time {
 				t.Errorf("%s, sealed through %s: it needs %v, %v", name, n.id, read.Needs, err)
 			}
@@ -195,8 +202,8 @@ func TestASealComesTooLate(t *testing.T) {
 			others[1].mustWrite(k, first, sealing(at, at))
 			others[1].mustWrite(k, won, sealing(later, at))
 			read, err := owners[0].ReadConfirmed(t.Context(), k)
-			if err != nil || !read.Transaction.IsZero() || read.Found != (won == "won") || !read.Latest.After(later) {
-				t.Errorf("%v: found %v, latest %v, by %v, %v", k, read.Found, read.Latest, read.Transaction, err)
+			if by, _ := read.Transaction(); err != nil || !by.IsZero() || read.Found != (won == "won") || !read.Latest().After(later) {
+				t.Errorf("%v: found %v, latest %v, by %v, %v", k, read.Found, read.Latest(), by, err)
 			}
 		}
 	}
