@@ -89,6 +89,10 @@ func asRetry(req wire.Message, age time.Duration) wire.Message {
 		again := proto.Clone(req).(*pb.Put)
 		again.RetryAgeMs += max(1, retryAge(age))
 		return again
+	case *pb.Delete:
+		again := proto.Clone(req).(*pb.Delete)
+		again.RetryAgeMs += max(1, retryAge(age))
+		return again
 	case *pb.PutAll:
 		again := proto.Clone(req).(*pb.PutAll)
 		for _, put := range again.Puts {

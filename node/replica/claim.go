@@ -58,6 +58,34 @@ func (c claim) Decide(said []testimony) verdict {
 	return decision
 }
 
+// DecideByVotes is Decide for a write that does not count, but must not win, where
+// it was made before, over what was written since. Owners that are silent are
+// not waited for: it is enough if so many of the known owners, this one included,
+// have not heard of the write. Where fewer have not, it is refused: they could not
+// acknowledge it either. Who was started anew has a vote, else the write might
+// never be made.
+func (c claim) DecideByVotes(said []testimony, known []mesh.NodeID, enough int) verdict {
+	votes := among([]mesh.NodeID{c.self}, known)
+	decision := apply
+	for _, t := range said {
+		switch {
+		case t.answered && t.standing == held:
+			return adopt
+		case !t.answered && slices.Contains(c.gaveWay, t.owner):
+			decision = max(decision, refuse) // that one goes first
+		case !t.answered:
+		case t.standing == arrives || t.standing == claimed && c.waitsFor(t.owner):
+			decision = max(decision, ask)
+		default:
+			votes += among([]mesh.NodeID{t.owner}, known)
+		}
+	}
+	if decision == apply && votes < enough {
+		return refuse
+	}
+	return decision
+}
+
 func (c claim) waitsFor(other mesh.NodeID) bool {
 	return other < c.self || slices.Contains(c.gaveWay, other)
 }

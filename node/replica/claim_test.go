@@ -62,7 +62,7 @@ func (s *claimScript) do(command string) string {
 		m.Claim(id, s.now)
 	case "unclaim":
 		m.Unclaim(id)
-	case "ask":
+	case "ask", "vote":
 		return s.ask(m, node, id, words)
 	case "grant":
 		return fmt.Sprint(m.Grant(id))
@@ -72,7 +72,8 @@ func (s *claimScript) do(command string) string {
 	return ""
 }
 
-// ask lets an owner ask all others but those that are silent, and decides.
+// ask lets an owner ask all others but those that are silent, and decides; with
+// "vote" by the votes of most owners.
 func (s *claimScript) ask(m *writeMemory, self mesh.NodeID, id writeID, words []string) string {
 	age, err := time.ParseDuration(argument(strings.Join(words, " "), "age"))
 	if err != nil {
@@ -86,7 +87,7 @@ func (s *claimScript) ask(m *writeMemory, self mesh.NodeID, id writeID, words []
 	for _, owner := range s.owners {
 		switch {
 		case owner == self:
-		case string(owner) == silent:
+		case strings.Contains(silent, string(owner)):
 			said = append(said, testimony{owner: owner})
 			out = append(out, string(owner)+" is silent")
 		default:
@@ -95,7 +96,11 @@ func (s *claimScript) ask(m *writeMemory, self mesh.NodeID, id writeID, words []
 			out = append(out, fmt.Sprintf("%s: %s", string(owner), stands))
 		}
 	}
-	return strings.Join(out, ", ") + ": " + c.Decide(said).String()
+	decision := c.Decide(said)
+	if words[0] == "vote" {
+		decision = c.DecideByVotes(said, s.owners, len(s.owners)/2+1)
+	}
+	return strings.Join(out, ", ") + ": " + decision.String()
 }
 
 // Whatever the order in which two owners claim a write, ask and are granted,

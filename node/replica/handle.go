@@ -83,7 +83,7 @@ func changeOf(m *pb.Put) (c change, o WriteOptions, err error) {
 		Causes: causes, Untold: m.CausesUntold, Wrote: wrote,
 		At: at, Sealed: m.Sealed,
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), TTL: fromMillis(m.TtlMs), Behind: m.Behind, Forwarded: m.Forwarded,
-		RetryAge: time.Duration(min(m.RetryAgeMs, maxRetryAge)) * time.Millisecond, Insist: m.Insist,
+		RetryAge: toRetryAge(m.RetryAgeMs), Insist: m.Insist,
 		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells,
 	}
 	return o.put(key, kind, op), o, nil
@@ -132,7 +132,7 @@ func (r *Replica) HandleDelete(ctx context.Context, m *pb.Delete) (*pb.PutReply,
 	}
 	made, tells := making(m.TellBytes)
 	o := WriteOptions{
-		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), Behind: m.Behind, Forwarded: m.Forwarded,
+		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), RetryAge: toRetryAge(m.RetryAgeMs), Behind: m.Behind, Forwarded: m.Forwarded,
 		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells, Causes: causes, Untold: m.CausesUntold, Wrote: wrote,
 		At: at, Sealed: m.Sealed,
 	}

@@ -172,7 +172,7 @@ func (c change) message(o WriteOptions) wire.Message {
 	if c.deletes {
 		return &pb.Delete{
 			Key: wire.FromKey(c.key), WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability),
-			WriteId: []byte(o.ID), Forwarded: true, After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
+			WriteId: []byte(o.ID), RetryAgeMs: o.retryAgeMs(), Forwarded: true, After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
 			Causes: encodeCauses(o.Causes), CausesUntold: o.Untold,
 			AtTime: o.At.Time, AtNode: []byte(o.At.Node), Sealed: o.Sealed,
 		}
@@ -186,11 +186,15 @@ func (c change) message(o WriteOptions) wire.Message {
 	return &pb.Put{
 		Key: wire.FromKey(c.key), Kind: uint32(c.kind), Op: c.op.AppendBinary(nil), TtlMs: toMillis(c.ttl),
 		WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability), WriteId: []byte(o.ID), Forwarded: true,
-		RetryAgeMs: uint64((o.RetryAge + time.Millisecond - 1) / time.Millisecond), Insist: o.Insist,
+		RetryAgeMs: o.retryAgeMs(), Insist: o.Insist,
 		After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
 		Causes: encodeCauses(o.Causes), CausesUntold: o.Untold,
 		AtTime: o.At.Time, AtNode: []byte(o.At.Node), Sealed: o.Sealed,
 	}
+}
+
+func (o WriteOptions) retryAgeMs() uint64 {
+	return uint64((o.RetryAge + time.Millisecond - 1) / time.Millisecond)
 }
 
 func (c change) validate(o WriteOptions) error {
@@ -262,13 +266,11 @@ func (r *Replica) coordinateOnce(ctx context.Context, c change, q quorum, o Writ
 	if w.acked && w.ack.Replicas >= q.need && w.ack.Durability >= o.Durability && c.made == nil && c.wrote == nil {
 		return w.ack, nil
 	}
-	if c.accumulates() && !w.applied {
-		if err := r.begin(ctx, c, w, o); err != nil {
+	if c.isOnce(o) && !w.applied {
+		if err := r.begin(ctx, c, w, q, o); err != nil {
 			return mesh.Ack{}, err
 		}
 		defer r.settle(w)
-	} else if r.recognise(c, w, o) || r.isElsewhere(ctx, c, w, o) {
-		w.applied = true
 	}
 	return r.coordinate(ctx, c, q, o.Durability, w)
 }

@@ -3,6 +3,8 @@ package replica
 import (
 	"testing"
 	"time"
+
+	"github.com/virga-mesh/virga/mesh"
 )
 
 // A node has passed a put on to an owner and got no answer, and passes it on to
@@ -37,5 +39,49 @@ func TestAPutThatNobodyHasIsMadeByTheNextOwner(t *testing.T) {
 		m.becomes(m.nodes[1:], key("k"), "passed on")
 		m.nodes[0].cut(false)
 		m.becomes(m.nodes, key("k"), "passed on")
+	})
+}
+
+// An owner that hears of no other one makes nothing that may have been made
+// elsewhere: alone it could not acknowledge it, and what it had made would win,
+// once it is heard again, over what was written since.
+func TestAWriteThatIsPassedOnAgainIsNotMadeAlone(t *testing.T) {
+	for _, what := range []string{"passed on", "nothing"} { // a put, and a delete
+		inBubble(t, 3, func(t *testing.T, m *testMesh) {
+			first, alone, third := m.nodes[0], m.nodes[1], m.nodes[2]
+			k := key("k")
+			first.mustWrite(k, "before", WriteOptions{})
+			m.becomes(m.nodes, k, "before")
+			passed := WriteOptions{Forwarded: true, ID: "w", RetryAge: 200 * time.Millisecond}
+			alone.cut(true)
+			if ack, err := alone.writeOf(k, what, passed); mesh.KindOf(err) != mesh.Unavailable {
+				t.Errorf("%s, alone: %+v, %v", what, ack, err)
+			}
+			first.mustWrite(k, what, passed)
+			third.mustWrite(k, "later", WriteOptions{})
+			alone.cut(false)
+			m.becomes(m.nodes, k, "later")
+		})
+	}
+}
+
+// A delete that a third owner has is not made again, as a put is not.
+func TestADeleteThatAThirdOwnerHasIsNotMadeAgain(t *testing.T) {
+	inBubble(t, 3, func(t *testing.T, m *testMesh) {
+		first, second, third := m.nodes[0], m.nodes[1], m.nodes[2]
+		k := key("k")
+		first.mustWrite(k, "before", WriteOptions{})
+		m.becomes(m.nodes, k, "before")
+		passed := WriteOptions{Forwarded: true, ID: "w"}
+		second.cut(true)
+		first.mustWrite(k, "nothing", passed)
+		second.cut(false)
+		first.cut(true)
+		third.mustWrite(k, "later", WriteOptions{})
+		passed.RetryAge = 200 * time.Millisecond
+		second.mustWrite(k, "nothing", passed)
+		m.becomes([]*testNode{second, third}, k, "later")
+		first.cut(false)
+		m.becomes(m.nodes, k, "later")
 	})
 }

@@ -17,8 +17,12 @@ const (
 	askLongest = 100 * time.Millisecond
 )
 
-// maxRetryAge bounds pb.Put.retry_age_ms.
+// maxRetryAge bounds pb.Put.retry_age_ms, and what else is as long ago.
 const maxRetryAge = uint64(365 * 24 * time.Hour / time.Millisecond)
+
+func toRetryAge(ms uint64) time.Duration {
+	return time.Duration(min(ms, maxRetryAge)) * time.Millisecond
+}
 
 // accumulates reports whether the change must not be applied twice.
 func (c change) accumulates() bool { return !c.deletes && !c.touches && c.op.Accumulates(c.kind) }
@@ -31,10 +35,18 @@ func (w *recentWrite) ids() [][]byte {
 	return [][]byte{[]byte(w.id.id)}
 }
 
+// isOnce reports whether a write is not to be made where it was made before: it
+// would count twice; or, as one that another node passes on, and has perhaps passed on
+// to another owner, it would win, with its later stamp, over what was written
+// since by who had seen it.
+func (c change) isOnce(o WriteOptions) bool {
+	return c.accumulates() || o.Forwarded && !c.touches && !c.expires && c.whole == nil
+}
+
 // begin finds out whether a write is to be applied here, and enters it into
 // the memory if so. Otherwise this node's copy has it, and w says so. Where it
 // is not known whether another owner has it the error is mesh.Unavailable.
-func (r *Replica) begin(ctx context.Context, c change, w *recentWrite, o WriteOptions) error {
+func (r *Replica) begin(ctx context.Context, c change, w *recentWrite, q quorum, o WriteOptions) error {
 	if r.beginFirst(c, w, o) {
 		return nil
 	}
@@ -43,7 +55,7 @@ func (r *Replica) begin(ctx context.Context, c change, w *recentWrite, o WriteOp
 		return nil
 	}
 	r.memory.Claim(w.id, time.Now())
-	granted, err := r.claim(ctx, c, w.id, o)
+	granted, err := r.claim(ctx, c, w.id, q, o)
 	if !granted {
 		r.memory.Unclaim(w.id)
 	}
@@ -51,58 +63,15 @@ func (r *Replica) begin(ctx context.Context, c change, w *recentWrite, o WriteOp
 	return err
 }
 
-// recognise reports whether a write that another node passes on, and that need
-// not be counted, was made by another owner, whose answer was slow, and came
-// here. Made once more, with a later stamp, it would win over what was written
-// since by who had seen it. Else it enters the write into the memory, so that
-// others recognise it.
-func (r *Replica) recognise(c change, w *recentWrite, o WriteOptions) bool {
-	if w.applied || !o.Forwarded || c.accumulates() || c.touches || c.expires || c.whole != nil {
-		return false
-	}
-	w.id = writeID{o.ID, c.key}
-	if r.memory.Holds(w.id) {
-		return true
-	}
-	w.begun = r.memory.First(w.id)
-	return false
-}
-
-// isPassedAgain reports whether a node has passed the write on to an owner before, of
-// whose answer it has heard nothing.
-func (o WriteOptions) isPassedAgain() bool { return o.Forwarded && o.RetryAge > 0 }
-
-// isElsewhere is recognise of a write that was made by another owner and has not
-// come here, but to a third one: this node's copy then has that, too. An owner
-// that is silent does not keep the write from being made: it may be the one that
-// was asked before, and gone.
-func (r *Replica) isElsewhere(ctx context.Context, c change, w *recentWrite, o WriteOptions) bool {
-	if !w.begun || !o.isPassedAgain() {
-		return false
-	}
-	ctx, cancel := r.attempt(ctx, 0)
-	defer cancel()
-	unlessSilent := func(ctx context.Context, owner mesh.NodeID, req wire.Message) (wire.Message, error) {
-		m, _, err := r.Peers.CallUnlessSilent(ctx, owner, req)
-		return m, err
-	}
-	for a := range r.askEach(ctx, c, w.id, unlessSilent) {
-		if a.standing == held && r.adopt(ctx, w.id, a.cell) == nil {
-			w.applied = true // for settle
-			r.settle(w)
-			return true
-		}
-	}
-	return false
-}
-
 // beginFirst is begin for a write that nobody here has heard of. It reports
 // whether it is one.
 func (r *Replica) beginFirst(c change, w *recentWrite, o WriteOptions) bool {
-	w.id, w.counts = writeID{o.ID, c.key}, lattice.NewWriteID(o.ID)
-	w.first = o.RetryAge == 0 && r.memory.First(w.id)
-	w.begun = w.first
-	return w.first
+	w.id = writeID{o.ID, c.key}
+	w.begun = o.RetryAge == 0 && r.memory.First(w.id)
+	if c.accumulates() {
+		w.counts, w.first = lattice.NewWriteID(o.ID), w.begun
+	}
+	return w.begun
 }
 
 // settle tells the memory how the application went that begin allowed.
@@ -116,15 +85,12 @@ func (r *Replica) settle(w *recentWrite) {
 // claim asks the other owners until it is known whether one has the write.
 // granted says that none has, and that this node goes first; otherwise its
 // copy now has the write.
-func (r *Replica) claim(ctx context.Context, c change, id writeID, o WriteOptions) (granted bool, err error) {
+func (r *Replica) claim(ctx context.Context, c change, id writeID, q quorum, o WriteOptions) (granted bool, err error) {
 	ctx, cancel := r.attempt(ctx, 0)
 	defer cancel()
 	began := time.Now()
 	for pause := askFirst; ; pause = min(2*pause, askLongest) {
-		decision, cell := r.askOwners(ctx, c, id, o.RetryAge+time.Since(began))
-		if decision == refuse && o.Insist {
-			decision = apply
-		}
+		decision, cell := r.askOwners(ctx, c, id, q, o, o.RetryAge+time.Since(began))
 		switch {
 		case decision == adopt:
 			return false, r.adopt(ctx, id, cell)
@@ -133,7 +99,7 @@ func (r *Replica) claim(ctx context.Context, c change, id writeID, o WriteOption
 		case decision == apply && r.memory.Grant(id):
 			return true, nil
 		case decision == refuse:
-			return false, mesh.Errorf(mesh.Unavailable, c.String(), "the write was attempted %v ago, and an owner does not remember so far back whether it took effect", o.RetryAge)
+			return false, mesh.Errorf(mesh.Unavailable, c.String(), "the write was attempted %v ago, and too few owners can tell whether it took effect", o.RetryAge)
 		}
 		select {
 		case <-ctx.Done():
@@ -145,21 +111,37 @@ func (r *Replica) claim(ctx context.Context, c change, id writeID, o WriteOption
 
 // askOwners asks all other owners at once, and decides. With adopt it gives
 // the copy of an owner that has the write.
-func (r *Replica) askOwners(ctx context.Context, c change, id writeID, age time.Duration) (verdict, lattice.Cell) {
+func (r *Replica) askOwners(ctx context.Context, c change, id writeID, q quorum, o WriteOptions, age time.Duration) (verdict, lattice.Cell) {
 	since, gaveWay := r.memory.Own(id)
 	own := claim{self: r.Self, age: age, memory: time.Since(since), gaveWay: gaveWay}
+	waits := c.accumulates()
 	var said []testimony
-	for a := range r.askEach(ctx, c, id, r.Peers.Call) {
+	for a := range r.askEach(ctx, c, id, waits) {
 		if a.standing == held {
 			return adopt, a.cell
 		}
 		said = append(said, a.testimony)
 	}
-	return own.Decide(said), lattice.Cell{}
+	if !waits {
+		return own.DecideByVotes(said, q.known, q.ofKnown), lattice.Cell{}
+	}
+	decision := own.Decide(said)
+	if decision == refuse && o.Insist {
+		decision = apply
+	}
+	return decision, lattice.Cell{}
 }
 
 // askEach asks all other owners at once, and gives their answers as they come.
-func (r *Replica) askEach(ctx context.Context, c change, id writeID, ask asking) iter.Seq[asked] {
+// Unless it waits, those of whom nothing is heard do not answer.
+func (r *Replica) askEach(ctx context.Context, c change, id writeID, waits bool) iter.Seq[asked] {
+	ask := r.Peers.Call
+	if !waits {
+		ask = func(ctx context.Context, owner mesh.NodeID, req wire.Message) (wire.Message, error) {
+			m, _, err := r.Peers.CallUnlessSilent(ctx, owner, req)
+			return m, err
+		}
+	}
 	return func(yield func(asked) bool) {
 		others := r.others(r.owners(c.key))
 		answers := make(chan asked, len(others))
@@ -194,7 +176,7 @@ func (r *Replica) askOwner(ctx context.Context, c change, id writeID, owner mesh
 	}
 	a := asked{testimony: testimony{
 		owner: owner, answered: true, standing: standing(reply.Standing),
-		memory: time.Duration(min(reply.MemoryMs, maxRetryAge)) * time.Millisecond,
+		memory: toRetryAge(reply.MemoryMs),
 	}}
 	if a.standing == held {
 		if a.cell, err = lattice.DecodeCell(reply.Cell); err != nil {

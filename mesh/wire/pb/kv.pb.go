@@ -494,6 +494,7 @@ type Delete struct {
 	Durability    uint32                 `protobuf:"varint,3,opt,name=durability,proto3" json:"durability,omitempty"`
 	Forwarded     bool                   `protobuf:"varint,4,opt,name=forwarded,proto3" json:"forwarded,omitempty"`                            // by a node that is no owner; never forwarded again
 	WriteId       []byte                 `protobuf:"bytes,10,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"`                 // as in Put
+	RetryAgeMs    uint64                 `protobuf:"varint,30,opt,name=retry_age_ms,json=retryAgeMs,proto3" json:"retry_age_ms,omitempty"`     // as in Put
 	Behind        bool                   `protobuf:"varint,36,opt,name=behind,proto3" json:"behind,omitempty"`                                 // as in Put
 	After         []byte                 `protobuf:"bytes,31,opt,name=after,proto3" json:"after,omitempty"`                                    // as in Put
 	TellBytes     uint32                 `protobuf:"varint,32,opt,name=tell_bytes,json=tellBytes,proto3" json:"tell_bytes,omitempty"`          // as in Put
@@ -571,6 +572,13 @@ func (x *Delete) GetWriteId() []byte {
 		return x.WriteId
 	}
 	return nil
+}
+
+func (x *Delete) GetRetryAgeMs() uint64 {
+	if x != nil {
+		return x.RetryAgeMs
+	}
+	return 0
 }
 
 func (x *Delete) GetBehind() bool {
@@ -1501,7 +1509,7 @@ const file_kv_proto_rawDesc = "" +
 	" \x01(\tR\aversion\x12\x1a\n" +
 	"\bconflict\x18\v \x01(\bR\bconflict\x12\x12\n" +
 	"\x04cell\x18\x1e \x01(\fR\x04cell\x12\x14\n" +
-	"\x05wrote\x18) \x01(\fR\x05wrote\"\xd8\x03\n" +
+	"\x05wrote\x18) \x01(\fR\x05wrote\"\xfa\x03\n" +
 	"\x06Delete\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12!\n" +
 	"\fwrite_quorum\x18\x02 \x01(\rR\vwriteQuorum\x12\x1e\n" +
@@ -1510,7 +1518,9 @@ const file_kv_proto_rawDesc = "" +
 	"durability\x12\x1c\n" +
 	"\tforwarded\x18\x04 \x01(\bR\tforwarded\x12\x19\n" +
 	"\bwrite_id\x18\n" +
-	" \x01(\fR\awriteId\x12\x16\n" +
+	" \x01(\fR\awriteId\x12 \n" +
+	"\fretry_age_ms\x18\x1e \x01(\x04R\n" +
+	"retryAgeMs\x12\x16\n" +
 	"\x06behind\x18$ \x01(\bR\x06behind\x12\x14\n" +
 	"\x05after\x18\x1f \x01(\fR\x05after\x12\x1d\n" +
 	"\n" +
