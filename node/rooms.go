@@ -194,7 +194,7 @@ func (r *rooms) openState() error {
 	r.hot = hotkeys.New(r.cfg.HotKeys.options(r))
 	r.replica = replica.New(replica.Options{
 		Self: r.self, Local: r.store, Placement: placement{r}, Peers: r.peers,
-		Observe: r.clock.Observe, Now: r.clock.Now,
+		Observe: r.clock.Observe, Now: r.clock.Now, Horizon: r.clock.Horizon,
 		Cache: r.cache, Subscriptions: r.publisher, HotKeys: r.hot,
 		Replicas: r.cfg.Replicas, WriteQuorum: r.cfg.WriteQuorum, ReadQuorum: r.cfg.ReadQuorum, Durability: r.cfg.Durability,
 		AntiEntropyInterval: r.cfg.AntiEntropyInterval, Refill: r.store.Condition().Refill,

@@ -47,6 +47,12 @@ func (c *Clock) Now() lattice.Stamp {
 	}
 }
 
+// Horizon is the lattice.Stamp.Time of a moment that is so far ahead of the wall
+// clock. It does not follow stamps that were given or seen.
+func (c *Clock) Horizon(ahead time.Duration) uint64 {
+	return lattice.Stamp{}.Next(c.now().Add(ahead)).Time
+}
+
 // Observe makes later stamps follow s. A stamp too far ahead of the wall
 // clock is refused with an Invalid error and changes nothing: one node with a
 // wrong clock must not drag the mesh into the future.

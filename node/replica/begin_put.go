@@ -212,6 +212,10 @@ func (b *begunPut) rest(ack mesh.Ack, err error) {
 }
 
 func (b *begunPut) reply(ack mesh.Ack, err error) {
+	if reply := asTooLate(err); reply != nil {
+		b.asker.Reply(reply, nil)
+		return
+	}
 	if err != nil {
 		b.asker.Reply(nil, err)
 		return

@@ -108,6 +108,7 @@ func (r *Replica) applyNew(ctx context.Context, c change, q quorum, w *recentWri
 	if err := r.followCauses(c); err != nil {
 		return err
 	}
+	r.stampLater(c)
 	var merged mesh.Merged
 	switch {
 	case c.deletes:
@@ -291,7 +292,7 @@ func (r *Replica) onItsWay(s *spreading, owner mesh.NodeID) func(*pb.MergeReply,
 		r.leave()
 	}
 	return func(reply *pb.MergeReply, err error) {
-		if err == nil && !reply.LacksBase && !reply.Dominated {
+		if err == nil && !reply.LacksBase && len(reply.Cell) == 0 {
 			r.flights.landed(s.flight, owner, !reply.NotOwner)
 			s.acknowledged(owner, reply)
 			ended()
@@ -317,6 +318,9 @@ func (r *Replica) heard(ctx context.Context, s *spreading, owner mesh.NodeID, re
 		r.observe(ctx, s.change.key, reply.Cell)
 		s.update(func(w *write) { w.Dominated(owner) })
 	default:
+		if len(reply.Cell) > 0 { // the write was made there, with another stamp, or lost to what is there
+			r.observe(ctx, s.change.key, reply.Cell)
+		}
 		s.acknowledged(owner, reply)
 	}
 }
@@ -385,7 +389,7 @@ func (r *Replica) rest(ctx context.Context, owner mesh.NodeID, key mesh.Key, m *
 	})
 }
 
-// observe merges into this node's copy the delete that another owner knows of.
+// observe merges into this node's copy what another owner tells of its own.
 func (r *Replica) observe(ctx context.Context, key mesh.Key, encoded []byte) {
 	if whole, _, isPart := key.Whole(); isPart {
 		key = whole
@@ -395,6 +399,6 @@ func (r *Replica) observe(ctx context.Context, key mesh.Key, encoded []byte) {
 		_, err = r.mergeWhole(ctx, key, cell, mesh.Logged)
 	}
 	if err != nil {
-		r.Log.Warn("cannot observe a delete", "key", key.String(), "err", err)
+		r.Log.Warn("cannot observe another owner's copy", "key", key.String(), "err", err)
 	}
 }

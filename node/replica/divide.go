@@ -207,6 +207,9 @@ func (r *Replica) deleteLocal(ctx context.Context, c change) (lattice.Cell, mesh
 		return lattice.Cell{}, mesh.Merged{}, err
 	}
 	delta, merged, err := r.Local.Change(ctx, c.key, mesh.Memory, func(have lattice.Cell, at lattice.Write) (lattice.Cell, error) {
+		if err := c.mayStamp(at.Stamp); err != nil {
+			return lattice.Cell{}, err
+		}
 		return have.Deleting(c.stamped(at)), nil
 	})
 	if err == nil && divided {

@@ -72,6 +72,9 @@ func (r *Replica) applying(c change, w *recentWrite) func(lattice.Cell, lattice.
 		if err := c.inTime(at.Now); err != nil {
 			return lattice.Cell{}, err
 		}
+		if err := c.mayStamp(at.Stamp); err != nil {
+			return lattice.Cell{}, err
+		}
 		at = c.stamped(at)
 		if !w.counts.IsZero() {
 			at.ID, at.Fate = w.counts, fates.Fate

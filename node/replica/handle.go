@@ -42,6 +42,9 @@ func (r *Replica) HandlePut(ctx context.Context, m *pb.Put) (*pb.PutReply, error
 		return nil, err
 	}
 	ack, err := r.change(ctx, c, o)
+	if reply := asTooLate(err); reply != nil {
+		return reply, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +84,7 @@ func changeOf(m *pb.Put) (c change, o WriteOptions, err error) {
 	made, tells := making(m.TellBytes)
 	o = WriteOptions{
 		Causes: causes, Untold: m.CausesUntold, Wrote: wrote,
-		At: at, Sealed: m.Sealed,
+		At: at, Sealed: m.Sealed, StampAfter: m.StampAfter, StampBy: m.StampBy,
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), TTL: fromMillis(m.TtlMs), Behind: m.Behind, Forwarded: m.Forwarded,
 		RetryAge: toRetryAge(m.RetryAgeMs), Insist: m.Insist,
 		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells,
@@ -134,9 +137,12 @@ func (r *Replica) HandleDelete(ctx context.Context, m *pb.Delete) (*pb.PutReply,
 	o := WriteOptions{
 		Quorum: int(m.WriteQuorum), Durability: d, ID: string(m.WriteId), RetryAge: toRetryAge(m.RetryAgeMs), Behind: m.Behind, Forwarded: m.Forwarded,
 		After: after, AfterMost: m.AfterMost, Made: made, TellBytes: tells, Causes: causes, Untold: m.CausesUntold, Wrote: wrote,
-		At: at, Sealed: m.Sealed,
+		At: at, Sealed: m.Sealed, StampAfter: m.StampAfter, StampBy: m.StampBy,
 	}
 	ack, err := r.Delete(ctx, key, o)
+	if reply := asTooLate(err); reply != nil {
+		return reply, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -73,6 +73,7 @@ func (r *Replica) takeDelta(ctx context.Context, m *pb.Merge, d mesh.Durability)
 	if err != nil {
 		return key, nil, mesh.Errorf(mesh.Invalid, "merge "+key.String(), "%w", err)
 	}
+	knew := len(m.WriteIds) == 1 && r.memory.Holds(writeID{string(m.WriteIds[0]), key})
 	reply, err = r.arriving(key, m.WriteIds, func() (*pb.MergeReply, error) {
 		if whole, _, isPart := key.Whole(); isPart {
 			return r.mergePart(ctx, key, whole, delta, m.AddsToBase, d)
@@ -87,6 +88,9 @@ func (r *Replica) takeDelta(ctx context.Context, m *pb.Merge, d mesh.Durability)
 		}
 		return reply, nil
 	})
+	if err == nil && knew && !reply.Dominated {
+		reply.Cell = r.otherVersion(key, delta)
+	}
 	if err == nil && !reply.Dominated && !r.Placement.Owns(key, r.Replicas) {
 		reply.NotOwner = true
 		for _, owner := range r.others(r.owners(key)) {
@@ -105,4 +109,17 @@ func (r *Replica) dominated(key mesh.Key, reply *pb.MergeReply) (*pb.MergeReply,
 	reply.Dominated = true
 	reply.Cell = cell.AppendBinary(nil)
 	return reply, nil
+}
+
+// otherVersion is this node's copy of a register, or of a deleted key, if it is
+// another version than that of a delta; else nil.
+func (r *Replica) otherVersion(key mesh.Key, delta lattice.Cell) []byte {
+	if value, ok := delta.Value(); ok && value.Kind() != lattice.LWWKind {
+		return nil
+	}
+	cell, found, err := r.Local.Get(key)
+	if err != nil || !found || cell.Compare(delta) == lattice.Equal {
+		return nil
+	}
+	return cell.AppendBinary(nil)
 }

@@ -126,7 +126,7 @@ func (n *testNode) start() {
 		Returned:   func() bool { n.mesh.mu.Lock(); defer n.mesh.mu.Unlock(); return n.returned },
 		Reconciled: func() { n.mesh.mu.Lock(); defer n.mesh.mu.Unlock(); n.returned = false },
 		OpenAside:  func() (Aside, error) { return n, nil },
-		Self:       n.id, Local: s, Placement: n, Peers: n, Observe: clock.Observe, Now: clock.Now,
+		Self:       n.id, Local: s, Placement: n, Peers: n, Observe: clock.Observe, Now: clock.Now, Horizon: clock.Horizon,
 		AttemptTimeout: 300 * time.Millisecond, RetryFirst: 20 * time.Millisecond, RetryLongest: 200 * time.Millisecond,
 		ExpiryGrace: time.Second, ExpiryInterval: 100 * time.Millisecond, ExpiryTakeover: 5 * time.Second,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),

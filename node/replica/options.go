@@ -195,6 +195,9 @@ type Options struct {
 	// Now gives a stamp after all that this node has given or seen. Nil: IsFirm
 	// takes every write for acknowledged.
 	Now func() lattice.Stamp
+	// Horizon is the lattice.Stamp.Time of a moment that is so far ahead of this
+	// node's wall clock. Nil: what is passed on may get any stamp.
+	Horizon func(ahead time.Duration) uint64
 	// Cache may be nil: then every read at a non-owner goes to an owner.
 	Cache Cache
 	// Subscriptions may be nil: then nobody is told of changes.

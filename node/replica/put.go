@@ -69,6 +69,9 @@ type WriteOptions struct {
 	// TTL is how long the key is kept from the write on, up to MaxTTL; 0: a
 	// register for ever, and what is added to as long as it was.
 	TTL time.Duration
+	// StampAfter and StampBy, of a write that another node passes on, bound the
+	// lattice.Stamp.Time that it gets: docs/rationale/late-writes.md. 0: they do not.
+	StampAfter, StampBy uint64
 	// Forwarded says that another node sent the write here. It is not sent on.
 	Forwarded bool
 }
@@ -96,7 +99,7 @@ func (r *Replica) Delete(ctx context.Context, key mesh.Key, o WriteOptions) (mes
 // on adds to a change what concerns the session that it is made for.
 func (o WriteOptions) on(c change) change {
 	c.after, c.most, c.made, c.tells, c.causes, c.untold, c.wrote = o.After, o.AfterMost, o.Made, o.TellBytes, o.Causes, o.Untold, o.Wrote
-	c.at, c.sealed = o.At, o.Sealed
+	c.at, c.sealed, c.stampAfter, c.stampBy = o.At, o.Sealed, o.StampAfter, o.StampBy
 	return c
 }
 
@@ -143,6 +146,8 @@ type change struct {
 	at      lattice.Stamp // WriteOptions.At
 	sealed  bool          // WriteOptions.Sealed
 	by      time.Time     // mesh.BeginBy
+
+	stampAfter, stampBy uint64 // as in WriteOptions
 }
 
 // inTime is nil unless it is too late to begin the change: who asked for it may
@@ -172,7 +177,7 @@ func (c change) message(o WriteOptions) wire.Message {
 	if c.deletes {
 		return &pb.Delete{
 			Key: wire.FromKey(c.key), WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability),
-			WriteId: []byte(o.ID), RetryAgeMs: o.retryAgeMs(), Forwarded: true, After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
+			WriteId: []byte(o.ID), RetryAgeMs: o.retryAgeMs(), StampAfter: o.StampAfter, StampBy: o.StampBy, Forwarded: true, After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
 			Causes: encodeCauses(o.Causes), CausesUntold: o.Untold,
 			AtTime: o.At.Time, AtNode: []byte(o.At.Node), Sealed: o.Sealed,
 		}
@@ -186,7 +191,7 @@ func (c change) message(o WriteOptions) wire.Message {
 	return &pb.Put{
 		Key: wire.FromKey(c.key), Kind: uint32(c.kind), Op: c.op.AppendBinary(nil), TtlMs: toMillis(c.ttl),
 		WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability), WriteId: []byte(o.ID), Forwarded: true,
-		RetryAgeMs: o.retryAgeMs(), Insist: o.Insist,
+		RetryAgeMs: o.retryAgeMs(), Insist: o.Insist, StampAfter: o.StampAfter, StampBy: o.StampBy,
 		After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
 		Causes: encodeCauses(o.Causes), CausesUntold: o.Untold,
 		AtTime: o.At.Time, AtNode: []byte(o.At.Node), Sealed: o.Sealed,
@@ -292,6 +297,7 @@ func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o
 		owner := slices.Concat(owners, again)[at]
 		if at > 0 { // the one before may have it
 			o.RetryAge = age + max(time.Since(began), time.Millisecond)
+			o.StampAfter = o.StampBy
 		}
 		if err := c.inTime(time.Now()); err != nil {
 			return mesh.Ack{}, err
@@ -299,7 +305,7 @@ func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o
 		if o.RetryAge > 0 { // it asks the others whether they have it
 			r.Peers.TellSilent(ctx, owner, owners)
 		}
-		ack, silent, err := r.forwardTo(ctx, owner, c, o, patient)
+		ack, silent, err := r.forwardTo(ctx, owner, c, &o, patient)
 		if err == nil || !fallsOver(ctx, err) {
 			return ack, err
 		}
@@ -312,8 +318,23 @@ func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o
 }
 
 // forwardTo asks one owner. That must not begin the write any more when another
-// is asked, or when who asked this node may have gone elsewhere.
-func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, c change, o WriteOptions, patient bool) (ack mesh.Ack, silent bool, err error) {
+// is asked, or when who asked this node may have gone elsewhere. It notes in the
+// options by when the owner may have stamped the write.
+func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, c change, o *WriteOptions, patient bool) (ack mesh.Ack, silent bool, err error) {
+	if r.Horizon != nil && c.bindsStamp() {
+		o.StampBy = max(r.Horizon(stampSlack), o.StampAfter+1)
+	}
+	for range maxStampings {
+		var tooLate uint64
+		if ack, tooLate, silent, err = r.forwardOnce(ctx, owner, c, *o, patient); err != nil || tooLate == 0 {
+			return ack, silent, err
+		}
+		o.StampBy = tooLate + laterBy(stampSlack)
+	}
+	return ack, false, mesh.Errorf(mesh.Unavailable, c.String(), "the clock of node %s runs away", owner.Short())
+}
+
+func (r *Replica) forwardOnce(ctx context.Context, owner mesh.NodeID, c change, o WriteOptions, patient bool) (ack mesh.Ack, tooLate uint64, silent bool, err error) {
 	req, made := c.message(o), c.made
 	size := proto.Size(req)
 	within := mesh.FreshFor(size)
@@ -328,19 +349,19 @@ func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, c change, o 
 	m, silent, err := r.Peers.CallFresh(ctx, owner, req, within, patient)
 	reply, err := as[*pb.PutReply](owner, m, err)
 	if err != nil {
-		return mesh.Ack{}, silent, err
+		return mesh.Ack{}, 0, silent, err
 	}
 	if made != nil && len(reply.Cell) > 0 {
 		if *made, err = lattice.DecodeCell(reply.Cell); err != nil {
-			return mesh.Ack{}, false, mesh.Errorf(mesh.Internal, "forward a write", "%w", err)
+			return mesh.Ack{}, 0, false, mesh.Errorf(mesh.Internal, "forward a write", "%w", err)
 		}
 	}
 	wrote, err := lattice.DecodePast(reply.GetWrote())
 	if len(reply.GetWrote()) > 0 && err != nil {
-		return mesh.Ack{}, false, mesh.Errorf(mesh.Internal, "forward a write", "%w", err)
+		return mesh.Ack{}, 0, false, mesh.Errorf(mesh.Internal, "forward a write", "%w", err)
 	}
 	c.wrote.add(wrote)
-	return mesh.Ack{Replicas: int(reply.Replicas), Durability: mesh.Durability(min(reply.Durability, 255))}, false, nil
+	return mesh.Ack{Replicas: int(reply.Replicas), Durability: mesh.Durability(min(reply.Durability, 255))}, reply.TooLate, false, nil
 }
 
 // call sends a request whose reply is of one type.

@@ -220,7 +220,9 @@ type Put struct {
 	CausesUntold  bool                   `protobuf:"varint,42,opt,name=causes_untold,json=causesUntold,proto3" json:"causes_untold,omitempty"` // the causes count for the write's stamp, and are not kept
 	AtTime        uint64                 `protobuf:"varint,43,opt,name=at_time,json=atTime,proto3" json:"at_time,omitempty"`                   // lattice.Stamp, of a set of an lww with causes: the write's, drawn for a transaction; without it the owner draws one
 	AtNode        []byte                 `protobuf:"bytes,44,opt,name=at_node,json=atNode,proto3" json:"at_node,omitempty"`
-	Sealed        bool                   `protobuf:"varint,45,opt,name=sealed,proto3" json:"sealed,omitempty"` // with at: the causes have all writes of the transaction
+	Sealed        bool                   `protobuf:"varint,45,opt,name=sealed,proto3" json:"sealed,omitempty"`                           // with at: the causes have all writes of the transaction
+	StampAfter    uint64                 `protobuf:"varint,49,opt,name=stamp_after,json=stampAfter,proto3" json:"stamp_after,omitempty"` // lattice.Stamp.Time, with retry_age_ms: by when others may have stamped the write; 0: not known
+	StampBy       uint64                 `protobuf:"varint,50,opt,name=stamp_by,json=stampBy,proto3" json:"stamp_by,omitempty"`          // when forwarded: the latest time that the write may be stamped with; 0: any
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -395,15 +397,30 @@ func (x *Put) GetSealed() bool {
 	return false
 }
 
+func (x *Put) GetStampAfter() uint64 {
+	if x != nil {
+		return x.StampAfter
+	}
+	return 0
+}
+
+func (x *Put) GetStampBy() uint64 {
+	if x != nil {
+		return x.StampBy
+	}
+	return 0
+}
+
 type PutReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replicas      uint32                 `protobuf:"varint,1,opt,name=replicas,proto3" json:"replicas,omitempty"`
 	Durability    uint32                 `protobuf:"varint,2,opt,name=durability,proto3" json:"durability,omitempty"`
 	Owners        [][]byte               `protobuf:"bytes,3,rep,name=owners,proto3" json:"owners,omitempty"`
-	Version       string                 `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`    // to CompareAndSet: of the register now
-	Conflict      bool                   `protobuf:"varint,11,opt,name=conflict,proto3" json:"conflict,omitempty"` // to CompareAndSet: the version was another, and nothing changed
-	Cell          []byte                 `protobuf:"bytes,30,opt,name=cell,proto3" json:"cell,omitempty"`          // with tell_bytes: lattice.Cell, what the write made
-	Wrote         []byte                 `protobuf:"bytes,41,opt,name=wrote,proto3" json:"wrote,omitempty"`        // to a write with causes: lattice.Past, which write that is
+	Version       string                 `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`                 // to CompareAndSet: of the register now
+	Conflict      bool                   `protobuf:"varint,11,opt,name=conflict,proto3" json:"conflict,omitempty"`              // to CompareAndSet: the version was another, and nothing changed
+	Cell          []byte                 `protobuf:"bytes,30,opt,name=cell,proto3" json:"cell,omitempty"`                       // with tell_bytes: lattice.Cell, what the write made
+	Wrote         []byte                 `protobuf:"bytes,41,opt,name=wrote,proto3" json:"wrote,omitempty"`                     // to a write with causes: lattice.Past, which write that is
+	TooLate       uint64                 `protobuf:"varint,49,opt,name=too_late,json=tooLate,proto3" json:"too_late,omitempty"` // to a write with stamp_by: nothing was written, its stamp would have had this time
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -487,6 +504,13 @@ func (x *PutReply) GetWrote() []byte {
 	return nil
 }
 
+func (x *PutReply) GetTooLate() uint64 {
+	if x != nil {
+		return x.TooLate
+	}
+	return 0
+}
+
 type Delete struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
@@ -495,6 +519,8 @@ type Delete struct {
 	Forwarded     bool                   `protobuf:"varint,4,opt,name=forwarded,proto3" json:"forwarded,omitempty"`                            // by a node that is no owner; never forwarded again
 	WriteId       []byte                 `protobuf:"bytes,10,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"`                 // as in Put
 	RetryAgeMs    uint64                 `protobuf:"varint,30,opt,name=retry_age_ms,json=retryAgeMs,proto3" json:"retry_age_ms,omitempty"`     // as in Put
+	StampAfter    uint64                 `protobuf:"varint,49,opt,name=stamp_after,json=stampAfter,proto3" json:"stamp_after,omitempty"`       // as in Put
+	StampBy       uint64                 `protobuf:"varint,50,opt,name=stamp_by,json=stampBy,proto3" json:"stamp_by,omitempty"`                // as in Put
 	Behind        bool                   `protobuf:"varint,36,opt,name=behind,proto3" json:"behind,omitempty"`                                 // as in Put
 	After         []byte                 `protobuf:"bytes,31,opt,name=after,proto3" json:"after,omitempty"`                                    // as in Put
 	TellBytes     uint32                 `protobuf:"varint,32,opt,name=tell_bytes,json=tellBytes,proto3" json:"tell_bytes,omitempty"`          // as in Put
@@ -577,6 +603,20 @@ func (x *Delete) GetWriteId() []byte {
 func (x *Delete) GetRetryAgeMs() uint64 {
 	if x != nil {
 		return x.RetryAgeMs
+	}
+	return 0
+}
+
+func (x *Delete) GetStampAfter() uint64 {
+	if x != nil {
+		return x.StampAfter
+	}
+	return 0
+}
+
+func (x *Delete) GetStampBy() uint64 {
+	if x != nil {
+		return x.StampBy
 	}
 	return 0
 }
@@ -921,7 +961,7 @@ type MergeReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Durability    uint32                 `protobuf:"varint,1,opt,name=durability,proto3" json:"durability,omitempty"`
 	Dominated     bool                   `protobuf:"varint,2,opt,name=dominated,proto3" json:"dominated,omitempty"`                  // the key was deleted after the delta was made
-	Cell          []byte                 `protobuf:"bytes,3,opt,name=cell,proto3" json:"cell,omitempty"`                             // then: what is there
+	Cell          []byte                 `protobuf:"bytes,3,opt,name=cell,proto3" json:"cell,omitempty"`                             // then: what is there; or, where one of the writes was there already, and in another version, what is there now
 	LacksBase     bool                   `protobuf:"varint,4,opt,name=lacks_base,json=lacksBase,proto3" json:"lacks_base,omitempty"` // merged, but the receiver had nothing that the delta adds to: send the whole
 	NotOwner      bool                   `protobuf:"varint,20,opt,name=not_owner,json=notOwner,proto3" json:"not_owner,omitempty"`   // merged, but the receiver owns no copy by its own view: it hands the delta on, and does not count
 	Uncontested   bool                   `protobuf:"varint,30,opt,name=uncontested,proto3" json:"uncontested,omitempty"`             // before the delta came nobody wanted to make one of its writes anew, for certain: who wants to from now on learns of it
@@ -1470,7 +1510,7 @@ const file_kv_proto_rawDesc = "" +
 	" \x01(\tR\aversion\x12\x15\n" +
 	"\x06ttl_ms\x18\v \x01(\x04R\x05ttlMs\x12\x12\n" +
 	"\x04cell\x18\x1e \x01(\fR\x04cell\x12!\n" +
-	"\fcauses_bytes\x18) \x01(\rR\vcausesBytes\"\xca\x04\n" +
+	"\fcauses_bytes\x18) \x01(\rR\vcausesBytes\"\x86\x05\n" +
 	"\x03Put\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x0e\n" +
@@ -1497,8 +1537,11 @@ const file_kv_proto_rawDesc = "" +
 	"\rcauses_untold\x18* \x01(\bR\fcausesUntold\x12\x17\n" +
 	"\aat_time\x18+ \x01(\x04R\x06atTime\x12\x17\n" +
 	"\aat_node\x18, \x01(\fR\x06atNode\x12\x16\n" +
-	"\x06sealed\x18- \x01(\bR\x06sealedB\t\n" +
-	"\a_causes\"\xbe\x01\n" +
+	"\x06sealed\x18- \x01(\bR\x06sealed\x12\x1f\n" +
+	"\vstamp_after\x181 \x01(\x04R\n" +
+	"stampAfter\x12\x19\n" +
+	"\bstamp_by\x182 \x01(\x04R\astampByB\t\n" +
+	"\a_causes\"\xd9\x01\n" +
 	"\bPutReply\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1e\n" +
 	"\n" +
@@ -1509,7 +1552,8 @@ const file_kv_proto_rawDesc = "" +
 	" \x01(\tR\aversion\x12\x1a\n" +
 	"\bconflict\x18\v \x01(\bR\bconflict\x12\x12\n" +
 	"\x04cell\x18\x1e \x01(\fR\x04cell\x12\x14\n" +
-	"\x05wrote\x18) \x01(\fR\x05wrote\"\xfa\x03\n" +
+	"\x05wrote\x18) \x01(\fR\x05wrote\x12\x19\n" +
+	"\btoo_late\x181 \x01(\x04R\atooLate\"\xb6\x04\n" +
 	"\x06Delete\x12\x1f\n" +
 	"\x03key\x18\x01 \x01(\v2\r.virga.v1.KeyR\x03key\x12!\n" +
 	"\fwrite_quorum\x18\x02 \x01(\rR\vwriteQuorum\x12\x1e\n" +
@@ -1520,7 +1564,10 @@ const file_kv_proto_rawDesc = "" +
 	"\bwrite_id\x18\n" +
 	" \x01(\fR\awriteId\x12 \n" +
 	"\fretry_age_ms\x18\x1e \x01(\x04R\n" +
-	"retryAgeMs\x12\x16\n" +
+	"retryAgeMs\x12\x1f\n" +
+	"\vstamp_after\x181 \x01(\x04R\n" +
+	"stampAfter\x12\x19\n" +
+	"\bstamp_by\x182 \x01(\x04R\astampBy\x12\x16\n" +
 	"\x06behind\x18$ \x01(\bR\x06behind\x12\x14\n" +
 	"\x05after\x18\x1f \x01(\fR\x05after\x12\x1d\n" +
 	"\n" +
