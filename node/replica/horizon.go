@@ -10,10 +10,9 @@ import (
 	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
-// Who passes a write on (forward) says by when the owner must stamp it. If nothing is heard
-// from that one, the next one stamps it later, so that what both have made is
-// one write, whatever their clocks: the first stamp never wins over what was written
-// by who had seen the second.
+// Who passes a write on (forward) says by when the owner must stamp it. If nothing
+// is heard from that one, the next one stamps it later: so the first stamp never wins
+// over what was written by who had seen the second, whatever the clocks.
 
 // stampSlack is how far an owner's clock may be ahead of that of who passes a
 // write on, and not have to be asked twice.

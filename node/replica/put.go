@@ -177,7 +177,8 @@ func (c change) message(o WriteOptions) wire.Message {
 	if c.deletes {
 		return &pb.Delete{
 			Key: wire.FromKey(c.key), WriteQuorum: uint32(o.Quorum), Durability: uint32(o.Durability),
-			WriteId: []byte(o.ID), RetryAgeMs: o.retryAgeMs(), StampAfter: o.StampAfter, StampBy: o.StampBy, Forwarded: true, After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
+			WriteId: []byte(o.ID), RetryAgeMs: o.retryAgeMs(), StampAfter: o.StampAfter, StampBy: o.StampBy, Forwarded: true,
+			After: encodeAfter(o.After), AfterMost: o.AfterMost, TellBytes: uint32(o.TellBytes),
 			Causes: encodeCauses(o.Causes), CausesUntold: o.Untold,
 			AtTime: o.At.Time, AtNode: []byte(o.At.Node), Sealed: o.Sealed,
 		}
