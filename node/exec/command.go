@@ -64,7 +64,7 @@ func (c command) run(ctx context.Context, r *running, args []mesh.Value) (mesh.V
 		return mesh.Value{}, mesh.Errorf(mesh.UserError, "", "the command wrote more than %d bytes", stdout.limit)
 	}
 	if exit := (*sys.ExitError)(nil); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 0) {
-		return mesh.Value{}, trapped(ctx, memory, out, err)
+		return mesh.Value{}, trapped(ctx.Err(), memory, out, err)
 	}
 	return stdout.result(), nil
 }

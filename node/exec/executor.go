@@ -247,7 +247,7 @@ var errClosed = mesh.Errorf(mesh.Unavailable, "", "this node is shutting down")
 
 // blame says so when it was the limit of time that ended r, and not ctx.
 func blame(ctx context.Context, r *running, err error) error {
-	if mesh.KindOf(err) == mesh.DeadlineExceeded && r.clock.own && r.clock.Err() != nil && ctx.Err() == nil {
+	if mesh.KindOf(err) == mesh.DeadlineExceeded && r.clock.own && !time.Now().Before(r.clock.deadline) && ctx.Err() == nil {
 		return mesh.Errorf(mesh.DeadlineExceeded, "", "it ran longer than its limit of %v", r.limits.Time)
 	}
 	return err

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"bytes"
+	"cmp"
 	"container/list"
 	"context"
 	"crypto/rand"
@@ -95,8 +96,10 @@ func (s *sleeper) sleep(ns int64) {
 	}
 }
 
+// trapped is trapped. The watchdog may end the sandbox a moment before ctx, whose
+// deadline is the same, ends.
 func (in *instance) trapped(ctx context.Context, err error) error {
-	return trapped(ctx, in.memory, in.out, err)
+	return trapped(cmp.Or(ctx.Err(), in.watch.Err()), in.memory, in.out, err)
 }
 
 // describe asks a new instance what its module offers.

@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"context"
 	"errors"
 	"strings"
 
@@ -10,16 +9,16 @@ import (
 	"github.com/virga-mesh/virga/mesh"
 )
 
-// trapped words how a sandbox ended that did not return: its time was up, its
-// memory was refused, it exited, or it trapped.
-func trapped(ctx context.Context, memory *linearMemory, out *output, err error) error {
+// trapped words how a sandbox ended that did not return: ended, which is the
+// error of a context, its memory was refused, it exited, or it trapped.
+func trapped(ended error, memory *linearMemory, out *output, err error) error {
 	var exit *sys.ExitError
 	var known *mesh.Error
 	switch {
 	case errors.As(err, &known):
 		return known
-	case ctx.Err() != nil:
-		return mesh.AsError("", ctx.Err())
+	case ended != nil:
+		return mesh.AsError("", ended)
 	case memory.denied != nil:
 		return memory.denied
 	case errors.As(err, &exit):
