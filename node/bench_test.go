@@ -75,19 +75,18 @@ func BenchmarkChain(b *testing.B) {
 // a thousand times, so that it is no part of it.
 func BenchmarkRead(b *testing.B) {
 	const keys, elements, reads = 100, 10, 1000
-	name := func(i int) string { return fmt.Sprintf("set-%d", i%keys) }
+	names := make([]string, keys)
+	for i := range names {
+		names[i] = fmt.Sprintf("set-%d", i)
+	}
 	fill := node.Handle("fill", func(ctx context.Context, n int) (int, error) {
 		for i := range n {
-			if err := fn.Add(ctx, name(i), i); err != nil {
+			if err := fn.Add(ctx, names[i%keys], i); err != nil {
 				return 0, err
 			}
 		}
 		return n, nil
 	})
-	names := make([]string, keys)
-	for i := range names {
-		names[i] = name(i)
-	}
 	read := node.Handle("read", func(ctx context.Context, n int) (int, error) {
 		for i := range n {
 			if _, err := fn.Read(ctx, names[i%keys]); err != nil {

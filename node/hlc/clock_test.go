@@ -36,6 +36,17 @@ func TestNowIncreasesWhateverTheWallClockDoes(t *testing.T) {
 	}
 }
 
+func TestTheHorizonFollowsTheWallClockOnly(t *testing.T) {
+	c, w := newTestClock()
+	if err := c.Observe(lattice.Stamp{Time: c.Horizon(30 * time.Second)}); err != nil {
+		t.Fatal(err)
+	}
+	at := lattice.Stamp{Time: c.Horizon(time.Second)}
+	if want := w.at.Add(time.Second).UTC(); !at.Physical().Equal(want) {
+		t.Errorf("a second ahead is %v, want %v", at.Physical(), want)
+	}
+}
+
 func TestObserveMovesTheClock(t *testing.T) {
 	c, w := newTestClock()
 	for _, ahead := range []time.Duration{-time.Hour, 0, time.Second, time.Minute} {

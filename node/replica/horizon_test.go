@@ -6,40 +6,34 @@ import (
 
 	"github.com/virga-mesh/virga/lattice"
 	"github.com/virga-mesh/virga/mesh"
+	"github.com/virga-mesh/virga/mesh/wire"
+	"github.com/virga-mesh/virga/mesh/wire/pb"
 )
 
 // The first owner makes a write, and nobody hears of it. A second one makes it, and
 // somebody writes over that. The first one's clock is a second ahead, less than
 // what it may be without being asked again: what it has made loses all the same.
 func TestAWriteThatIsPassedOnAgainIsStampedLater(t *testing.T) {
-	for _, what := range []string{"passed on", "nothing"} { // a put, and a delete
-		inBubble(t, 3, func(t *testing.T, m *testMesh) {
-			first, second, third := m.nodes[0], m.nodes[1], m.nodes[2]
-			k := key("k")
-			first.mustWrite(k, "before", WriteOptions{})
-			m.becomes(m.nodes, k, "before")
-
-			by := first.Horizon(stampSlack)
-			mustObserve(t, first, first.Horizon(stampSlack-time.Millisecond)) // it is so far ahead
-			second.cut(true)
-			third.cut(true)
-			passed := WriteOptions{Forwarded: true, ID: "w", StampBy: by}
-			if ack, err := first.writeOf(k, what, passed); mesh.KindOf(err) != mesh.Unavailable {
-				t.Errorf("%s, alone: %+v, %v", what, ack, err)
-			}
-			second.cut(false)
-			third.cut(false)
-			first.cut(true)
-			passed.RetryAge, passed.StampAfter, passed.StampBy = 200*time.Millisecond, by, 0
-			second.mustWrite(k, what, passed)
-			second.mustWrite(k, "later", WriteOptions{})
-			first.cut(false)
-			m.becomes(m.nodes, k, "later")
-		})
-	}
+	ofAPutAndADelete(t, func(m *testMesh, k mesh.Key, what string) {
+		first, second, third := m.nodes[0], m.nodes[1], m.nodes[2]
+		by := first.Horizon(stampSlack)
+		mustObserve(m.t, first, first.Horizon(stampSlack-time.Millisecond)) // it is so far ahead
+		second.cut(true)
+		third.cut(true)
+		passed := WriteOptions{Forwarded: true, ID: "w", StampBy: by}
+		first.mustFail(k, what, passed)
+		second.cut(false)
+		third.cut(false)
+		first.cut(true)
+		passed.RetryAge, passed.StampAfter, passed.StampBy = 200*time.Millisecond, by, 0
+		second.mustWrite(k, what, passed)
+		second.mustWrite(k, "later", WriteOptions{})
+		first.cut(false)
+		m.becomes(m.nodes, k, "later")
+	})
 }
 
-func mustObserve(t *testing.T, n *testNode, at uint64) {
+func mustObserve(t testing.TB, n *testNode, at uint64) {
 	t.Helper()
 	if err := n.Observe(lattice.Stamp{Time: at}); err != nil {
 		t.Fatal(err)
@@ -69,5 +63,35 @@ func TestAnOwnerWhoseClockIsAheadIsAskedAgain(t *testing.T) {
 			t.Errorf("a stamp by %d: told %d, %v", by, reply.GetTooLate(), err)
 		}
 		m.becomes(owners, k, "put again")
+	})
+}
+
+// An owner that has a write, and is sent another version of it, answers with its
+// own, which the sender then shows, too.
+func TestAnOwnerAnswersAnotherVersionOfAWriteWithItsOwn(t *testing.T) {
+	inBubble(t, 3, func(t *testing.T, m *testMesh) {
+		k := key("k")
+		at := m.nodes[1]
+		at.mustWrite(k, "one", WriteOptions{Forwarded: true, ID: "w"})
+		one, _, err := at.Local.Get(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one = one.Clone()
+		sent := func() []byte {
+			reply, err := at.HandleMerge(t.Context(), &pb.Merge{Key: wire.FromKey(k), Delta: one.AppendBinary(nil), WriteIds: [][]byte{[]byte("w")}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return reply.Cell
+		}
+		if cell := sent(); len(cell) > 0 {
+			t.Errorf("sent what it has, it answers with %d bytes", len(cell))
+		}
+		at.mustWrite(k, "other", WriteOptions{})
+		other, err := lattice.DecodeCell(sent())
+		if value, _ := other.Value(); err != nil || describeValue(value) != "other" {
+			t.Errorf("it answers with %v, %v", value, err)
+		}
 	})
 }

@@ -46,22 +46,35 @@ func TestAPutThatNobodyHasIsMadeByTheNextOwner(t *testing.T) {
 // elsewhere: alone it could not acknowledge it, and what it had made would win,
 // once it is heard again, over what was written since.
 func TestAWriteThatIsPassedOnAgainIsNotMadeAlone(t *testing.T) {
-	for _, what := range []string{"passed on", "nothing"} { // a put, and a delete
+	ofAPutAndADelete(t, func(m *testMesh, k mesh.Key, what string) {
+		first, alone, third := m.nodes[0], m.nodes[1], m.nodes[2]
+		passed := WriteOptions{Forwarded: true, ID: "w", RetryAge: 200 * time.Millisecond}
+		alone.cut(true)
+		alone.mustFail(k, what, passed)
+		first.mustWrite(k, what, passed)
+		third.mustWrite(k, "later", WriteOptions{})
+		alone.cut(false)
+		m.becomes(m.nodes, k, "later")
+	})
+}
+
+// ofAPutAndADelete tests what becomes of each on three owners of a key that all
+// have.
+func ofAPutAndADelete(t *testing.T, test func(m *testMesh, k mesh.Key, what string)) {
+	for _, what := range []string{"passed on", "nothing"} {
 		inBubble(t, 3, func(t *testing.T, m *testMesh) {
-			first, alone, third := m.nodes[0], m.nodes[1], m.nodes[2]
 			k := key("k")
-			first.mustWrite(k, "before", WriteOptions{})
+			m.nodes[0].mustWrite(k, "before", WriteOptions{})
 			m.becomes(m.nodes, k, "before")
-			passed := WriteOptions{Forwarded: true, ID: "w", RetryAge: 200 * time.Millisecond}
-			alone.cut(true)
-			if ack, err := alone.writeOf(k, what, passed); mesh.KindOf(err) != mesh.Unavailable {
-				t.Errorf("%s, alone: %+v, %v", what, ack, err)
-			}
-			first.mustWrite(k, what, passed)
-			third.mustWrite(k, "later", WriteOptions{})
-			alone.cut(false)
-			m.becomes(m.nodes, k, "later")
+			test(m, k, what)
 		})
+	}
+}
+
+func (n *testNode) mustFail(k mesh.Key, value string, o WriteOptions) {
+	n.mesh.t.Helper()
+	if ack, err := n.writeOf(k, value, o); mesh.KindOf(err) != mesh.Unavailable {
+		n.mesh.t.Errorf("%s has written %q: %+v, %v, want Unavailable", n.id, value, ack, err)
 	}
 }
 
