@@ -61,22 +61,6 @@ func TestNodeListTellsTheState(t *testing.T) {
 	}
 }
 
-func TestANodeIsNamedInManyWays(t *testing.T) {
-	id := away.String()
-	for _, name := range []string{id, id[len(id)-8:], id[len(id)-3:], "10.0.0.3:7"} {
-		got := virga(t, withMembers(expecting(t, &pb.Forget{Node: []byte(away)}, &pb.Done{})), "", "node", "forget", name)
-		if got.err != nil || got.stdout != "node "+id+" is forgotten\n" {
-			t.Errorf("%s: printed %q, %v", name, got.stdout, got.err)
-		}
-	}
-	if got := virga(t, withMembers(unasked(t)), "", "node", "forget", "nobody"); got.code != 3 || !strings.Contains(got.stderr, "virga node list") {
-		t.Errorf("a stranger: code %d, %q", got.code, got.stderr)
-	}
-	if got := virga(t, withMembers(unasked(t)), "", "node", "forget", ""); got.code != 2 || !strings.Contains(got.stderr, " or "+there.String()) {
-		t.Errorf("what may be any node: code %d, %q", got.code, got.stderr)
-	}
-}
-
 func TestADrainTellsItsProgress(t *testing.T) {
 	left := []uint64{12, 12, 3, 0}
 	got := virga(t, func(req wire.Message) (wire.Message, error) {
