@@ -7,14 +7,25 @@ package lattice
 // however often they are said; of a last-writer-wins register it is the later
 // stamp that a second time gives.
 func (o Op) Accumulates(kind Kind) bool {
-	switch kind {
-	case BoolKind, MaxKind, MinKind, SetKind, OrderedSetKind, LWWKind, PriorityKind:
+	if !kind.Accumulates() {
 		return false
+	}
+	switch kind {
 	case MapKind:
 		put, ok := o.args.(putArgs)
 		return !ok || put.op.Accumulates(put.kind)
 	case ClockKind:
 		return o.verb != VerbObserve
+	}
+	return true
+}
+
+// Accumulates reports whether there are operations on the kind for which
+// Op.Accumulates.
+func (k Kind) Accumulates() bool {
+	switch k {
+	case BoolKind, MaxKind, MinKind, SetKind, OrderedSetKind, LWWKind, PriorityKind:
+		return false
 	}
 	return true
 }

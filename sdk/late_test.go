@@ -1,6 +1,7 @@
 package sdk_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -57,4 +58,67 @@ func TestAWriteThatComesLateDoesNotWin(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a node answers its clients takes long. They write through other nodes
+// then, while somebody has read what they wrote, and written over it.
+func TestAWriteWhoseAnswerIsSlowIsNotMadeAgain(t *testing.T) {
+	const clients = 24
+	simulate(t, 3, func(t *testing.T, m *simmesh.Mesh) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var registers []sdk.RegisterHandle[int]
+		for i := range clients {
+			client := dialSim(t, m)
+			defer client.Close()
+			registers = append(registers, sdk.Register[int](client, fmt.Sprint("k", i)))
+		}
+		other := dialSim(t, m)
+		defer other.Close()
+		ofAll := func(do func(i int) error) {
+			var calls sync.WaitGroup
+			for i := range registers {
+				calls.Go(func() {
+					if err := do(i); err != nil {
+						t.Errorf("register %d: %v", i, err)
+					}
+				})
+			}
+			calls.Wait()
+		}
+		put := func(value int) func(int) error {
+			return func(i int) error { return registers[i].Put(ctx, value) }
+		}
+		for value := range 20 { // until clients know the owners
+			ofAll(put(value))
+			time.Sleep(100 * time.Millisecond)
+		}
+		for i := range clients {
+			m.SlowToClient(0, i, 400*time.Millisecond)
+		}
+		var both sync.WaitGroup
+		both.Go(func() { ofAll(put(100)) })
+		both.Go(func() {
+			ofAll(func(i int) error {
+				shown := sdk.Register[int](other, fmt.Sprint("k", i))
+				for {
+					switch got, err := shown.Get(ctx); {
+					case err != nil:
+						return err
+					case got == 100:
+						return shown.Put(ctx, 101)
+					}
+					time.Sleep(time.Millisecond)
+				}
+			})
+		})
+		both.Wait()
+		ofAll(func(i int) error {
+			got, err := sdk.Register[int](other, fmt.Sprint("k", i)).Get(ctx)
+			if err == nil && got != 101 {
+				err = fmt.Errorf("shows %d: expected 101", got)
+			}
+			return err
+		})
+	})
 }

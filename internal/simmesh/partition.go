@@ -31,6 +31,12 @@ func (m *Mesh) Slow(i, j int, by time.Duration) {
 	m.options.Network.Slow(sim.HostIP(i+1), sim.HostIP(j+1), by)
 }
 
+// SlowToClient lets what node i sends a client take so much longer; 0: no
+// longer. Clients have numbers in the order in which they were dialled, from 0 on.
+func (m *Mesh) SlowToClient(i, client int, by time.Duration) {
+	m.options.Network.Slow(sim.HostIP(i+1), sim.HostIP(firstClient+client), by)
+}
+
 // Heal ends a partition, and all cuts.
 func (m *Mesh) Heal() { m.options.Network.Heal() }
 

@@ -73,7 +73,7 @@ func (r *Replica) takeTurn(c change, o WriteOptions) *recentWrite {
 	if w == nil {
 		return nil
 	}
-	if !w.acked && !w.applied && (!c.isOnce(o) || r.beginFirst(c, w, o)) {
+	if !w.acked && !w.applied && (!c.isOnce() || r.beginFirst(c, w, o)) {
 		return w
 	}
 	r.recent.rest(w)

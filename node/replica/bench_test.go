@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"encoding/binary"
 	"fmt"
 	"testing"
 
@@ -49,7 +50,8 @@ func BenchmarkGetAtAnOwner(b *testing.B) {
 	}
 }
 
-// Puts as of BenchmarkPut that arrive, and depart, so many at a time.
+// Puts as of BenchmarkPut that arrive with ids, as those of clients do, and
+// depart, so many at a time.
 func BenchmarkBeginPut(b *testing.B) {
 	for _, together := range []int{1, 32} {
 		b.Run(fmt.Sprint("together=", together), func(b *testing.B) {
@@ -68,7 +70,9 @@ func BenchmarkBeginPut(b *testing.B) {
 				askers := make([]*putAsker, together)
 				for i := range askers {
 					askers[i] = newPutAsker()
-					if !at.BeginPut(puts[(done+i)%len(puts)], askers[i]) {
+					put := puts[(done+i)%len(puts)]
+					put.WriteId = binary.BigEndian.AppendUint64(make([]byte, 8, 16), uint64(done+i))
+					if !at.BeginPut(put, askers[i]) {
 						b.Fatal("not begun")
 					}
 				}

@@ -53,11 +53,11 @@ func (s *claimScript) do(command string) string {
 	case "first":
 		return fmt.Sprint(m.First(id))
 	case "arrive":
-		if m.Arrive(id, s.now) {
+		if _, uncontested := m.Arrive(id, s.now); uncontested {
 			return "uncontested"
 		}
-	case "applied", "failed":
-		m.Settle(id, words[0] == "applied", s.now)
+	case "applied", "failed": // as one that may count, unless "plain" follows
+		m.Settle(id, words[0] == "applied", len(words) < 4, s.now)
 	case "claim":
 		m.Claim(id, s.now)
 	case "unclaim":

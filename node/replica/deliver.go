@@ -24,7 +24,7 @@ func (r *Replica) owe(owner mesh.NodeID, key mesh.Key, delta lattice.Cell, ids [
 		r.Log.Error("cannot note what an owner is owed", "node", owner.Short(), "key", key.String(), "err", err)
 		return
 	}
-	r.hinted.Add(owner, key, ids)
+	r.hinted.Add(owner, key, hintedIDs{ids, mayCount(delta)})
 	r.tellDue(func(d *deliveries) { d.Owe(owner, time.Now()) })
 }
 
@@ -118,7 +118,7 @@ func (r *Replica) sendHints(ctx context.Context, node mesh.NodeID) (more bool, e
 		return false, err
 	}
 	for key, delta := range hints {
-		if err := r.sendHint(ctx, node, key, delta, writes[key]); err != nil {
+		if err := r.sendHint(ctx, node, key, delta, writes[key].ids); err != nil {
 			return false, err
 		}
 		if err := r.Local.DropHint(node, key, delta); err != nil {

@@ -13,7 +13,7 @@ type generations[K comparable, V any] struct {
 
 // newGenerations remember up to bound values, and at least half of that, beginning now.
 func newGenerations[K comparable, V any](bound int, now time.Time) generations[K, V] {
-	return generations[K, V]{bound: max(1, bound/2), young: make(map[K]V), since: now, youngSince: now}
+	return generations[K, V]{bound: max(1, bound/2), young: make(map[K]V), old: make(map[K]V), since: now, youngSince: now}
 }
 
 func (g *generations[K, V]) recall(k K) (v V, ok bool) {
@@ -25,8 +25,9 @@ func (g *generations[K, V]) recall(k K) (v V, ok bool) {
 
 func (g *generations[K, V]) remember(k K, v V, now time.Time) {
 	if _, young := g.young[k]; !young && len(g.young) >= g.bound {
-		g.old, g.since = g.young, g.youngSince
-		g.young, g.youngSince = make(map[K]V), now
+		g.old, g.young = g.young, g.old
+		clear(g.young)
+		g.since, g.youngSince = g.youngSince, now
 	}
 	g.young[k] = v
 }

@@ -73,8 +73,7 @@ func (r *Replica) takeDelta(ctx context.Context, m *pb.Merge, d mesh.Durability)
 	if err != nil {
 		return key, nil, mesh.Errorf(mesh.Invalid, "merge "+key.String(), "%w", err)
 	}
-	knew := len(m.WriteIds) == 1 && r.memory.Holds(writeID{string(m.WriteIds[0]), key})
-	reply, err = r.arriving(key, m.WriteIds, func() (*pb.MergeReply, error) {
+	reply, had, err := r.arriving(key, m.WriteIds, mayCount(delta), func() (*pb.MergeReply, error) {
 		if whole, _, isPart := key.Whole(); isPart {
 			return r.mergePart(ctx, key, whole, delta, m.AddsToBase, d)
 		}
@@ -88,7 +87,7 @@ func (r *Replica) takeDelta(ctx context.Context, m *pb.Merge, d mesh.Durability)
 		}
 		return reply, nil
 	})
-	if err == nil && knew && !reply.Dominated {
+	if err == nil && had && !reply.Dominated {
 		reply.Cell = r.otherVersion(key, delta)
 	}
 	if err == nil && !reply.Dominated && !r.Placement.Owns(key, r.Replicas) {

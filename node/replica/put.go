@@ -272,7 +272,7 @@ func (r *Replica) coordinateOnce(ctx context.Context, c change, q quorum, o Writ
 	if w.acked && w.ack.Replicas >= q.need && w.ack.Durability >= o.Durability && c.made == nil && c.wrote == nil {
 		return w.ack, nil
 	}
-	if c.isOnce(o) && !w.applied {
+	if c.isOnce() && !w.applied {
 		if err := r.begin(ctx, c, w, q, o); err != nil {
 			return mesh.Ack{}, err
 		}

@@ -36,11 +36,11 @@ func (w *recentWrite) ids() [][]byte {
 }
 
 // isOnce reports whether a write is not to be made where it was made before: it
-// would count twice; or, as one that another node passes on, and has perhaps passed on
-// to another owner, it would win, with its later stamp, over what was written
-// since by who had seen it.
-func (c change) isOnce(o WriteOptions) bool {
-	return c.accumulates() || o.Forwarded && !c.touches && !c.expires && c.whole == nil
+// would count twice; or it would win, with its later stamp, over what was written
+// since by who had seen it. Of what divided collections hold only the former is so:
+// those whose elements do not count only grow.
+func (c change) isOnce() bool {
+	return c.accumulates() || !c.touches && !c.expires && c.whole == nil
 }
 
 // begin finds out whether a write is to be applied here, and enters it into
@@ -78,7 +78,7 @@ func (r *Replica) beginFirst(c change, w *recentWrite, o WriteOptions) bool {
 func (r *Replica) settle(w *recentWrite) {
 	if w.begun {
 		w.begun = false
-		r.memory.Settle(w.id, w.applied, time.Now())
+		r.memory.Settle(w.id, w.applied, !w.counts.IsZero(), time.Now())
 	}
 }
 
@@ -93,7 +93,7 @@ func (r *Replica) claim(ctx context.Context, c change, id writeID, q quorum, o W
 		decision, cell := r.askOwners(ctx, c, id, q, o, o.RetryAge+time.Since(began))
 		switch {
 		case decision == adopt:
-			return false, r.adopt(ctx, id, cell)
+			return false, r.adopt(ctx, id, c.accumulates(), cell)
 		case r.memory.Holds(id):
 			return false, nil
 		case decision == apply && r.memory.Grant(id):
@@ -187,34 +187,42 @@ func (r *Replica) askOwner(ctx context.Context, c change, id writeID, owner mesh
 }
 
 // adopt merges the copy of an owner that has the write.
-func (r *Replica) adopt(ctx context.Context, id writeID, cell lattice.Cell) error {
-	_, err := r.arriving(id.key, [][]byte{[]byte(id.id)}, func() (*pb.MergeReply, error) {
+func (r *Replica) adopt(ctx context.Context, id writeID, counts bool, cell lattice.Cell) error {
+	_, _, err := r.arriving(id.key, [][]byte{[]byte(id.id)}, counts, func() (*pb.MergeReply, error) {
 		merged, err := r.Local.Merge(ctx, id.key, cell, mesh.Logged)
 		return &pb.MergeReply{Dominated: merged.Dominated}, err
 	})
 	return err
 }
 
-// arriving merges a delta that has writes with ids into this node's copy,
-// and notes them.
-func (r *Replica) arriving(key mesh.Key, ids [][]byte, merge func() (*pb.MergeReply, error)) (*pb.MergeReply, error) {
+// mayCount reports whether the writes in a delta may count if they are applied twice.
+func mayCount(delta lattice.Cell) bool {
+	value, ok := delta.Value()
+	return ok && value.Kind().Accumulates()
+}
+
+// arriving merges a delta that has writes with ids into this node's copy, and
+// notes them. They may count, if they were applied twice, or may not. It reports
+// whether the delta is of one write that the copy had before.
+func (r *Replica) arriving(key mesh.Key, ids [][]byte, counts bool, merge func() (*pb.MergeReply, error)) (reply *pb.MergeReply, had bool, err error) {
 	if len(ids) > maxMergeIDs {
-		return nil, mesh.Errorf(mesh.Invalid, "merge "+key.String(), "%d write ids: expected at most %d", len(ids), maxMergeIDs)
+		return nil, false, mesh.Errorf(mesh.Invalid, "merge "+key.String(), "%d write ids: expected at most %d", len(ids), maxMergeIDs)
 	}
-	uncontested := len(ids) > 0
+	had, uncontested := len(ids) == 1, len(ids) > 0
 	now := time.Now()
 	for _, id := range ids {
-		uncontested = r.memory.Arrive(writeID{string(id), key}, now) && uncontested
+		hadIt, noneAsked := r.memory.Arrive(writeID{string(id), key}, now)
+		had, uncontested = had && hadIt, uncontested && noneAsked
 	}
-	reply, err := merge()
+	reply, err = merge()
 	if err == nil {
 		reply.Uncontested = uncontested
 	}
 	now = time.Now()
 	for _, id := range ids {
-		r.memory.Settle(writeID{string(id), key}, err == nil && !reply.Dominated, now)
+		r.memory.Settle(writeID{string(id), key}, err == nil && !reply.Dominated, counts, now)
 	}
-	return reply, err
+	return reply, had, err
 }
 
 // counted reports whether a counter in this node's copy shows that it has a

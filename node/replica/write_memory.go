@@ -31,8 +31,11 @@ type writeMemory struct {
 	hash  writeHasher
 
 	mu    sync.Mutex
-	open  map[writeHash]*openWrite
+	open  map[writeHash]openWrite
 	memos generations[writeHash, memo]
+	// plain are held, too, and would not count twice. Every put of a register is
+	// one, so they have a place of their own: they displace no other.
+	plain generations[writeHash, struct{}]
 	// contested are the writes that an owner, this one included, wanted to
 	// make anew without having them. They are few, and so kept for long.
 	contested generations[writeHash, struct{}]
@@ -50,12 +53,14 @@ type memo struct {
 	askers []mesh.NodeID // to whom this node promised to let them go first
 }
 
-// newWriteMemory makes a memory of up to bound writes, beginning now.
+// newWriteMemory makes a memory of up to bound writes that count, and as many
+// that do not, beginning now.
 func newWriteMemory(bound int, now time.Time) *writeMemory {
 	return &writeMemory{
 		bound: bound, hash: newWriteHasher(),
-		open:      make(map[writeHash]*openWrite),
+		open:      make(map[writeHash]openWrite),
 		memos:     newGenerations[writeHash, memo](bound, now),
+		plain:     newGenerations[writeHash, struct{}](bound, now),
 		contested: newGenerations[writeHash, struct{}](bound, now),
 	}
 }
@@ -68,24 +73,26 @@ func (m *writeMemory) First(id writeID) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	_, known := m.memos.recall(h)
+	_, plain := m.plain.recall(h)
 	_, contested := m.contested.recall(h)
-	if known || contested || m.open[h] != nil {
+	if known || plain || contested || m.open[h] != (openWrite{}) {
 		return false
 	}
-	m.opened(h).arriving++
+	m.add(h, openWrite{arriving: 1})
 	return true
 }
 
-// Arrive begins the merge of a delta that has the write. It reports whether it
-// is certain that no owner has asked this node about it before, or was told to
-// go first. Who asks from now on learns that the write is there.
-func (m *writeMemory) Arrive(id writeID, now time.Time) (uncontested bool) {
+// Arrive begins the merge of a delta that has the write. It reports whether
+// this node's copy had it before, and whether it is certain that no owner has
+// asked this node about it, or was told to go first. Who asks from now on learns
+// that the write is there.
+func (m *writeMemory) Arrive(id writeID, now time.Time) (had, uncontested bool) {
 	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.opened(h).arriving++
+	m.add(h, openWrite{arriving: 1})
 	_, contested := m.contested.recall(h)
-	return !contested && now.Sub(m.contested.since) >= firmAfter
+	return m.recall(h).held, !contested && now.Sub(m.contested.since) >= firmAfter
 }
 
 // firmAfter is how far back a node must remember who asked about a write
@@ -93,16 +100,19 @@ func (m *writeMemory) Arrive(id writeID, now time.Time) (uncontested bool) {
 const firmAfter = 30 * time.Second
 
 // Settle ends what First, Arrive or a granted claim began. From now on the
-// write is held, if it was applied or merged.
-func (m *writeMemory) Settle(id writeID, applied bool, now time.Time) {
+// write is held, if it was applied or merged. It may count, if it were applied
+// twice, or may not.
+func (m *writeMemory) Settle(id writeID, applied, counts bool, now time.Time) {
 	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if applied {
+	switch {
+	case applied && counts:
 		m.memos.remember(h, memo{held: true}, now)
+	case applied:
+		m.plain.remember(h, struct{}{}, now)
 	}
-	m.open[h].arriving--
-	m.close(h)
+	m.add(h, openWrite{arriving: -1})
 }
 
 // Claim begins asking the other owners about a write.
@@ -110,7 +120,7 @@ func (m *writeMemory) Claim(id writeID, now time.Time) {
 	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.opened(h).claiming++
+	m.add(h, openWrite{claiming: 1})
 	m.contested.remember(h, struct{}{}, now)
 }
 
@@ -120,13 +130,10 @@ func (m *writeMemory) Grant(id writeID) bool {
 	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known, _ := m.memos.recall(h)
-	at := m.open[h]
-	if known.held || at.arriving > 0 {
+	if m.recall(h).held || m.open[h].arriving > 0 {
 		return false
 	}
-	at.claiming--
-	at.arriving++
+	m.add(h, openWrite{arriving: 1, claiming: -1})
 	return true
 }
 
@@ -135,8 +142,7 @@ func (m *writeMemory) Unclaim(id writeID) {
 	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.open[h].claiming--
-	m.close(h)
+	m.add(h, openWrite{claiming: -1})
 }
 
 // Holds reports whether this node's copy has the write.
@@ -144,8 +150,7 @@ func (m *writeMemory) Holds(id writeID) bool {
 	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known, _ := m.memos.recall(h)
-	return known.held
+	return m.recall(h).held
 }
 
 // Own is what this node itself has to say when it claims a write: since when
@@ -154,8 +159,7 @@ func (m *writeMemory) Own(id writeID) (since time.Time, askers []mesh.NodeID) {
 	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known, _ := m.memos.recall(h)
-	return m.memos.since, known.askers
+	return m.memos.since, m.recall(h).askers
 }
 
 // Answer tells another owner, which wants to apply a write, how it stands
@@ -165,13 +169,13 @@ func (m *writeMemory) Answer(id writeID, asker mesh.NodeID, now time.Time) (stan
 	h := m.hash.of(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known, _ := m.memos.recall(h)
+	known := m.recall(h)
 	switch at := m.open[h]; {
 	case known.held:
 		return held, m.memos.since
-	case at != nil && at.arriving > 0:
+	case at.arriving > 0:
 		return arrives, m.memos.since
-	case at != nil && at.claiming > 0:
+	case at.claiming > 0:
 		return claimed, m.memos.since
 	}
 	if !slices.Contains(known.askers, asker) {
@@ -182,17 +186,23 @@ func (m *writeMemory) Answer(id writeID, asker mesh.NodeID, now time.Time) (stan
 	return unheard, m.memos.since
 }
 
-func (m *writeMemory) opened(h writeHash) *openWrite {
-	at := m.open[h]
-	if at == nil {
-		at = &openWrite{}
-		m.open[h] = at
+// recall gives what is remembered of a write.
+func (m *writeMemory) recall(h writeHash) memo {
+	known, _ := m.memos.recall(h)
+	if !known.held {
+		_, known.held = m.plain.recall(h)
 	}
-	return at
+	return known
 }
 
-func (m *writeMemory) close(h writeHash) {
-	if *m.open[h] == (openWrite{}) {
+// add changes how many work on a write.
+func (m *writeMemory) add(h writeHash, more openWrite) {
+	at := m.open[h]
+	at.arriving += more.arriving
+	at.claiming += more.claiming
+	if at == (openWrite{}) {
 		delete(m.open, h)
+		return
 	}
+	m.open[h] = at
 }
