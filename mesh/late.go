@@ -11,6 +11,9 @@ import (
 // go there with a write: what comes late would win over what was written since.
 var ErrLate = errors.New("the request came too late to be begun")
 
+// ErrUnsent is why a request had no effect: it was never on its way.
+var ErrUnsent = errors.New("the request was not sent")
+
 // FreshFor is how long a write of so many bytes may be on its way to a node
 // before that must not begin it any more: about as long as it takes to see that
 // the node is silent, and what the bytes take at 1 MiB a second.

@@ -101,7 +101,7 @@ func (p *peers) Send(ctx context.Context, node mesh.NodeID, msg wire.Message) er
 func (p *peers) conn(node mesh.NodeID) (*link.Conn, error) {
 	conn, ok := p.endpoint.Conn(node)
 	if !ok {
-		return nil, mesh.Errorf(mesh.Unavailable, "reach node "+node.Short(), "no connection to it stands")
+		return nil, mesh.Errorf(mesh.Unavailable, "reach node "+node.Short(), "no connection to it stands: %w", mesh.ErrUnsent)
 	}
 	return conn, nil
 }

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -24,11 +25,14 @@ type Freshness struct {
 // CallFresh is Call for a write that can go to another peer. When nothing was
 // heard of this one any more the error wraps ErrSilent, and comes no sooner than
 // the peer must not begin the request any more: until then its answer is waited for.
+// It comes at once, and wraps mesh.ErrUnsent, too, where that was so before.
 func (c *Conn) CallFresh(ctx context.Context, req wire.Message, f Freshness) (wire.Message, error) {
 	sent, p := time.Now(), patience{}
 	if !f.Patient {
 		if c.Silent() {
-			return nil, c.fellSilent()
+			silent := c.fellSilent()
+			silent.Err = fmt.Errorf("%w: %w", silent.Err, mesh.ErrUnsent)
+			return nil, silent
 		}
 		// The peer judges by the quickest request that it has seen: that took a round trip at most.
 		p = patience{silent: *c.silent.Load(), least: sent.Add(f.Within + time.Millisecond)}

@@ -76,8 +76,11 @@ func TestWhatComesLateIsNotBegun(t *testing.T) {
 				cut.Store(true) // what is lost meanwhile, QUIC sends again
 				began := time.Now()
 				_, err := c.CallFresh(t.Context(), putNamed("given up", bytes), Freshness{Within: within})
-				if took := time.Since(began); !errors.Is(err, ErrSilent) || took < within || took > within+50*time.Millisecond {
+				if took := time.Since(began); !errors.Is(err, ErrSilent) || errors.Is(err, mesh.ErrUnsent) || took < within || took > within+50*time.Millisecond {
 					t.Errorf("given up after %v: %v, want a silent peer after %v", took, err, within)
+				}
+				if _, err := c.CallFresh(t.Context(), putNamed("to a silent one", bytes), Freshness{Within: within}); !errors.Is(err, ErrSilent) || !errors.Is(err, mesh.ErrUnsent) {
+					t.Errorf("to a peer that is silent: %v, want one that was not sent", err)
 				}
 				late := make(chan error)
 				go func() {

@@ -67,7 +67,7 @@ func (c *Conn) wait(ctx context.Context, ready <-chan struct{}, p patience) erro
 	}
 }
 
-func (c *Conn) fellSilent() error {
+func (c *Conn) fellSilent() *mesh.Error {
 	return &mesh.Error{Kind: mesh.Unavailable, Op: "call", Node: c.peer.ID, Err: ErrSilent}
 }
 

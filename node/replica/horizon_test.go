@@ -11,13 +11,13 @@ import (
 )
 
 // The first owner makes a write, and nobody hears of it. A second one makes it, and
-// somebody writes over that. The first one's clock is a second ahead, less than
-// what it may be without being asked again: what it has made loses all the same.
+// somebody writes over that. The first one's clock is ahead, by less than what it
+// may be without being asked again: what it has made loses all the same.
 func TestAWriteThatIsPassedOnAgainIsStampedLater(t *testing.T) {
 	ofAPutAndADelete(t, func(m *testMesh, k mesh.Key, what string) {
 		first, second, third := m.nodes[0], m.nodes[1], m.nodes[2]
-		by := first.Horizon(stampSlack)
-		mustObserve(m.t, first, first.Horizon(stampSlack-time.Millisecond)) // it is so far ahead
+		by := first.Horizon(mesh.FreshFor(0))
+		mustObserve(m.t, first, first.Horizon(mesh.FreshFor(0)-time.Millisecond)) // it is so far ahead
 		second.cut(true)
 		third.cut(true)
 		passed := WriteOptions{Forwarded: true, ID: "w", StampBy: by}
@@ -31,6 +31,25 @@ func TestAWriteThatIsPassedOnAgainIsStampedLater(t *testing.T) {
 		first.cut(false)
 		m.becomes(m.nodes, k, "later")
 	})
+}
+
+// What a second owner was passed on is stamped ahead of the clocks. It is
+// acknowledged when that is over: an owner that has missed it, since it was
+// away, writes over it.
+func TestWhatIsPassedOnAgainIsWrittenOverByWhoHasMissedIt(t *testing.T) {
+	for _, what := range []string{"passed on", "nothing"} {
+		inBubble(t, 4, func(t *testing.T, m *testMesh) {
+			k := key("k")
+			owners, others := m.owners(k)
+			others[0].mustWrite(k, "before", WriteOptions{})
+			m.becomes(owners, k, "before")
+			owners[0].cut(true)
+			others[0].mustWrite(k, what, WriteOptions{})
+			owners[0].cut(false)
+			owners[0].mustWrite(k, "later", WriteOptions{})
+			m.becomes(owners, k, "later")
+		})
+	}
 }
 
 func mustObserve(t testing.TB, n *testNode, at uint64) {

@@ -232,9 +232,10 @@ type Options struct {
 	// RememberedWrites is how many writes with ids this node knows the outcome
 	// of, as their coordinator. Default 16384.
 	RememberedWrites int
-	// HeldWrites is how many writes that must not be applied twice this node
-	// knows its copies to have, whoever coordinated them; and of how many that
-	// it applied itself it knows whether others have them. Default 131072.
+	// HeldWrites is how many writes that would count twice if they were applied
+	// twice, and how many others with ids, this node knows its copies to have,
+	// whoever coordinated them; and of how many that it applied itself, and
+	// that count, it knows whether others have them. Default 131072.
 	HeldWrites int
 	// Sending bounds the deltas on their way to other owners, those included
 	// that nobody waits for any more. More writes are mesh.Overloaded. Default 8192.

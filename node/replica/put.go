@@ -306,11 +306,20 @@ func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o
 		if o.RetryAge > 0 { // it asks the others whether they have it
 			r.Peers.TellSilent(ctx, owner, owners)
 		}
+		stampBy := o.StampBy
 		ack, silent, err := r.forwardTo(ctx, owner, c, &o, patient)
-		if err == nil || !fallsOver(ctx, err) {
+		if err == nil {
+			r.passHorizon(ctx, o.StampAfter)
+			return ack, nil
+		}
+		if !fallsOver(ctx, err) {
 			return ack, err
 		}
-		if (silent || errors.Is(err, mesh.ErrLate)) && !patient {
+		late := errors.Is(err, mesh.ErrLate)
+		if late || errors.Is(err, mesh.ErrUnsent) {
+			o.StampBy = stampBy // it has stamped nothing
+		}
+		if (silent || late) && !patient {
 			again = append(again, owner)
 		}
 		last = err
@@ -322,23 +331,20 @@ func (r *Replica) forward(ctx context.Context, c change, owners []mesh.NodeID, o
 // is asked, or when who asked this node may have gone elsewhere. It notes in the
 // options by when the owner may have stamped the write.
 func (r *Replica) forwardTo(ctx context.Context, owner mesh.NodeID, c change, o *WriteOptions, patient bool) (ack mesh.Ack, silent bool, err error) {
-	if r.Horizon != nil && c.bindsStamp() {
-		o.StampBy = max(r.Horizon(stampSlack), o.StampAfter+1)
-	}
+	var tooLate uint64
 	for range maxStampings {
-		var tooLate uint64
-		if ack, tooLate, silent, err = r.forwardOnce(ctx, owner, c, *o, patient); err != nil || tooLate == 0 {
+		if ack, tooLate, silent, err = r.forwardOnce(ctx, owner, c, o, tooLate, patient); err != nil || tooLate == 0 {
 			return ack, silent, err
 		}
-		o.StampBy = tooLate + laterBy(stampSlack)
 	}
 	return ack, false, mesh.Errorf(mesh.Unavailable, c.String(), "the clock of node %s runs away", owner.Short())
 }
 
-func (r *Replica) forwardOnce(ctx context.Context, owner mesh.NodeID, c change, o WriteOptions, patient bool) (ack mesh.Ack, tooLate uint64, silent bool, err error) {
-	req, made := c.message(o), c.made
+func (r *Replica) forwardOnce(ctx context.Context, owner mesh.NodeID, c change, o *WriteOptions, wasTooLate uint64, patient bool) (ack mesh.Ack, tooLate uint64, silent bool, err error) {
+	req, made := c.message(*o), c.made
 	size := proto.Size(req)
 	within := mesh.FreshFor(size)
+	r.bindStamp(c, o, req, within, wasTooLate, patient)
 	if patient {
 		within = 2 * r.patience(size) // the owner may itself wait for one that died
 	}
