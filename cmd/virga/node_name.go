@@ -23,6 +23,9 @@ the name of a node of the mesh on this machine, such as n2.`, minIDEnd)
 // which was asked knows. What names a node of the mesh on this machine stands
 // for no other, even while that node is not known.
 func (a *app) findNode(status sdk.NodeStatus, name string) (mesh.NodeID, error) {
+	if name == "" {
+		return "", mesh.Errorf(mesh.Invalid, "find node", "the name is empty: expected an id, its last %d characters or more, an address or a local name", minIDEnd)
+	}
 	addr, isLocal, err := a.localAddr(name)
 	if err != nil {
 		return "", err

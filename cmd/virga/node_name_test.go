@@ -19,10 +19,13 @@ func TestANodeIsNamedInManyWays(t *testing.T) {
 			t.Errorf("%s: printed %q, %v", name, got.stdout, got.err)
 		}
 	}
-	for _, name := range []string{"nobody", "", id[len(id)-7:]} {
+	for _, name := range []string{"nobody", id[len(id)-7:]} {
 		if got := virga(t, withMembers(unasked(t)), "", "node", "forget", name); got.code != 3 || !strings.Contains(got.stderr, "virga node list") {
 			t.Errorf("%q: code %d, %q", name, got.code, got.stderr)
 		}
+	}
+	if got := virga(t, withMembers(unasked(t)), "", "node", "forget", ""); got.code != 2 || !strings.Contains(got.stderr, "expected an id") {
+		t.Errorf("no name: code %d, %q", got.code, got.stderr)
 	}
 }
 

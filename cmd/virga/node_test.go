@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/virga-mesh/virga/mesh"
@@ -107,13 +108,15 @@ func TestANodeThatStoppedAndIsForgottenHasDrained(t *testing.T) {
 }
 
 func TestADrainIsWaitedForUntilTheDeadline(t *testing.T) {
-	got := virga(t, withMembers(func(wire.Message) (wire.Message, error) {
-		time.Sleep(time.Millisecond) // as a node does that is not done
-		return &pb.DrainReply{PartitionsLeft: 5}, nil
-	}), "", "node", "drain", there.String(), "--timeout", "20ms")
-	if got.code != 8 || !strings.Contains(got.stderr, "5 partitions left") || !strings.Contains(got.stderr, "--cancel") {
-		t.Errorf("code %d, %q", got.code, got.stderr)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		got := virga(t, withMembers(func(wire.Message) (wire.Message, error) {
+			time.Sleep(time.Millisecond) // virtual, as a node does that is not done
+			return &pb.DrainReply{PartitionsLeft: 5}, nil
+		}), "", "node", "drain", there.String(), "--timeout", "20ms")
+		if got.code != 8 || !strings.Contains(got.stderr, "5 partitions left") || !strings.Contains(got.stderr, "--cancel") {
+			t.Errorf("code %d, %q", got.code, got.stderr)
+		}
+	})
 }
 
 func TestADrainIsTakenBack(t *testing.T) {
