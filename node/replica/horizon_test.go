@@ -52,6 +52,29 @@ func TestWhatIsPassedOnAgainIsWrittenOverByWhoHasMissedIt(t *testing.T) {
 	}
 }
 
+// An owner that was silent before was sent nothing, and has stamped nothing: the
+// write has no lead to wait for. All time here is virtual.
+func TestWhatWasNeverSentHasNoLead(t *testing.T) {
+	for _, silent := range []bool{true, false} {
+		inBubble(t, 4, func(t *testing.T, m *testMesh) {
+			k := key("k")
+			owners, others := m.owners(k)
+			others[0].mustWrite(k, "before", WriteOptions{})
+			m.becomes(owners, k, "before")
+			owners[0].silent = silent
+			owners[0].cut(true)
+			began := time.Now()
+			others[0].mustWrite(k, "passed on", WriteOptions{})
+			if waits := time.Since(began) >= mesh.FreshFor(0); waits == silent {
+				t.Errorf("silent before: %v; acknowledged after %v", silent, time.Since(began))
+			}
+			owners[0].silent = false
+			owners[0].cut(false)
+			m.becomes(owners, k, "passed on")
+		})
+	}
+}
+
 func mustObserve(t testing.TB, n *testNode, at uint64) {
 	t.Helper()
 	if err := n.Observe(lattice.Stamp{Time: at}); err != nil {

@@ -52,6 +52,7 @@ type testNode struct {
 
 	answers bool // it runs and can be reached
 	seen    bool // the others believe that it lives
+	silent  bool // the others have not heard of it for long, and know that
 	stop    func()
 
 	turns atomic.Int64 // see put
@@ -222,10 +223,21 @@ func (n *testNode) CallUnlessSilent(ctx context.Context, to mesh.NodeID, req wir
 
 // CallFresh is Peers'.
 func (n *testNode) CallFresh(ctx context.Context, to mesh.NodeID, req wire.Message, within time.Duration, _ bool) (wire.Message, bool, error) {
+	if n.mesh.isSilent(to) {
+		return nil, true, mesh.Errorf(mesh.Unavailable, "call", "nothing is heard of it: %w", mesh.ErrUnsent)
+	}
 	return n.CallUnlessSilent(mesh.WithBeginBy(ctx, time.Now().Add(within)), to, req)
 }
 
-// TellSilent is Peers': nobody is silent here, but answers or does not.
+// isSilent reports whether nothing was heard of a node for long.
+func (m *testMesh) isSilent(id mesh.NodeID) bool {
+	target := m.node(id)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return target.silent
+}
+
+// TellSilent is Peers': all know who is silent.
 func (n *testNode) TellSilent(context.Context, mesh.NodeID, []mesh.NodeID) {}
 
 // Go is Peers'.

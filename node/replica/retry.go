@@ -37,8 +37,8 @@ func (w *recentWrite) ids() [][]byte {
 
 // isOnce reports whether a write is not to be made where it was made before: it
 // would count twice; or it would win, with its later stamp, over what was written
-// since by who had seen it. Of what divided collections hold only the former is so:
-// those whose elements do not count only grow.
+// or deleted since by who had seen it. Of what divided collections hold only what
+// counts is known by its id.
 func (c change) isOnce() bool {
 	return c.accumulates() || !c.touches && !c.expires && c.whole == nil
 }
